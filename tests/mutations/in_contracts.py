@@ -250,8 +250,8 @@ FAULTS: Final = (
     Fault(
         "an older state is written over a newer",
         "features/store/redis_scripts.py",
-        ("  if tg > g or (tg == g and tn >= n) then return 0 end\n  if tg < g and"),
-        ("  if tg > g then return 0 end\n  if tg < g and"),
+        "  if tg > g or (tg == g and (tn > n or (tn == n and ARGV[5] ~= 'replace'))) then return 0 end",
+        "  if tg > g then return 0 end",
         ("test_writes_are_absolute_fenced_and_coalesced",),
     ),
     Fault(

@@ -60,8 +60,8 @@ FAULTS: Final = (
     Fault(
         "items that were unsent are not written after a crash",
         "streaming/operators/item_operator.py",
-        "sent = self._writer.unsent(lane.unsent) | writes.keys()",
-        "sent = self._writer.unsent(lane.unsent)",
+        "lane.keys.put(self._writer, writes.keys() | {item_key(item_id) for item_id in lane.held})",
+        "lane.keys.put(self._writer, {item_key(item_id) for item_id in lane.held})",
         ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
     ),
     Fault(
@@ -81,8 +81,8 @@ FAULTS: Final = (
     Fault(
         "impressions that wait are lost in a crash",
         "streaming/operators/item_operator.py",
-        "lane.unsent = sent | {item_key(item_id) for item_id in lane.held}",
-        "lane.unsent = sent",
+        "lane.keys.put(self._writer, writes.keys() | {item_key(item_id) for item_id in lane.held})",
+        "lane.keys.put(self._writer, writes.keys())",
         ("test_impressions_that_wait_are_written_after_a_crash",),
     ),
     Fault(

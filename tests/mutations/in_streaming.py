@@ -35,9 +35,9 @@ FAULTS: Final = (
     ),
     Fault(
         "what was unsent is forgotten at the next batch",
-        "streaming/operators/user_operator.py",
-        "sent = self._writer.unsent(lane.unsent) | writes.keys()",
-        "lane.unsent = set(writes)",
+        "streaming/redis_sink/lane_keys.py",
+        "writer.unsent(self.unsent).union(keys)",
+        "set(keys)",
         ("test_after_a_crash_what_redis_had_not_acknowledged_is_written_by_a_timer_alone",),
     ),
     Fault(
