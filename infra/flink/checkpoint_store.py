@@ -113,8 +113,8 @@ class FolderStore:
 
 
 class S3Access(msgspec.Struct, frozen=True):
-    """How buckets are reached: endpoint: URL of a server other than Amazon's; region, access_key, secret_key: None: as the
-    machine's own settings say."""
+    """How buckets are reached: endpoint: URL of a server other than Amazon's; region, access_key, secret_key: None: as
+    AWS_… variables or the machine's role say."""
 
     endpoint: str | None = None
     region: str | None = None
