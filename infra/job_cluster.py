@@ -5,7 +5,7 @@ from collections.abc import Callable
 from features.engines.shared_engines import Engines
 from infra.attached.findings import require_well
 from infra.attached.flink_entry import enter_flink
-from infra.attached.store_entry import examine_store, store_of
+from infra.attached.store_entry import CHECKPOINTS, checkpoints_store, examine_store
 from infra.flink import cluster as flink
 from infra.flink.client import FlinkClient
 from infra.flink.job_client import JobClient
@@ -35,7 +35,7 @@ class JobCluster:
         self._home = home
         self._record = record
         self._settings = settings.flink
-        self.store = store_of(home, settings, record.home_id)
+        self.store = checkpoints_store(home, settings, record.home_id)
         self._ports = ports
         self._supervisor = supervisor
         self._client: JobClient | None = None
@@ -60,7 +60,7 @@ class JobCluster:
         """Start the cluster, if it is ours, and a client that warms itself and the TaskManagers until the job is submitted.
         Raises Unavailable if the cluster does not come up, or no checkpoint can be written."""
         if self._settings.checkpoints is not None:
-            require_well([examine_store(self.store)])
+            require_well([examine_store(CHECKPOINTS, self.store)])
         if self.is_attached:
             python, state = self._settings.python, self._record.state
             self._env = flink.configure_client(self._home, self.address, python, state, self.store)

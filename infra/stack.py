@@ -16,9 +16,11 @@ import msgspec
 
 from features.durable import write_secret, write_whole
 from features.errors import BadInput, MartletError
+from infra.attached.findings import require_well
 from infra.attached.flink_entry import end_leftover_job
 from infra.attached.kafka_entry import enter_kafka
 from infra.attached.redis_entry import claim_redis, enter_redis
+from infra.attached.store_entry import MODELS, examine_store, mirrored_to
 from infra.flink import checkpoints, java_classes
 from infra.flink.job_control import BASE
 from infra.flink.job_keeper import JobKeeper
@@ -41,6 +43,7 @@ from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.settings.addresses import engines_by
 from infra.settings.reading import settings_of
+from infra.storage.mirror_service import mirror_once
 from infra.system import packages
 from infra.system.processes import require_free, spawn, tail
 from infra.system.progress import Steps
@@ -75,6 +78,7 @@ class Stack:
     ports         where each service that is started listens, chosen when the stack is opened
     engines       where Kafka and Redis are: those that the settings name, else those that are started
     flink         URL of Flink's REST interface
+    mirrored      where its models are mirrored, None: nowhere
     supervisor    owns every process; more services may be started under it
     keeper        keeps the job running, once `start_job` has returned
     """
@@ -102,6 +106,7 @@ class Stack:
         usual = USUAL if options.port else {}
         self.ports = Ports.choose(options.port, self.record.ports, usual, topology.port_names)
         self.engines = engines_by(self.settings, home, self.ports, topology, self.record.partitions)
+        self.mirrored = mirrored_to(self.settings, self.record.home_id)
         self._cluster = JobCluster(home, self.record, self.settings, self.ports, self.supervisor)
         self.flink = self._cluster.address
         self.record.put_flink(self.settings.flink.address or "")
@@ -140,6 +145,18 @@ class Stack:
                 packages.jars("kafka")
             java_classes.jar()
 
+    def fetch_models(self) -> None:
+        """Bring the home's models and those of the store together, where the settings name one. Raises Unavailable if it does not
+        answer or can't be written to."""
+        if self.mirrored is None:
+            return
+        with self.steps.step("model store") as notes:
+            store = self.mirrored.opened()
+            require_well([examine_store(MODELS, store)])
+            changes: list[str] = []
+            mirror_once(self.home, store, changes.append)
+            notes.append(f"{store.uri}: {len(changes)} changes" if changes else store.uri)
+
     def archive_classes(self) -> None:
         """Make the archives of Java's classes that this machine lacks, of what has been loaded until now. One that can't be made
         is logged: everything works without."""
@@ -168,6 +185,8 @@ class Stack:
             "Flink": settings.flink.address,
             "model server": settings.models.server,
             "Spark": settings.spark.master,
+            "checkpoints": settings.flink.checkpoints,
+            "models": settings.models.store,
         }
         return {name: address for name, address in named.items() if address is not None}
 

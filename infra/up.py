@@ -76,6 +76,7 @@ class Up:
         with watch_lock(home), Stack.opened(home, self._options, self._steps) as stack:
             stop_leftovers(home.watch_file, self._steps.print_line)  # of a watch that was killed
             serving = ServingConfig(self._home, lambda: self._addresses)
+            stack.fetch_models()  # before it is planned which ones are to be trained
             plan = self._plan(stack, serving)
             try:
                 plan.run()
@@ -134,7 +135,7 @@ class Up:
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
         """Monitor the home from now on: everything that lists need runs."""
         supervisor, ports = stack.supervisor, stack.ports
-        add_chores(self._home, supervisor, serving, lambda: self._addresses)
+        add_chores(self._home, supervisor, serving, lambda: self._addresses, stack.mirrored)
         supervisor.add_chore(Replays(self._home, supervisor).poll)
         supervisor.add_chore(Learners(self._home, supervisor).poll)
         stack.start_watching()

@@ -13,13 +13,20 @@ from infra.monitoring.monitor import Monitor
 from infra.services.model_server_config import ServingConfig
 from infra.services.supervisor import Supervisor
 from infra.start_plan import Pending
+from infra.storage.mirror_service import MirroredTo, mirror_service
 
 
 def add_chores(
-    home: Home, supervisor: Supervisor, serving: ServingConfig, addresses: Callable[[], Sequence[str]]
+    home: Home,
+    supervisor: Supervisor,
+    serving: ServingConfig,
+    addresses: Callable[[], Sequence[str]],
+    mirrored: MirroredTo | None,
 ) -> None:
-    """Have the supervisor keep the model server's configuration and run the judge.
+    """Have the supervisor keep the model server's configuration, run the judge and mirror the models, if they are to be.
     addresses: of the API's processes, as of now."""
+    if mirrored is not None:
+        supervisor.begin(mirror_service(home, mirrored))
     supervisor.add_chore(serving.write)
     supervisor.add_chore(Judges(home, addresses, supervisor).poll)
 

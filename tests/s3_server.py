@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.flink.checkpoint_store import S3Access
+from infra.storage.bucket_store import S3Access
 from infra.system.processes import free_ports
 from tests.home import until
 

@@ -10,7 +10,7 @@ from infra.attached.flink_entry import flink_findings
 from infra.attached.kafka_entry import examine_kafka, expected_by
 from infra.attached.reaching import reach
 from infra.attached.redis_entry import examine_redis
-from infra.attached.store_entry import examine_store, store_of
+from infra.attached.store_entry import CHECKPOINTS, MODELS, checkpoints_store, examine_store, mirrored_to
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.addresses import attached_kafka, attached_redis
@@ -30,7 +30,9 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     if settings.flink.address is not None:
         yield from flink_findings(home, record, settings.flink)
     if settings.flink.checkpoints is not None:
-        yield examine_store(store_of(home, settings, record.home_id))
+        yield examine_store(CHECKPOINTS, checkpoints_store(home, settings, record.home_id))
+    if (mirrored := mirrored_to(settings, record.home_id)) is not None:
+        yield examine_store(MODELS, mirrored.opened())
     if settings.models.server is not None:
         yield _examine_model_server(settings.models.server)
     if settings.spark.master is not None and settings.spark.master.startswith("spark://"):

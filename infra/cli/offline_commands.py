@@ -8,6 +8,7 @@ import typer
 
 from features.errors import BadInput, Broken
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
+from infra.home.paths import Home
 from infra.home.running import engines_of, running_status
 
 app = typer.Typer()
@@ -88,10 +89,24 @@ def train(
     if go_on:
         engines_of(target)
         runner.train_on(target, number, names, version, typer.echo)
+        mirror_models(target)
     elif version is not None:
         raise BadInput("--from", "--go-on with it", str(version))
     else:
         runner.train(target, number, names, typer.echo)
+        mirror_models(target)
+
+
+def mirror_models(home: Home) -> None:
+    """Write versions that were published to the home's model store, where it has one. Raises Unavailable if that does not answer:
+    a running home does it, or the next command."""
+    from infra.attached.store_entry import mirrored_to
+    from infra.home.record import HomeRecord
+    from infra.settings.reading import settings_of
+    from infra.storage.mirror_service import mirror_once
+
+    if (mirrored := mirrored_to(settings_of(home), HomeRecord(home).home_id)) is not None:
+        mirror_once(home, mirrored.opened(), typer.echo)
 
 
 @app.command()
@@ -145,6 +160,7 @@ def learn(
         if not learn_once(target, typer.echo):
             typer.echo("nothing to learn: too little was liked of what was shown since the last slice")
             raise typer.Exit(3)
+        mirror_models(target)
         return
     for line in state_lines(target):
         typer.echo(line)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from features.errors import Unavailable
-from infra.flink.checkpoint_store import CheckpointStore, Stored
+from infra.home.paths import Home
+from infra.storage.file_store import FileStore, FolderStore, Stored
 
 _REFUSED = "REFUSED"
 _GENERATION = "generation-"
@@ -31,7 +32,7 @@ class Checkpoint:
         return self.path.rpartition("/")[2]
 
 
-def retained(store: CheckpointStore) -> list[Checkpoint]:
+def retained(store: FileStore) -> list[Checkpoint]:
     """Returns the complete checkpoints that were not refused, newest first. Raises Unavailable."""
     return _complete(store.entries())
 
@@ -46,20 +47,20 @@ def _complete(entries: list[Stored]) -> list[Checkpoint]:
     return sorted(found, key=lambda each: each.completed_at, reverse=True)
 
 
-def refuse(store: CheckpointStore, checkpoint: Checkpoint, reason: str) -> None:
+def refuse(store: FileStore, checkpoint: Checkpoint, reason: str) -> None:
     """Never start from this checkpoint again; its files stay for inspection. Raises Unavailable."""
-    store.write(f"{checkpoint.path}/{_REFUSED}", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {reason}\n")
+    store.write(f"{checkpoint.path}/{_REFUSED}", f"{time.strftime('%Y-%m-%d %H:%M:%S')} {reason}\n".encode())
 
 
-def forget(store: CheckpointStore) -> None:
+def forget(store: FileStore) -> None:
     """Delete all checkpoints, as when the generation rises: states then start from the base. Raises Unavailable where one that is
     complete is left: a job would start from it."""
     store.delete("")
     if left := retained(store):
-        raise Unavailable(f"checkpoints in {store.uri}: {len(left)} could not be deleted, {left[0].path} for one")
+        raise Unavailable(f"{store.uri}: of the checkpoints {len(left)} could not be deleted, {left[0].path} for one")
 
 
-def admit(store: CheckpointStore, generation: int) -> None:
+def admit(store: FileStore, generation: int) -> None:
     """See to it that all checkpoints are of this generation: a store that was used before, and not since, has older ones, which
     are deleted. Those of a store that has none marked are taken to be of it. Raises Unavailable."""
     mark = f"{_GENERATION}{generation}"
@@ -67,10 +68,10 @@ def admit(store: CheckpointStore, generation: int) -> None:
     if marked - {mark}:
         forget(store)
     if marked != {mark}:
-        store.write(mark, "")
+        store.write(mark, b"")
 
 
-def drop_superseded(store: CheckpointStore, job: str) -> None:
+def drop_superseded(store: FileStore, job: str) -> None:
     """Delete the checkpoints of jobs before this one, refused ones too, once it has RETAINED newer ones of its own: Flink deletes
     those of the job that runs alone. Raises Unavailable."""
     entries = store.entries()
@@ -82,7 +83,7 @@ def drop_superseded(store: CheckpointStore, job: str) -> None:
             store.delete(folder)
 
 
-def drop_older_savepoints(store: CheckpointStore, limit: int = 2) -> None:
+def drop_older_savepoints(store: FileStore, limit: int = 2) -> None:
     """Delete all savepoints but the newest `limit`; Flink itself deletes none. Raises Unavailable."""
     newest = _newest_by_folder(store.entries())
     savepoints = sorted(filter(_is_savepoint, newest), key=lambda folder: newest[folder], reverse=True)
@@ -101,3 +102,8 @@ def _newest_by_folder(entries: Iterable[Stored]) -> dict[str, float]:
         folder, _, rest = each.path.partition("/")
         newest[folder] = max(newest.get(folder, (False, 0.0)), (rest.endswith("_metadata"), each.written_at))
     return {folder: written_at for folder, (_, written_at) in newest.items()}
+
+
+def own_store(home: Home) -> FileStore:
+    """Returns the store of checkpoints in a home's own folder."""
+    return FolderStore(home.checkpoints)

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 from features.durable import write_secret
 from features.errors import BadInput, Unavailable
 from infra.flink import flink_java, zookeeper
-from infra.flink.checkpoint_store import SCHEME, CheckpointStore, own_store
-from infra.flink.checkpoints import INTERVAL_S, RETAINED
+from infra.flink.checkpoints import INTERVAL_S, RETAINED, own_store
 from infra.flink.client import FlinkClient
 from infra.flink.flink_lib import link_lib, link_plugins
 from infra.flink.zookeeper import SESSION_MS, quorum
@@ -22,6 +21,8 @@ from infra.home.ports import LOOPBACK, Ports
 from infra.home.topology import ALONE, Topology
 from infra.services.environment import python_env
 from infra.services.service import Service
+from infra.storage.bucket_store import is_bucket
+from infra.storage.file_store import FileStore
 from infra.system import packages
 from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
@@ -97,7 +98,7 @@ def require_state(state: str | None) -> None:
 
 
 def configure(
-    home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE, store: CheckpointStore | None = None
+    home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE, store: FileStore | None = None
 ) -> dict[str, str]:
     """Write the cluster's configuration, with state in MEMORY or ROCKSDB and checkpoints in a store, None: the home's own;
     returns the environment variables of its processes and its client. What JobManagers of a run before have left for one another
@@ -125,7 +126,7 @@ def configure(
     shutil.rmtree(_shared(home), ignore_errors=True)
     (home.flink / "tmp").mkdir(exist_ok=True)
     (home.run / "flink").mkdir(exist_ok=True)
-    return _written(home, settings, [S3_PLUGIN] if store.uri.startswith(f"{SCHEME}://") else [])
+    return _written(home, settings, [S3_PLUGIN] if is_bucket(store.uri) else [])
 
 
 def _high_availability(home: Home, ports: Ports, coordinators: int) -> dict[str, object]:
@@ -189,7 +190,7 @@ def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] 
 
 
 def configure_client(
-    home: Home, address: str, python: str | None, state: str = MEMORY, store: CheckpointStore | None = None
+    home: Home, address: str, python: str | None, state: str = MEMORY, store: FileStore | None = None
 ) -> dict[str, str]:
     """Write the configuration of a client of an attached cluster at the REST address `address`, and of the job that it submits;
     returns its environment variables. `python`: the one on the TaskManagers; None: the path of this one; state, store: as of
@@ -205,7 +206,7 @@ def configure_client(
     return _written(home, settings)
 
 
-def _job_settings(store: CheckpointStore, state: str) -> dict[str, object]:
+def _job_settings(store: FileStore, state: str) -> dict[str, object]:
     """Returns the settings that a job takes along, to whichever cluster."""
     return {
         "execution.checkpointing.storage": "filesystem",

@@ -13,13 +13,13 @@ import msgspec
 from features.durable import write_secret
 from features.errors import Unavailable
 from infra.flink import checkpoints
-from infra.flink.checkpoint_store import CheckpointStore
 from infra.flink.checkpoints import Checkpoint
 from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
 from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
 from infra.flink.repetition import CLOCKS_DIFFER
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
+from infra.storage.file_store import FileStore
 from streaming.settings import JobSettings, read_settings
 
 RUN_TIMEOUT = 60.0 + WARM_TIMEOUT
@@ -68,7 +68,7 @@ class Job:
     def __init__(
         self,
         home: Home,
-        store: CheckpointStore,
+        store: FileStore,
         flink: FlinkClient,
         client: JobClient,
         settings: JobSettings,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from infra.attached.examine import require_engines
+from infra.attached.store_entry import mirrored_to
 from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
@@ -62,7 +63,8 @@ def _begin(home: Home, settings: Settings, supervisor: Supervisor, port: int) ->
     serving = ServingConfig(home, addresses)
     serving.write()
     # The judge asks one process of the API, whichever that is: one of them may be replaced at any time.
-    add_chores(home, supervisor, serving, lambda: [] if address is None else [address])
+    mirrored = mirrored_to(settings, HomeRecord(home).home_id)
+    add_chores(home, supervisor, serving, lambda: [] if address is None else [address], mirrored)
     supervisor.start_monitor()
     supervisor.note(
         state="up",

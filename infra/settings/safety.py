@@ -82,6 +82,13 @@ def _check_s3(settings: Settings, where: Where) -> None:
     for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if getattr(s3, one) is not None and getattr(s3, other) is None:
             raise BadInput(where(f"s3.{one}"), f"s3.{other} with it", f"s3.{one} alone")
+    checkpoints, models = (
+        f"{(each or '').rstrip('/')}/" for each in (settings.flink.checkpoints, settings.models.store)
+    )
+    if len(checkpoints) > 1 and len(models) > 1 and (checkpoints.startswith(models) or models.startswith(checkpoints)):
+        raise BadInput(
+            where("models.store"), "another place than that of flink.checkpoints", str(settings.models.store)
+        )
 
 
 def _check_flink(settings: Settings, where: Where) -> None:

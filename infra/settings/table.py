@@ -15,6 +15,8 @@ from online.support.log_lines import LogFormat
 
 _HOST: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
 
+_STORE: Final = r"/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
+
 _SERVER: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
 
@@ -116,7 +118,7 @@ class Flink(msgspec.Struct, frozen=True, kw_only=True):
         _setting(
             "an absolute path, or s3://BUCKET/FOLDER",
             "where the job's checkpoints and savepoints lie, each home's in a folder by its id; left out: in the home",
-            pattern=r"/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?",
+            pattern=_STORE,
         ),
     ] = None
 
@@ -154,7 +156,7 @@ class Spark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """A model server that runs already."""
+    """A model server that runs already, and where versions of models lie beside the home."""
 
     server: Annotated[
         str | None,
@@ -162,6 +164,14 @@ class Models(msgspec.Struct, frozen=True, kw_only=True):
             "HOST:PORT for gRPC, http://HOST:PORT or https://HOST:PORT for REST",
             "the TensorFlow Serving that ranks, by `run/models.config`; left out: the embedded server",
             pattern=rf"(https?://)?{_HOST}",
+        ),
+    ] = None
+    store: Annotated[
+        str | None,
+        _setting(
+            "an absolute path, or s3://BUCKET/FOLDER",
+            "where versions of models and their labels are mirrored, each home's in a folder by its id; left out: nowhere",
+            pattern=_STORE,
         ),
     ] = None
 

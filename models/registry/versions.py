@@ -109,7 +109,7 @@ def _retired_folders(models_dir: Path, name: str) -> list[str]:
     return [path.name for path in base.iterdir()] if base.is_dir() else []
 
 
-def _last_given(models_dir: Path, name: str) -> int:
+def last_given(models_dir: Path, name: str) -> int:
     """The largest version number ever given out, 0 if none. Raises Broken where the record can't be read."""
     path = models_dir / name / LAST
     known = [0, *_folders(models_dir / name)]
@@ -139,7 +139,7 @@ def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
     verify_digests(staged_folder)
     base = models_dir / name
     with locked(base / LOCK):
-        version = _last_given(models_dir, name) + 1
+        version = last_given(models_dir, name) + 1
         write_whole(base / LAST, f"{version}\n".encode())
         numbered = msgspec.structs.replace(manifest, version=version)
         write_whole(staged_folder / MANIFEST, encode_manifest(numbered))
@@ -167,7 +167,7 @@ def rollback(models_dir: Path, name: str) -> int:
             raise BadInput("rollback", f"at least two versions of {name}", str(len(versions)))
         withdrawn, stays = versions[-1], versions[-2]
         verify_digests(folders[stays])
-        write_whole(base / LAST, f"{_last_given(models_dir, name)}\n".encode())
+        write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())
         retired = models_dir / RETIRED / name
         retired.mkdir(parents=True, exist_ok=True)
         times = sum(label.startswith(f"{withdrawn}-") for label in _retired_folders(models_dir, name))

@@ -59,8 +59,8 @@ FAULTS: Final = (
     Fault(
         "two publishers get one number",
         "models/registry/versions.py",
-        ("    with locked(base / LOCK):\n        version = _last_given"),
-        ("    base.mkdir(exist_ok=True)\n    if True:\n        version = _last_given"),
+        ("    with locked(base / LOCK):\n        version = last_given"),
+        ("    base.mkdir(exist_ok=True)\n    if True:\n        version = last_given"),
         ("test_concurrent_publishers_get_a_number_each",),
     ),
     Fault(

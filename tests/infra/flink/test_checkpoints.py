@@ -5,8 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from infra.flink.checkpoint_store import own_store
-from infra.flink.checkpoints import RETAINED, drop_older_savepoints, drop_superseded, retained
+from infra.flink.checkpoints import RETAINED, drop_older_savepoints, drop_superseded, own_store, retained
 from infra.flink.job_control import BASE, Job
 from infra.home.paths import Home
 from tests.streaming.crashes import settings_of

@@ -13,8 +13,7 @@ import pytest
 from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from features.store.job_status import lane_fields, lane_key
-from infra.flink.checkpoint_store import own_store
-from infra.flink.checkpoints import retained
+from infra.flink.checkpoints import own_store, retained
 from infra.flink.job_control import Job
 from infra.flink.job_keeper import JobKeeper
 from infra.flink.standstill import PATIENCE, POLL_EVERY, PendingRecords, Standstill

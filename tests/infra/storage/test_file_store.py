@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput, Unavailable
-from infra.attached.store_entry import examine_store, store_of
-from infra.flink.checkpoint_store import BucketStore, CheckpointStore, FolderStore, S3Access, _end_of
+from infra.attached.store_entry import CHECKPOINTS, checkpoints_store, examine_store
 from infra.flink.checkpoints import (
     RETAINED,
     admit,
@@ -21,6 +20,8 @@ from infra.flink.checkpoints import (
 )
 from infra.home.paths import Home
 from infra.settings.table import S3, Flink, Settings
+from infra.storage.bucket_store import BucketStore, S3Access, _end_of
+from infra.storage.file_store import FileStore, FolderStore
 from tests.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, s3_server
 
 pytestmark = pytest.mark.services
@@ -35,26 +36,26 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Access]:
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, bucket: S3Access) -> CheckpointStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path, bucket: S3Access) -> FileStore:
     """An empty store, whose name has what a URI must quote."""
     if request.param == "folder":
         return FolderStore(tmp_path / "check points")
     return BucketStore(f"s3://{BUCKET}/{tmp_path.name}", bucket)
 
 
-def paths(store: CheckpointStore) -> list[str]:
+def paths(store: FileStore) -> list[str]:
     return [each.path for each in retained(store)]
 
 
-def test_a_store_that_nobody_has_written_to_is_empty(store: CheckpointStore) -> None:
+def test_a_store_that_nobody_has_written_to_is_empty(store: FileStore) -> None:
     assert store.entries() == []
     forget(store)
     assert retained(store) == []
 
 
-def test_complete_ones_are_listed_and_a_refused_one_is_not(store: CheckpointStore) -> None:
+def test_complete_ones_are_listed_and_a_refused_one_is_not(store: FileStore) -> None:
     for path in (f"{NEW}/chk-1/_metadata", f"{NEW}/chk-2/part", f"{NEW}/shared/file", "savepoint-x/_metadata"):
-        store.write(path, "bytes")
+        store.write(path, b"bytes")
     assert sorted(paths(store)) == [f"{NEW}/chk-1", "savepoint-x"]
     (checkpoint,) = [each for each in retained(store) if each.name == "chk-1"]
     refuse(store, checkpoint, "it does not load")
@@ -62,21 +63,21 @@ def test_complete_ones_are_listed_and_a_refused_one_is_not(store: CheckpointStor
     assert f"{NEW}/chk-1/_metadata" in {each.path for each in store.entries()}, "it stays for inspection"
 
 
-def test_one_is_named_by_flink_as_it_is_here(store: CheckpointStore) -> None:
+def test_one_is_named_by_flink_as_it_is_here(store: FileStore) -> None:
     uri = store.uri_of("savepoint-x")
     assert store.path_of(uri) == "savepoint-x"
     assert store.path_of(uri.replace("file:///", "file:/")) == "savepoint-x", "as Flink writes it"
     assert store.path_of("s3://another/savepoint-x") is None
 
 
-def test_what_is_superseded_is_deleted_and_nothing_else(store: CheckpointStore) -> None:
-    store.write(f"{OLD}/chk-7/_metadata", "bytes")
-    store.write("savepoint-x/_metadata", "bytes")
+def test_what_is_superseded_is_deleted_and_nothing_else(store: FileStore) -> None:
+    store.write(f"{OLD}/chk-7/_metadata", b"bytes")
+    store.write("savepoint-x/_metadata", b"bytes")
     time.sleep(1.1)  # a bucket tells whole seconds
     for number in range(RETAINED):
         drop_superseded(store, NEW)
         assert f"{OLD}/chk-7" in paths(store)
-        store.write(f"{NEW}/chk-{number}/_metadata", "bytes")
+        store.write(f"{NEW}/chk-{number}/_metadata", b"bytes")
     drop_superseded(store, NEW)
     assert f"{OLD}/chk-7" not in paths(store)
     assert len(paths(store)) == RETAINED + 1
@@ -86,16 +87,16 @@ def test_what_is_superseded_is_deleted_and_nothing_else(store: CheckpointStore) 
     assert paths(store) == []
 
 
-def test_those_of_another_generation_are_forgotten(store: CheckpointStore) -> None:
+def test_those_of_another_generation_are_forgotten(store: FileStore) -> None:
     """A place that was used before, and then not for a while, has checkpoints that nobody has forgotten when it was time."""
-    store.write(f"{OLD}/chk-7/_metadata", "bytes")
+    store.write(f"{OLD}/chk-7/_metadata", b"bytes")
     admit(store, 3)
     assert paths(store) == [f"{OLD}/chk-7"], "of a version that marked none"
     admit(store, 3)
     assert paths(store) == [f"{OLD}/chk-7"]
     admit(store, 4)
     assert paths(store) == []
-    store.write(f"{NEW}/chk-1/_metadata", "bytes")
+    store.write(f"{NEW}/chk-1/_metadata", b"bytes")
     admit(store, 4)
     assert paths(store) == [f"{NEW}/chk-1"]
 
@@ -109,22 +110,22 @@ class ReadOnly(BucketStore):
 
 def test_what_can_not_be_deleted_is_told(bucket: S3Access, tmp_path: Path) -> None:
     store = ReadOnly(f"s3://{BUCKET}/{tmp_path.name}", bucket)
-    store.write(f"{OLD}/chk-7/_metadata", "bytes")
+    store.write(f"{OLD}/chk-7/_metadata", b"bytes")
     with pytest.raises(Unavailable, match="1 could not be deleted"):
         forget(store)
-    assert "DeleteObject" in examine_store(store).help
+    assert "DeleteObject" in examine_store(CHECKPOINTS, store).help
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """It may be one where something is to be mounted."""
     with pytest.raises(BadInput, match=r"flink\.checkpoints: expected a folder that there is"):
-        store_of(Home(tmp_path), Settings(flink=Flink(checkpoints=str(tmp_path / "mnt"))), "one")
+        checkpoints_store(Home(tmp_path), Settings(flink=Flink(checkpoints=str(tmp_path / "mnt"))), "one")
 
 
-def test_one_is_no_older_than_it_is(store: CheckpointStore) -> None:
+def test_one_is_no_older_than_it_is(store: FileStore) -> None:
     """Where only whole seconds are known, it could else pass for one from before a loss."""
     before = time.time()
-    store.write("savepoint-x/_metadata", "bytes")
+    store.write("savepoint-x/_metadata", b"bytes")
     (checkpoint,) = retained(store)
     assert checkpoint.completed_at >= before - 0.05, "file systems tell the time of their last tick"
     assert _end_of(1700000000.0) == pytest.approx(1700000001, abs=1e-5)
@@ -137,24 +138,27 @@ def test_homes_that_share_a_bucket_have_each_a_folder(tmp_path: Path) -> None:
         flink=Flink(checkpoints="s3://shop/flink/"),
         s3=S3(endpoint="http://127.0.0.1:1", access_key="a", secret_key="b"),
     )
-    assert [store_of(home, named, each).uri for each in ("one", "two")] == [
+    assert [checkpoints_store(home, named, each).uri for each in ("one", "two")] == [
         "s3://shop/flink/one",
         "s3://shop/flink/two",
     ]
-    assert store_of(home, Settings(flink=Flink(checkpoints=str(tmp_path))), "one").uri == (tmp_path / "one").as_uri()
-    assert store_of(home, Settings(), "one").uri == home.checkpoints.as_uri()
+    assert (
+        checkpoints_store(home, Settings(flink=Flink(checkpoints=str(tmp_path))), "one").uri
+        == (tmp_path / "one").as_uri()
+    )
+    assert checkpoints_store(home, Settings(), "one").uri == home.checkpoints.as_uri()
 
 
-def test_doctor_says_whether_it_takes_checkpoints(store: CheckpointStore, tmp_path: Path, bucket: S3Access) -> None:
-    found = examine_store(store)
+def test_doctor_says_whether_it_takes_checkpoints(store: FileStore, tmp_path: Path, bucket: S3Access) -> None:
+    found = examine_store(CHECKPOINTS, store)
     assert (found.help, found.error) == ("", None)
     assert not any("probe" in each.path for each in store.entries())
-    others: list[CheckpointStore] = [BucketStore("s3://no-such-bucket/x", bucket)]
+    others: list[FileStore] = [BucketStore("s3://no-such-bucket/x", bucket)]
     others.append(BucketStore(f"s3://{BUCKET}/x", S3Access(bucket.endpoint, None, ACCESS_KEY, f"not{SECRET_KEY}")))
     if os.geteuid() != 0:
         (tmp_path / "closed").mkdir(mode=0o500)
         others.append(FolderStore(tmp_path / "closed" / "x"))
     for other in others:
-        found = examine_store(other)
+        found = examine_store(CHECKPOINTS, other)
         assert isinstance(found.error, Unavailable)
         assert "flink.checkpoints" in found.help

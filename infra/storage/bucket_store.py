@@ -1,115 +1,24 @@
-"""Where the checkpoints and savepoints of a home's job lie: the home's own folder, another one, or a bucket of S3. Flink writes
-them; here they are listed, marked and deleted.
-"""
+"""Files of a home in a bucket of S3."""
 
-import os
-import shutil
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final
 
 import msgspec
 
 from features.errors import Unavailable
-from infra.home.paths import Home
+from infra.storage.file_store import FileStore, FolderStore, Stored
 
 SCHEME: Final = "s3"
 CONNECT_TIMEOUT, TIMEOUT, TRIES_TIMEOUT = "3s", "10s", timedelta(seconds=10)
 """For a connection to a bucket, for a request, and for its repetitions together, of which there are …"""
 REPETITIONS: Final = 2
+CHUNK: Final = 5 << 20
+"""Bytes of a file that a request takes or brings, so that its time suffices: S3's smallest part."""
 _SOMEWHERE: Final = "us-east-1"
 """The region of a server that knows none."""
-
-
-class Stored(NamedTuple):
-    """A file, or a folder where there are some in themselves: its path below the store, and when it was written (s; where whole
-    seconds are told, the end of that second)."""
-
-    path: str
-    written_at: float
-
-
-class CheckpointStore(Protocol):
-    """uri: by which Flink is told of it."""
-
-    uri: str
-
-    def entries(self) -> list[Stored]:
-        """Returns what there is. Raises Unavailable."""
-        ...
-
-    def write(self, path: str, text: str) -> None:
-        """Write a file. Raises Unavailable."""
-        ...
-
-    def delete(self, folder: str) -> None:
-        """Delete what lies in a folder, "" for all; what can't be deleted stays."""
-        ...
-
-    def uri_of(self, path: str) -> str:
-        """Returns the name by which Flink is told of what lies there."""
-        ...
-
-    def name_of(self, path: str) -> str:
-        """Returns the name by which people are told of it."""
-        ...
-
-    def path_of(self, uri: str) -> str | None:
-        """Returns the path below the store of what Flink names so; None of what lies elsewhere."""
-        ...
-
-    def flink_settings(self) -> dict[str, object]:
-        """Returns the settings by which Flink's processes reach it."""
-        ...
-
-
-class FolderStore:
-    """A folder of the machine, by its absolute path."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.uri = folder.as_uri()
-
-    def entries(self) -> list[Stored]:
-        found = []
-        for parent, folders, files in os.walk(self._folder, onerror=self._refuse):
-            for name in (*folders, *files):
-                path = Path(parent) / name
-                with suppress(FileNotFoundError):  # Flink has deleted it meanwhile
-                    found.append(Stored(path.relative_to(self._folder).as_posix(), path.stat().st_mtime))
-        return found
-
-    def _refuse(self, error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise Unavailable(f"checkpoints in {self._folder}: {error}") from error
-
-    def write(self, path: str, text: str) -> None:
-        try:
-            (self._folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (self._folder / path).write_text(text)
-        except OSError as error:
-            raise Unavailable(f"checkpoints in {self._folder}: {error}") from error
-
-    def delete(self, folder: str) -> None:
-        shutil.rmtree(self._folder / folder, ignore_errors=True)
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-
-    def uri_of(self, path: str) -> str:
-        return (self._folder / path).as_uri()
-
-    def name_of(self, path: str) -> str:
-        return str(self._folder / path)
-
-    def path_of(self, uri: str) -> str | None:
-        found = Path(unquote(urlsplit(uri).path))
-        return found.relative_to(self._folder).as_posix() if found.is_relative_to(self._folder) else None
-
-    def flink_settings(self) -> dict[str, object]:
-        return {}
 
 
 class S3Access(msgspec.Struct, frozen=True):
@@ -161,7 +70,7 @@ class BucketStore:
 
     @cached_property
     def _client(self) -> Any:
-        from obstore.store import S3Store  # only who keeps a job needs it
+        from obstore.store import S3Store  # only who names a bucket needs it
 
         bucket, _, folder = self.uri.removeprefix(f"{SCHEME}://").partition("/")
         return S3Store(
@@ -182,9 +91,57 @@ class BucketStore:
         except Exception as error:  # the library's errors have no parent of their own
             raise self._unavailable(error) from error
 
-    def write(self, path: str, text: str) -> None:
+    def read(self, path: str) -> bytes | None:
         try:
-            self._client.put(path, text.encode())
+            return bytes(self._client.get(path).bytes())
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    def write(self, path: str, content: bytes) -> None:
+        try:
+            self._client.put(path, content)
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    def create(self, path: str, content: bytes) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            self._client.put(path, content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return True
+
+    def upload(self, source: Path, path: str) -> None:
+        with source.open("rb") as file:
+            try:
+                self._client.put(path, file, chunk_size=CHUNK, max_concurrency=2)
+            except Exception as error:
+                raise self._unavailable(error) from error
+
+    def download(self, path: str, target: Path) -> bool:
+        try:
+            size = int(self._client.head(path)["size"])
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            raise self._unavailable(error) from error
+        with target.open("wb") as copy:
+            if size <= CHUNK:  # some servers refuse a range that is all of a file
+                content = self.read(path)
+                copy.write(content or b"")
+                return content is not None
+            for start in range(0, size, CHUNK):
+                copy.write(self._range(path, start, min(CHUNK, size - start)))
+        return True
+
+    def _range(self, path: str, start: int, length: int) -> bytes:
+        try:
+            return bytes(self._client.get_range(path, start=start, length=length))
         except Exception as error:
             raise self._unavailable(error) from error
 
@@ -206,13 +163,18 @@ class BucketStore:
         return self._access.flink_settings()
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        return Unavailable(f"checkpoints in {self.uri}: {' '.join(str(error).split())[:300]}")
+        return Unavailable(f"{self.uri}: {' '.join(str(error).split())[:300]}")
 
 
 def _end_of(second: float) -> float:
     return second if second % 1 else second + 1 - 1e-6
 
 
-def own_store(home: Home) -> CheckpointStore:
-    """Returns the store in a home's own folder."""
-    return FolderStore(home.checkpoints)
+def store_at(named: str, access: S3Access) -> FileStore:
+    """Returns the store in a folder by its absolute path, or in a bucket: s3://BUCKET/FOLDER."""
+    return BucketStore(named, access) if is_bucket(named) else FolderStore(Path(named))
+
+
+def is_bucket(named: str) -> bool:
+    """Returns whether a bucket is named, and no folder."""
+    return named.startswith(f"{SCHEME}://")

@@ -1,15 +1,17 @@
-"""A home whose checkpoints lie in a bucket of S3: it goes on from there, and has none of its own."""
+"""A home whose checkpoints and models lie in a bucket of S3: it goes on from there."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.flink.checkpoint_store import BucketStore, S3Access
 from infra.flink.checkpoints import retained
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.storage.bucket_store import BucketStore, S3Access
+from models.registry import list_models, list_versions
 from tests.home import Martlet, running, until
 from tests.ledger import verify
 from tests.s3_server import BUCKET, s3_server
@@ -29,7 +31,7 @@ def stored(bucket: S3Access, tmp_path_factory: pytest.TempPathFactory, seeds: Pa
     home = tmp_path_factory.mktemp("home")
     settings = home / "martlet.toml"
     settings.write_text(
-        f'[flink]\ncheckpoints = "s3://{BUCKET}/checkpoints"\n\n'
+        f'[flink]\ncheckpoints = "s3://{BUCKET}/checkpoints"\n\n[models]\nstore = "s3://{BUCKET}/models"\n\n'
         f'[s3]\nendpoint = "{bucket.endpoint}"\naccess_key = "{bucket.access_key}"\nsecret_key = "{bucket.secret_key}"\n'
     )
     settings.chmod(0o600)
@@ -44,6 +46,9 @@ def test_the_job_goes_on_from_a_savepoint_there(stored: Martlet, bucket: S3Acces
     stored.applied(6, answer.json()["seen"])
     until(lambda: retained(store), 120, "a checkpoint is in the bucket")
     assert stored.command("down", within=240).returncode == 0
+    before = {name: list_versions(stored.home / "models", name) for name in list_models(stored.home / "models")}
+    assert before
+    shutil.rmtree(stored.home / "models")
     newest = retained(store)[0]
     assert newest.name.startswith("savepoint-")
     assert not [path for path in (stored.home / "flink" / "checkpoints").rglob("*") if path.is_file()]
@@ -51,6 +56,8 @@ def test_the_job_goes_on_from_a_savepoint_there(stored: Martlet, bucket: S3Acces
     assert started.returncode == 0, started.stdout + started.stderr
     assert stored.status()["job_from"] == store.uri_of(newest.path)
     assert verify(stored)["applied"] == 1
+    assert {name: list_versions(stored.home / "models", name) for name in before} == before, "read from the bucket"
+    assert stored.status()["services"]["model-mirror"]["running"]
 
 
 def test_the_key_is_nobody_elses_to_read(stored: Martlet, bucket: S3Access) -> None:

@@ -1,0 +1,77 @@
+"""The mirror of a home's models: a service beside those that serve, and a single sync for commands that publish."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from features.durable import write_secret
+from features.errors import Broken, Unavailable
+from infra.home.paths import Home
+from infra.services.environment import python_env
+from infra.services.service import Service
+from infra.storage.bucket_store import S3Access, store_at
+from infra.storage.file_store import FileStore
+from infra.storage.model_mirror import ModelMirror
+
+NAME: Final = "model-mirror"
+NICE: Final = 10
+EVERY: Final = 10.0
+"""Seconds from one sync to the next."""
+
+
+class MirroredTo(msgspec.Struct, frozen=True):
+    """Where one home's models are mirrored: a folder by its absolute path, or s3://BUCKET/FOLDER with the access to it."""
+
+    named: str
+    access: S3Access
+
+    def opened(self) -> FileStore:
+        """Returns the store."""
+        return store_at(self.named, self.access)
+
+
+def file_of(home: Home) -> Path:
+    """Returns the file that says where a running home's models are mirrored; its owner alone may read it."""
+    return home.run / "model-mirror.json"
+
+
+def mirror_service(home: Home, mirrored: MirroredTo) -> Service:
+    """Returns the service, whose settings are written."""
+    write_secret(file_of(home), msgspec.json.format(msgspec.json.encode(mirrored)) + b"\n")
+    argv = (sys.executable, "-m", "infra.storage", "--home", home.path)
+    return Service(NAME, argv, lambda: None, env=python_env(), cwd=home.path, grace=5.0, address=mirrored.named)
+
+
+def read_mirrored(home: Home) -> MirroredTo:
+    """Returns where a home's models are mirrored. Raises Broken where the file can't be read."""
+    path = file_of(home)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=MirroredTo)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Broken(f"{path}: expected where models are mirrored, got {error}") from error
+
+
+def mirror_always(home: Home) -> None:
+    """Sync again and again; what could not be done is printed once, until it changes."""
+    store = read_mirrored(home).opened()
+    last: list[str] = []
+    while True:
+        lines: list[str] = []
+        try:
+            ModelMirror(home.models, store, lines.append).sync()
+        except Unavailable as error:
+            lines.append(str(error))
+        for line in lines:
+            if line not in last:
+                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)
+        last = lines
+        time.sleep(EVERY)
+
+
+def mirror_once(home: Home, store: FileStore, print_line: Callable[[str], None]) -> None:
+    """Sync once, if no running home is at it. Raises Unavailable where the store does not answer."""
+    ModelMirror(home.models, store, print_line).sync()

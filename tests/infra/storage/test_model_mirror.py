@@ -1,0 +1,334 @@
+"""Copies of a home that mirror their models into one store end with the same versions and labels, and lose none."""
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from features.errors import Unavailable
+from infra.storage.bucket_store import BucketStore, S3Access
+from infra.storage.file_store import FileStore, FolderStore
+from infra.storage.model_mirror import ENTRY_POINT, LOCK, ModelMirror
+from models.registry import (
+    MANIFEST,
+    Labels,
+    change_labels,
+    discard,
+    list_models,
+    list_versions,
+    promote,
+    publish,
+    read_labels,
+    read_manifest,
+    rollback,
+    verify_digests,
+)
+from models.registry.disk import locked
+from models.registry.manifest import folder_digests
+from models.registry.transfer import take_labels
+from tests.models.fake_version import a_staged_version, publish_one
+from tests.s3_server import BUCKET, s3_server
+
+pytestmark = pytest.mark.services
+
+NAME = "toy"
+STORIES = 40
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Access]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as access:
+        yield access
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, bucket: S3Access) -> FileStore:
+    if request.param == "folder":
+        return FolderStore(tmp_path / "the store")
+    return BucketStore(f"s3://{BUCKET}/{tmp_path.name}", bucket)
+
+
+def publish_other(models: Path, mark: str) -> int:
+    """Publish a version whose bytes no other mark has; returns its number."""
+    staged = a_staged_version(models, NAME)
+    (staged / ENTRY_POINT).write_text(mark)
+    manifest = json.loads((staged / MANIFEST).read_bytes())
+    (staged / MANIFEST).write_text(json.dumps({**manifest, "digests": folder_digests(staged)}))
+    return publish(staged, models, NAME)
+
+
+def synced(models: Path, store: FileStore) -> list[str]:
+    lines: list[str] = []
+    assert ModelMirror(models, store, lines.append).sync()
+    return lines
+
+
+def marks(models: Path) -> dict[int, str]:
+    """What each version is, by its number; all are whole."""
+    found = {}
+    for version in list_versions(models, NAME):
+        folder = models / NAME / str(version)
+        verify_digests(folder)
+        assert read_manifest(folder).version == version
+        found[version] = (folder / ENTRY_POINT).read_text()
+    return found
+
+
+def test_another_copy_of_the_home_gets_versions_and_labels(tmp_path: Path, store: FileStore) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    publish_other(here, "one")
+    publish_other(here, "two")
+    promote(here, NAME, 1, 5)
+    assert len(synced(here, store)) == 3
+    synced(there, store)
+    assert marks(there) == marks(here) == {1: "one", 2: "two"}
+    assert read_labels(there, NAME) == read_labels(here, NAME)
+    assert synced(here, store) == synced(there, store) == [], "nothing is left to do"
+    assert not list((there / ".staging").iterdir())
+
+
+def test_what_is_taken_away_is_so_everywhere_and_its_number_is_not_given_again(
+    tmp_path: Path, store: FileStore
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for mark in ("one", "two", "three"):
+        publish_other(here, mark)
+    synced(here, store)
+    synced(there, store)
+    discard(here, NAME, 1)
+    rollback(here, NAME)
+    synced(here, store)
+    synced(there, store)
+    assert marks(there) == {2: "two"}
+    assert publish_other(there, "four") == 4
+
+
+def test_a_number_given_twice_is_given_anew_and_labels_follow(tmp_path: Path, store: FileStore) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert publish_other(here, "ours") == publish_other(there, "theirs") == 1
+    promote(there, NAME, 1, 5)
+    synced(here, store)
+    synced(there, store)
+    assert marks(there) == {1: "ours", 2: "theirs"}
+    labels = read_labels(there, NAME)
+    assert labels is not None
+    assert labels.stable == 2
+    synced(here, store)
+    assert marks(here) == marks(there)
+
+
+def test_a_home_that_has_lost_its_models_gets_them_back(tmp_path: Path, store: FileStore) -> None:
+    publish_other(tmp_path / "here", "one")
+    synced(tmp_path / "here", store)
+    shutil.rmtree(tmp_path / "here" / NAME)
+    assert publish_other(tmp_path / "here", "trained before anybody looked") == 1
+    synced(tmp_path / "here", store)
+    assert marks(tmp_path / "here") == {1: "one", 2: "trained before anybody looked"}
+    shutil.rmtree(tmp_path / "here")
+    synced(tmp_path / "here", store)
+    assert marks(tmp_path / "here") == {1: "one", 2: "trained before anybody looked"}
+
+
+def test_a_home_that_has_lost_its_versions_gets_them_back(tmp_path: Path, store: FileStore) -> None:
+    """What it notes of them is not lost with them."""
+    publish_other(tmp_path, "one")
+    synced(tmp_path, store)
+    shutil.rmtree(tmp_path / NAME / "1")
+    synced(tmp_path, store)
+    assert marks(tmp_path) == {1: "one"}
+
+
+def test_a_store_that_was_emptied_is_filled_again(tmp_path: Path, store: FileStore) -> None:
+    here = tmp_path / "here"
+    for mark in ("one", "two", "three"):
+        publish_other(here, mark)
+    promote(here, NAME, 1, 5)
+    synced(here, store)
+    store.delete("")
+    synced(here, store)
+    synced(tmp_path / "there", store)
+    assert marks(here) == marks(tmp_path / "there") == {1: "one", 2: "two", 3: "three"}
+    assert read_labels(tmp_path / "there", NAME) == read_labels(here, NAME)
+
+
+def test_what_a_label_names_is_not_taken_away(tmp_path: Path, store: FileStore) -> None:
+    here = tmp_path / "here"
+    for mark in ("one", "two"):
+        publish_other(here, mark)
+    promote(here, NAME, 1, 5)
+    synced(here, store)
+    store.delete(f"{NAME}/1")
+    synced(here, store)
+    synced(tmp_path / "there", store)
+    assert marks(here) == marks(tmp_path / "there") == {1: "one", 2: "two"}
+
+
+def test_the_later_decision_holds_where_both_decided(tmp_path: Path, store: FileStore) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for mark in ("one", "two"):
+        publish_other(here, mark)
+    synced(here, store)
+    synced(there, store)
+    promote(here, NAME, 1, 10)
+    promote(there, NAME, 2, 20)
+    for models in (there, here, there):
+        synced(models, store)
+    assert read_labels(here, NAME) == read_labels(there, NAME)
+    labels = read_labels(here, NAME)
+    assert labels is not None
+    assert labels.stable == 2
+
+
+def test_a_decision_of_one_side_alone_holds_whatever_its_clock_says(tmp_path: Path, store: FileStore) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for mark in ("one", "two"):
+        publish_other(here, mark)
+    promote(here, NAME, 1, 20)
+    synced(here, store)
+    synced(there, store)
+    change_labels(there, NAME, lambda labels: msgspec.structs.replace(labels.promoted(5, "late", 2), decisions=()))
+    synced(there, store)
+    synced(here, store)
+    for models in (here, there):
+        labels = read_labels(models, NAME)
+        assert labels is not None
+        assert labels.stable == 2
+
+
+def test_a_version_that_is_cut_in_the_store_is_named_and_not_taken(tmp_path: Path, store: FileStore) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    publish_other(here, "one")
+    publish_one(here, "sound")
+    synced(here, store)
+    store.write(f"{NAME}/1/{ENTRY_POINT}", b"on")
+    (line,) = [each for each in synced(there, store) if "stays" in each]
+    assert "changed or cut" in line
+    assert list_models(there) == ["sound"]
+
+
+def test_a_manifest_that_leads_out_of_its_folder_is_refused(tmp_path: Path, store: FileStore) -> None:
+    publish_other(tmp_path / "here", "one")
+    synced(tmp_path / "here", store)
+    manifest = json.loads(store.read(f"{NAME}/1/{MANIFEST}") or b"")
+    manifest["digests"]["../../outside"] = "0" * 64
+    store.write(f"{NAME}/1/{MANIFEST}", json.dumps(manifest).encode())
+    store.write("toy/outside", b"x")
+    synced(tmp_path / "there", store)
+    assert list_models(tmp_path / "there") == []
+    assert not list(tmp_path.rglob("there/**/outside"))
+
+
+def test_labels_given_meanwhile_stay(tmp_path: Path) -> None:
+    for mark in ("one", "two"):
+        publish_other(tmp_path, mark)
+    before = promote(tmp_path, NAME, 1, 10)
+    now = promote(tmp_path, NAME, 2, 20)
+    assert not take_labels(tmp_path, NAME, Labels(stable=1), before)
+    assert read_labels(tmp_path, NAME) == now
+    assert take_labels(tmp_path, NAME, Labels(stable=1), now)
+
+
+def test_one_process_at_a_time_mirrors(tmp_path: Path, store: FileStore) -> None:
+    with locked(tmp_path / "here" / LOCK):
+        assert not ModelMirror(tmp_path / "here", store, print).sync()
+
+
+def test_what_was_not_written_to_its_end_is_removed_after_a_day(
+    tmp_path: Path, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_other(tmp_path / "here", "one")
+    content = (tmp_path / "here" / NAME / "1" / MANIFEST).read_bytes()
+    store.create(f"{NAME}/7/{MANIFEST}", content)
+    synced(tmp_path / "there", store)
+    assert store.read(f"{NAME}/7/{MANIFEST}") == content, "somebody may be writing it"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 90_000)
+    synced(tmp_path / "there", store)
+    assert store.read(f"{NAME}/7/{MANIFEST}") is None
+
+
+class Killed(BaseException):
+    """A process ends here."""
+
+
+class Mortal(FolderStore):
+    """A store whose user is killed at one of its calls, or does not get through."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        super().__init__(folder)
+        self.calls_left = -1
+        self._rng = rng
+
+    def _call(self) -> None:
+        self.calls_left -= 1
+        if self.calls_left == 0:
+            raise Killed if self._rng.random() < 0.5 else Unavailable("it does not answer")
+
+    def read(self, path: str) -> bytes | None:
+        self._call()
+        return super().read(path)
+
+    def write(self, path: str, content: bytes) -> None:
+        self._call()
+        super().write(path, content)
+
+    def create(self, path: str, content: bytes) -> bool:
+        self._call()
+        return super().create(path, content)
+
+    def upload(self, source: Path, path: str) -> None:
+        self._call()
+        super().upload(source, path)
+        self._call()
+
+    def download(self, path: str, target: Path) -> bool:
+        self._call()
+        return super().download(path, target)
+
+
+def decide(models: Path, ts: int) -> None:
+    """Change labels so that each still names what it named."""
+    change_labels(models, NAME, lambda labels: labels.decided(ts, "the same as ever"))
+
+
+@pytest.mark.parametrize("seed", range(STORIES))
+def test_copies_agree_in_the_end_whatever_happens(seed: int, tmp_path: Path) -> None:
+    """Versions are published, labelled and discarded in three copies, which are killed in the midst of a sync."""
+    rng = random.Random(seed)
+    store = Mortal(tmp_path / "store", rng)
+    copies = [tmp_path / name for name in "abc"]
+    published: set[str] = set()
+    discarded: set[str] = set()
+    for step in range(25):
+        models = rng.choice(copies)
+        versions = list_versions(models, NAME)
+        act = rng.random()
+        if act < 0.3:
+            publish_other(models, str(step))
+            published.add(str(step))
+        elif act < 0.4 and len(versions) > 2:
+            labelled = (read_labels(models, NAME) or Labels()).named().values()
+            if (version := rng.choice(versions[:-1])) not in labelled:
+                discarded.add(marks(models)[version])
+                discard(models, NAME, version)
+        elif act < 0.5 and versions:
+            promote(models, NAME, rng.choice(versions), step)
+        elif act < 0.55 and versions:
+            decide(models, step)
+        else:
+            store.calls_left = rng.choice((-1, -1, rng.randint(1, 30)))
+            with suppress(Killed, Unavailable):
+                ModelMirror(models, store, lambda line: None).sync()
+    store.calls_left = -1
+    for models in copies * 3:
+        ModelMirror(models, store, lambda line: None).sync()
+    first, *others = [marks(models) for models in copies]
+    assert others == [first, first]
+    assert len({read_labels(models, NAME) for models in copies}) == 1
+    assert published - set(first.values()) <= discarded, "what nobody discarded is there"
