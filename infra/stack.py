@@ -267,9 +267,9 @@ class Stack:
     def make_training_data(self) -> None:
         """Make the training data by Spark. The base must exist. Raises MartletError if that fails."""
         with self.steps.step("training data (Spark)"):
-            self._prepare(self.record.base().data_base, "training-data", NICE)
+            self._prepare(self.record.base().data_base, "training-data", None)
 
-    def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int) -> None:
+    def _prepare(self, number: int, part: Literal["base", "training-data"], nice: int | None) -> None:
         attend = self.supervisor.attending
         runner.prepare(
             self.home, self.record, number, self.steps.print_line, self.settings.spark.master, part, attend, nice

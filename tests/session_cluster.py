@@ -12,6 +12,7 @@ from infra.flink.client import FlinkClient
 from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.services.supervisor import Supervisor
+from infra.storage.file_store import FileStore
 from infra.system.probes import http_json
 from infra.system.processes import ProcessId
 from tests.home import until
@@ -42,12 +43,14 @@ class SessionCluster:
 
 
 @contextmanager
-def session_cluster(folder: Path, task_managers: int, lacks: str | None = None) -> Iterator[SessionCluster]:
-    """Starts the cluster, which does not start again what dies in it, and whose lib `lacks` the jars of a pattern; stops it at
-    the end."""
+def session_cluster(
+    folder: Path, task_managers: int, lacks: str | None = None, store: FileStore | None = None
+) -> Iterator[SessionCluster]:
+    """Starts the cluster, which does not start again what dies in it, whose lib `lacks` the jars of a pattern, and which can
+    enter the `store` of checkpoints; stops it at the end."""
     home = Home(folder).make()
     ports = Ports.choose(0, {})
-    env = cluster.configure(home, ports)
+    env = cluster.configure(home, ports, store=store)
     for jar in [] if lacks is None else (home.flink / "lib").glob(lacks):
         jar.unlink()
     workers = [cluster.task_manager(home, ports, env, number + 1) for number in range(task_managers)]

@@ -1,7 +1,9 @@
-"""Polling intervals and waits of a home: defaults, overridden by `run/times.json` in the home.
+"""Polling intervals, waits and priorities of a home: defaults, overridden by `run/times.json` in the home.
 
 The file is read when `up` starts. The defaults suit a machine that serves; tests poll more often.
 """
+
+from typing import Annotated
 
 import msgspec
 
@@ -13,11 +15,12 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds. spare_calm: how long all tasks must have run before the standby TaskManager is started and warmed (some 20 s
     of one processor), since right after a start or a fault the processors are needed for catching up; watch_every: between
     two snapshots of the monitor, from which alarms come; longest_pause: what a service that dies over and over waits for its
-    next start, at most."""
+    next start, at most. nice: the niceness of offline steps, which often run while the home serves."""
 
     spare_calm: float = 60.0
     watch_every: float = 5.0
     longest_pause: float = 30.0
+    nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 19
 
 
 def read_timings(home: Home) -> Timings:

@@ -15,7 +15,8 @@ from features.errors import BadInput, Broken
 from features.inputs.input_maps import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
-from infra.offline_jobs.step_process import NICE, StepFailed, run_step, unattended
+from infra.home.timings import read_timings
+from infra.offline_jobs.step_process import StepFailed, run_step, unattended
 from infra.services.environment import python_env
 from infra.settings.reading import value_of
 from infra.system import packages
@@ -39,10 +40,10 @@ def prepare(
     master: str | None = None,
     part: Literal["all", "base", "training-data"] = "all",
     attend: Attend = unattended,
-    nice: int = NICE,
+    nice: int | None = None,
 ) -> None:
     """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing, or is of
-    inputs that this code no longer makes)."""
+    inputs that this code no longer makes). nice: its niceness, None: as the home's other steps."""
     for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
         if folder.exists() and not is_current(folder):
             shutil.rmtree(folder)
@@ -134,8 +135,9 @@ def _run_spark(
     print_line: Callable[[str], None],
     master: str | None,
     attend: Attend = unattended,
-    nice: int = NICE,
+    nice: int | None = None,
 ) -> None:
+    nice = read_timings(home).nice if nice is None else nice
     env = python_env(spark_environment())
     master = value_of(home, "spark.master", master)
     more, log = ["--master", master] if master else [], home.logs / "spark.log"
@@ -286,7 +288,8 @@ def _train(
         argv += ["--model", name]
     argv += more
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2"})
-    run_step(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, env, attend=attend)
+    nice = read_timings(home).nice
+    run_step(argv, home.logs / "training.log", TRAIN_TIMEOUT, print_line, env, attend=attend, nice=nice)
 
 
 def publish(

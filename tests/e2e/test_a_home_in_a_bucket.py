@@ -17,7 +17,7 @@ from tests.ledger import verify
 from tests.s3_server import BUCKET, s3_server
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.broken, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -183,8 +183,11 @@ def test_silent_connections_stop_nobody(martlet: Martlet) -> None:
         assert 'martlet_connections_closed_total{reason="room"}' in closed
 
 
+CALLERS = 40
+
+
 def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]]) -> float:
-    """Of lists beside 100 callers, each with what `seen` says of its number: those without a user's features."""
+    """Of lists beside so many CALLERS, each with what `seen` says of its number: those without a user's features."""
     beside: list[bool] = []
     done = threading.Event()
 
@@ -195,10 +198,10 @@ def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]
                 statuses[http.get("/v1/recommendations", params={"user_id": 6, **seen(number)}).status_code] += 1
         return statuses
 
-    with ThreadPoolExecutor(100) as pool:
-        callers = [pool.submit(call, number) for number in range(100)]
+    with ThreadPoolExecutor(CALLERS) as pool:
+        callers = [pool.submit(call, number) for number in range(CALLERS)]
         deadline = time.monotonic() + 15
-        while len(beside) < 60 and time.monotonic() < deadline:
+        while len(beside) < 40 and time.monotonic() < deadline:
             answer = martlet.http.get("/v1/recommendations", params={"user_id": 7})
             if answer.status_code == 200:
                 beside.append("no live features" in answer.json()["degraded"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.home import Martlet, until
-from tests.seed import EMBEDDINGS
+from tests.spark_seeds import EMBEDDINGS
 
 pytestmark = pytest.mark.home
 

@@ -24,6 +24,7 @@ from infra.system import probes
 from infra.system.repository import REPO
 from tests.home import WATCHFUL, Martlet, running, until
 from tests.schemas import MOVIES
+from tests.seed import EMPTY, seed
 
 HURRIED = WATCHFUL | {"spare_calm": 3.0}
 """The standby TaskManager is there soon."""
@@ -31,7 +32,7 @@ CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 
 @pytest.fixture(scope="package")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
+def broken(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Martlet]:
     """A home without history, in which shown lists are closed after 5 s, run from a copy of the code."""
     repo = tmp_path_factory.mktemp("code")
     for name in CODE:
@@ -40,8 +41,9 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
         shutil.copy(REPO / name, repo / name)
     (repo / ".venv").symlink_to(REPO / ".venv")
     with running(
-        tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5", repo=repo, timings=HURRIED
-    ) as home:
+        tmp_path_factory.mktemp("faults"), "--history", "0", "--attribution", "5",
+        repo=repo, seed=seed(EMPTY, seeds), timings=HURRIED,
+    ) as home:  # fmt: skip
         yield home
 
 

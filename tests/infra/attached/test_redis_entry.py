@@ -135,6 +135,9 @@ def test_a_certificate_that_ran_out_or_is_anothers_is_refused(
         address = RedisAddress("127.0.0.1", port, tls=Tls(drawn.ca))
         with pytest.raises(BadInput, match=f"expected a certificate for 127.0.0.1 that is valid now, .*{reason}"):
             enter_redis(address, "home-1")
+
+
+def test_a_port_that_speaks_no_tls_is_asked_about(server: RedisProcess, drawn: Certificates) -> None:
     with pytest.raises(Unavailable, match=r"does not answer within 5 s .*is TLS meant here"):
         enter_redis(RedisAddress("127.0.0.1", server.port, tls=Tls(drawn.ca)), "home-1")
 

@@ -55,7 +55,7 @@ def test_a_request_nobody_waits_for_any_more_is_not_carried_out(home: Home) -> N
 
 def test_who_gives_up_leaves_the_request_of_another_alone(home: Home) -> None:
     with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(request_up, home, REBUILD, 10.0)
+        waiting = thread.submit(request_up, home, REBUILD, 3.0)
         until((home.run / "request.json").exists, 20, "a request")
         write_json(home.run / "request.json", {"id": "another", "wish": REBUILD})
         with pytest.raises(Unavailable, match="not done within"):

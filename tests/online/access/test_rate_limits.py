@@ -67,7 +67,7 @@ def test_calls_at_once_get_no_more_than_the_burst(server: RedisProcess) -> None:
 
 
 def test_a_bucket_fills_again_and_then_leaves_no_key(server: RedisProcess) -> None:
-    limit = Limit(per_second=0.5, burst=2)
+    limit = Limit(per_second=2, burst=2)
 
     async def steps(one: RateLimits, other: RateLimits) -> None:
         assert [await one.take_for_key("shop", limit) == 0 for _ in range(3)] == [True, True, False]

@@ -218,7 +218,7 @@ def test_without_any_server_all_waits(tmp_path: Path) -> None:
 
 
 def test_while_a_primary_is_dead_others_are_written_and_then_its_successor(tmp_path: Path) -> None:
-    with redis_cluster(tmp_path, node_timeout=10.0) as cluster:
+    with redis_cluster(tmp_path, node_timeout=4.0) as cluster:
         writer = FeatureWriter(cluster.address, 1, "users", 0)
         writer.put({key: UserWrite(1, 100, b"one", {1: FOREVER}) for key in USERS})
         settle(writer, *USERS)
