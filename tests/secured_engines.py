@@ -85,13 +85,16 @@ def certificates(folder: Path) -> Certificates:
 
 @dataclass(frozen=True)
 class SecuredBroker:
-    """address: as USER enters it; admin: a way in by which everything is allowed."""
+    """certificate: a client's, with its key; address: as USER enters it, with that, a password and TLS; certified: with the
+    certificate alone; admin: a way in by which everything is allowed."""
 
+    certificate: str
     address: KafkaAddress
+    certified: KafkaAddress
     admin: KafkaAddress
 
-    def grant(self, prefix: str, operations: Sequence[str]) -> None:
-        """Lets USER do these operations on topics that begin with `prefix`, and read as groups that do; returns once the broker
+    def grant(self, prefix: str, operations: Sequence[str], user: str = USER) -> None:
+        """Lets a user do these operations on topics that begin with `prefix`, and read as groups that do; returns once the broker
         goes by it, which is a while after the controller has taken it."""
         pattern = ResourcePattern(ResourceType.TOPIC, prefix, ACLResourcePatternType.PREFIXED)
         groups = ResourcePattern(ResourceType.GROUP, prefix, ACLResourcePatternType.PREFIXED)
@@ -100,7 +103,7 @@ class SecuredBroker:
         admin: Any = KafkaAdminClient(**self.admin.client_options(), request_timeout_ms=10_000)
         try:
             acls = [
-                ACL(f"User:{USER}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, resource)
+                ACL(f"User:{user}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, resource)
                 for resource, operation in wanted
             ]
             admin.create_acls(acls)
@@ -114,17 +117,21 @@ ALL_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS", "CREATE", "GROUP_
 
 @contextmanager
 def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterator[SecuredBroker]:
-    """Starts a broker that shows `certificate` and lets nobody do anything that no ACL allows; stops it at the end."""
+    """Starts a broker that shows `certificate`, wants to see one, and lets nobody do anything that no ACL allows; stops it at the
+    end."""
     home = Home(folder).make()
-    secured, *_ = free_ports(1)
+    secured, certified = free_ports(2)
     ports = Ports.choose(free_ports(1)[0], {})
     argv = kafka.kafka_format(home, ports, "c2VjdXJlZC1jbHVzdGVyMQ")
     config = home.kafka / "server.properties"
     plain, controller = f"INTERNAL://127.0.0.1:{ports.kafka}", f"CONTROLLER://127.0.0.1:{ports.kafka_controller}"
+    outer = f"{plain},SECURED://127.0.0.1:{secured},CERTIFIED://127.0.0.1:{certified}"
     more = {
-        "listeners": f"{plain},SECURED://127.0.0.1:{secured},{controller}",
-        "advertised.listeners": f"{plain},SECURED://127.0.0.1:{secured}",
-        "listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+        "listeners": f"{outer},{controller}",
+        "advertised.listeners": outer,
+        "listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL,CERTIFIED:SSL",
+        "listener.name.secured.ssl.client.auth": "required",
+        "listener.name.certified.ssl.client.auth": "required",
         "inter.broker.listener.name": "INTERNAL",
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.secured.scram-sha-512.sasl.jaas.config": (
@@ -151,17 +158,27 @@ def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterat
     supervisor = Supervisor(home)
     try:
         supervisor.start(service)
-        address = KafkaAddress(f"127.0.0.1:{secured}", "shop.", Tls(drawn.ca), USER, PASSWORD)
-        yield SecuredBroker(address, KafkaAddress(f"127.0.0.1:{ports.kafka}", "shop."))
+        own = drawn.signed("DNS:client.example")
+        tls = Tls(drawn.ca, own)
+        yield SecuredBroker(
+            own,
+            KafkaAddress(f"127.0.0.1:{secured}", "shop.", tls, USER, PASSWORD),
+            KafkaAddress(f"127.0.0.1:{certified}", "shop.", tls),
+            KafkaAddress(f"127.0.0.1:{ports.kafka}", "shop."),
+        )
     finally:
         supervisor.stop_all()
 
 
 @contextmanager
-def by_tls(target: int, certificate: str) -> Iterator[int]:
-    """A port at which a server on the port `target` is reached by TLS, which shows `certificate`."""
+def by_tls(target: int, certificate: str, authority: str | None = None) -> Iterator[int]:
+    """A port at which a server on the port `target` is reached by TLS, which shows `certificate`, and wants to see one of an
+    `authority` if that is given."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
+    if authority is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authority)
     loop, ended = asyncio.new_event_loop(), asyncio.Event()
     port: Future[int] = Future()
 

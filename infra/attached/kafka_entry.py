@@ -14,11 +14,13 @@ from kafka.errors import (
 )
 
 from features.engines.kafka_address import KafkaAddress
+from features.engines.own_certificate import kafka_principal, shown_by_client
 from features.errors import Unavailable
+from features.keys import EVENTS
 from infra.attached.findings import Finding, away, refused, require_well, well
-from infra.attached.reaching import reach
+from infra.attached.reaching import own_certificate, reach
 from infra.home.record import HomeRecord
-from infra.services.kafka_topics import topics_of
+from infra.services.kafka_topics import IN_SYNC, topics_of
 from streaming.settings import GROUP
 
 OLDEST: Final = (3, 0)
@@ -67,9 +69,12 @@ def enter_kafka(address: KafkaAddress, record: HomeRecord, replication: int) -> 
     return f"attached: cluster {cluster['cluster_id']}{created}"
 
 
-def examine_kafka(address: KafkaAddress, expected: Expected) -> Iterator[Finding]:
-    """Yields what is found, up to the first finding after which nothing else can be asked. Raises BadInput for files of TLS that
-    can't be used."""
+def examine_kafka(address: KafkaAddress, expected: Expected, oldest: tuple[int, ...] = OLDEST) -> Iterator[Finding]:
+    """Yields what is found, up to the first finding after which nothing else can be asked. oldest: the version that all brokers
+    must have reached. Raises BadInput for files of TLS that can't be used."""
+    if (own := own_certificate("Kafka", "kafka.certificate", address.tls)) is not None:
+        yield own
+        return
     reached = [reach("Kafka", host, port, address.tls) for host, port in address.servers]
     bad = [each for each in reached if each.help]
     fatal = next((each for each in bad if not isinstance(each.error, Unavailable)), None)
@@ -79,7 +84,7 @@ def examine_kafka(address: KafkaAddress, expected: Expected) -> Iterator[Finding
     yield from (each for each in reached if not each.help)
     try:
         with _admin(address) as admin:
-            yield from _examine(admin, address, expected)
+            yield from _examine(admin, address, expected, oldest)
     except SaslAuthenticationFailedError as error:
         yield refused("Kafka: login", "a user and a password that it knows", str(error), _LOGIN)
     except KafkaError as error:  # it ends the connection of who can't log in, without a word
@@ -103,7 +108,7 @@ def _admin(address: KafkaAddress) -> Iterator[Any]:
         admin.close()
 
 
-def _examine(admin: Any, address: KafkaAddress, expected: Expected) -> Iterator[Finding]:
+def _examine(admin: Any, address: KafkaAddress, expected: Expected, oldest: tuple[int, ...]) -> Iterator[Finding]:
     cluster = admin.describe_cluster()
     found = str(cluster["cluster_id"])
     if expected.cluster_id and found != expected.cluster_id:
@@ -115,11 +120,17 @@ def _examine(admin: Any, address: KafkaAddress, expected: Expected) -> Iterator[
         )
         return
     yield well("Kafka: cluster", f"{found}, {len(cluster['brokers'])} brokers")
-    version = admin.get_broker_version_data(cluster["brokers"][0]["broker_id"]).broker_version
-    if version < OLDEST:
-        yield refused("Kafka: version", "3.0 or newer", ".".join(map(str, version)), "upgrade the brokers")
+    advertised = {(each["host"], each["port"]) for each in cluster["brokers"]} - set(address.servers)
+    reached = [reach("Kafka", host, port, address.tls) for host, port in sorted(advertised)]
+    yield from reached
+    if any(each.help for each in reached):
         return
-    yield well("Kafka: version", ".".join(map(str, version)))
+    version = min(admin.get_broker_version_data(each["broker_id"]).broker_version for each in cluster["brokers"])
+    named = ".".join(map(str, version))
+    if version < oldest:
+        yield refused("Kafka: version", f"{'.'.join(map(str, oldest))} or newer", named, "upgrade the brokers")
+        return
+    yield well("Kafka: version", named)
     wanted = topics_of(address)
     if others := sorted(set(expected.topics) - {topic.name for topic in wanted}):
         yield refused(
@@ -141,7 +152,7 @@ def _described(admin: Any, wanted: list[NewTopic]) -> dict[str, Any]:
 def _examine_rights(
     admin: Any, address: KafkaAddress, wanted: list[NewTopic], described: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    user = f"User:{address.user or 'ANONYMOUS'}"
+    user = f"User:{_principal(address)}"
     pattern = f"--topic '{address.prefix or '*'}'{' --resource-pattern-type prefixed' if address.prefix else ''}"
     granting = f"kafka-acls.sh --add --allow-principal {user} {pattern}"
     lacking: dict[str, list[str]] = {}
@@ -173,6 +184,15 @@ def _examine_rights(
         pass
     if not lacking:
         yield well("Kafka: rights", f"{user} may read, write and describe the topics {address.prefix}…")
+
+
+def _principal(address: KafkaAddress) -> str:
+    """Returns whom Kafka takes a client for."""
+    if address.user is not None:
+        return address.user
+    if address.tls is None or address.tls.certificate is None:
+        return "ANONYMOUS"
+    return kafka_principal(shown_by_client(address.tls.certificate)) or f"the subject of {address.tls.certificate}"
 
 
 def _examine_topics(
@@ -210,6 +230,7 @@ def _examine_topics(
                 "another kafka.topic_prefix",
             )
     yield from _examine_configs(admin, present)
+    yield from _examine_replicas(admin, present, described)
     if present and len(present) == len(wanted) and expected.topics:
         yield well("Kafka: topics", "this home's")
 
@@ -231,6 +252,18 @@ def _examine_configs(admin: Any, present: list[NewTopic]) -> Iterator[Finding]:
                     f"Kafka: topic {topic.name}", f"{name}={wanted[name]}", held[name],
                     f"kafka-configs.sh --alter --topic {topic.name} --add-config {name}={wanted[name]}",
                 )  # fmt: skip
+
+
+def _examine_replicas(admin: Any, present: list[NewTopic], described: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yields how many replicas have an event at least once it is acknowledged."""
+    for topic in (each for each in present if each.name.endswith(EVENTS)):
+        replicas = min(len(each["replica_nodes"]) for each in described[topic.name]["partitions"])
+        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
+        in_sync = int(found["topic"][topic.name]["min.insync.replicas"]["value"])
+        alone = (
+            f": with min.insync.replicas={IN_SYNC} none is lost with a broker" if in_sync < IN_SYNC <= replicas else ""
+        )
+        yield well("Kafka: replicas", f"{replicas}, of which {in_sync} have an event before it is acknowledged{alone}")
 
 
 def _will_do(name: str, wanted: str, held: str) -> bool:

@@ -4,6 +4,7 @@ import socket
 import ssl
 from typing import Any
 
+from features.engines.own_certificate import shown_by_client
 from features.engines.tls import Tls
 from infra.attached.findings import Finding, away, refused, well
 
@@ -39,6 +40,22 @@ def reach(name: str, host: str, port: int, tls: Tls | None) -> Finding:
         return away(name, f"{where} does not answer within {TIMEOUT:.0f} s", "does it run, and is TLS meant here?")
     except OSError as error:
         return away(name, f"{where}: {error}", "start it, or change the address")
+
+
+def own_certificate(name: str, setting: str, tls: Tls | None) -> Finding | None:
+    """Returns what is wrong with the certificate that a client shows by a setting; None where nothing is, or it shows none.
+    Raises BadInput for a file that can't be used."""
+    if tls is None or tls.certificate is None:
+        return None
+    tls.context()
+    try:
+        shown_by_client(tls.certificate)
+    except ssl.SSLCertVerificationError as error:
+        expected = "a client's certificate that is valid now"
+        return refused(
+            f"{name}: certificate", expected, f"{tls.certificate}: {error.verify_message}", f"renew {setting}"
+        )
+    return None
 
 
 def _subject(secured: ssl.SSLSocket) -> str:

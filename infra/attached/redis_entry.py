@@ -12,10 +12,9 @@ from features.engines.redis_slots import SLOTS, Server
 from features.errors import BadInput, Unavailable
 from features.keys import CHANGED_KEYS, HOME_KEY
 from infra.attached.findings import Finding, away, refused, require_well, well
-from infra.attached.reaching import reach
+from infra.attached.reaching import own_certificate, reach
+from infra.services.redis_program import OLDEST
 
-OLDEST: Final = {"redis": (7, 0), "valkey": (7, 2)}
-"""The first version of each server that is supported."""
 TIMEOUT: Final = 5.0
 _PROBE: Final = "probe:"
 """What keys that are tried begin with. They are nobody's, and go by themselves …"""
@@ -50,6 +49,9 @@ def claim_redis(address: RedisAddress, home_id: str) -> None:
 def examine_redis(address: RedisAddress, home_id: str) -> Iterator[Finding]:
     """Yields what is found, up to the first finding after which nothing else can be asked. Raises BadInput for files of TLS that
     can't be used."""
+    if (own := own_certificate("Redis", "redis.certificate", address.tls)) is not None:
+        yield own
+        return
     server, reached = _reach_one(address)
     yield reached
     if reached.help:
@@ -154,7 +156,7 @@ def _server_findings(client: redis.Redis, name: str, address: RedisAddress) -> I
     except NoPermissionError as error:
         yield _lacks(name, address, "info", error)
         return
-    yield _version(server, name)
+    yield version_finding(server, name)
     if not address.cluster and (mode := _mode_finding(client, address)) is not None:
         yield mode
         return
@@ -202,11 +204,13 @@ def _rights_findings(primary: Primary, name: str) -> Iterator[Finding]:
             return
 
 
-def _version(server: dict[str, Any], name: str) -> Finding:
+def version_finding(server: dict[str, Any], name: str) -> Finding:
+    """Returns whether the version will do that a server reports by INFO."""
     is_valkey = "valkey_version" in server
     version = str(server["valkey_version" if is_valkey else "redis_version"])
     numbers = tuple(int(part) for part in version.split(".")[:2])
-    kind, oldest = ("Valkey", OLDEST["valkey"]) if is_valkey else ("Redis", OLDEST["redis"])
+    kind = "Valkey" if is_valkey else "Redis"
+    oldest = OLDEST[kind]
     if numbers < oldest:
         return refused(f"{name}: version", f"{kind} {'.'.join(map(str, oldest))} or newer", version, "upgrade it")
     return well(f"{name}: version", f"{kind} {version}")

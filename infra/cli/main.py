@@ -196,11 +196,17 @@ def doctor(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(mi
 
 
 @app.command()
-def jars(folder: Annotated[Path, typer.Argument(help="Its lib folder.")]) -> None:
+def jars(
+    folder: Annotated[Path, typer.Argument(help="Its lib folder.")],
+    plugins: Annotated[
+        Path | None, typer.Option(help="Its plugins folder, for one with checkpoints in a bucket: the plugin of S3.")
+    ] = None,
+) -> None:
     """Copy what a Flink cluster of your own needs into its lib folder: flink-python, the Kafka connector, the job's own jar."""
-    from infra.flink.flink_lib import copy_jars
+    from infra.flink.flink_lib import copy_jars, copy_plugins
 
-    for name in copy_jars(folder):
+    names = copy_jars(folder)
+    for name in names if plugins is None else [*names, *copy_plugins(plugins)]:
         typer.echo(name)
 
 

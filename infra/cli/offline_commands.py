@@ -150,12 +150,26 @@ def learn(
     once: Annotated[
         bool, typer.Option("--once", help="Learn now what was shown since the last slice, in the foreground.")
     ] = False,
+    run: Annotated[
+        bool,
+        typer.Option("--run", help="Learn from now on, in the foreground, for containers; SIGTERM ends it with 0."),
+    ] = False,
 ) -> None:
-    """What the learner has learned, slice by slice; --once: one cycle now (exit code 3: there was nothing to learn)."""
+    """What the learner has learned, slice by slice; --once: one cycle now (exit code 3: there was nothing to learn); --run: as a
+    role by itself (exit code 1: something is wrong; 3: nobody runs the home's job)."""
     from infra.learning.learner_loop import learn_once
     from infra.learning.learner_view import state_lines
 
     target = home_of(home)
+    if once and run:
+        raise BadInput("learn", "--once or --run", "both")
+    if run:
+        from infra.cli.role_commands import exit_codes
+        from infra.roles.learn_role import run_learn
+
+        with exit_codes(target):
+            run_learn(target)
+        return
     if once:
         if not learn_once(target, typer.echo):
             typer.echo("nothing to learn: too little was liked of what was shown since the last slice")

@@ -23,7 +23,7 @@ WRONG, AWAY = 1, 3
 
 
 @contextmanager
-def _exit_codes(home: Home) -> Iterator[None]:
+def exit_codes(home: Home) -> Iterator[None]:
     """End the command with the code of an error, which is one line, in the form that `log.format` says."""
     try:
         yield
@@ -57,7 +57,7 @@ def api_role(
 
     SIGTERM answers what is in progress, then exits with 0; 1: something wrong in settings or home; 3: it could not start."""
     os.environ |= {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name not in os.environ}
-    with _exit_codes(home_of(home)):
+    with exit_codes(home_of(home)):
         from infra.roles.api_role import run_api
 
         run_api(home_of(home), port)
@@ -76,7 +76,7 @@ def job_role(
     answer, or the job does not run."""
     from infra.flink.cluster import require_state
 
-    with _exit_codes(home_of(home)):
+    with exit_codes(home_of(home)):
         require_state(state)
         from infra.roles.job_role import run_job
 
@@ -91,7 +91,7 @@ def watch_role(
     """The watch alone, in the foreground, for containers: alarms, metrics, the model server's configuration, judge.
 
     SIGTERM ends what it has started, then exits with 0; 1: something wrong in settings or home; 3: an engine does not answer."""
-    with _exit_codes(home_of(home)):
+    with exit_codes(home_of(home)):
         from infra.roles.watch_role import run_watch
 
         run_watch(home_of(home), port)

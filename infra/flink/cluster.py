@@ -14,7 +14,7 @@ from features.errors import BadInput, Unavailable
 from infra.flink import flink_java, zookeeper
 from infra.flink.checkpoints import INTERVAL_S, RETAINED, own_store
 from infra.flink.client import FlinkClient
-from infra.flink.flink_lib import link_lib, link_plugins
+from infra.flink.flink_lib import S3_PLUGIN, link_lib, link_plugins
 from infra.flink.zookeeper import SESSION_MS, quorum
 from infra.home.paths import Home
 from infra.home.ports import LOOPBACK, Ports
@@ -73,7 +73,6 @@ _STATE = {
     # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
     ROCKSDB: {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"},
 }
-S3_PLUGIN: Final = "s3"
 """Group of jars, and name of the plugin."""
 _MANAGED_MIB = {MEMORY: 16, ROCKSDB: 160}
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from features.durable import atomic_file
 from features.errors import BadInput
@@ -32,6 +33,10 @@ def link_lib(lib: Path) -> None:
     shutil.copy(own, lib)  # which others may remove from its store
 
 
+S3_PLUGIN: Final = "s3"
+"""The group of jars by which Flink enters buckets, and the name of its folder among the plugins."""
+
+
 def link_plugins(plugins: Path, added: Sequence[str]) -> None:
     """Make a folder of plugins of links to Flink's own, and one for each group of jars that is `added`. Raises Unavailable where
     those can't be fetched."""
@@ -52,13 +57,31 @@ def copy_jars(lib: Path) -> list[str]:
         raise BadInput("FOLDER", "a folder that there is, as Flink's lib", str(lib))
     jars = added_jars()
     try:
-        for jar in jars:
-            with atomic_file(lib / jar.name) as temporary:
-                shutil.copyfile(jar, temporary)
-            (lib / jar.name).chmod(0o644)
+        _copy(jars, lib)
         for other in java_classes.jars_in(lib):
             if other.name != jars[-1].name:
                 other.unlink()
     except OSError as error:
         raise BadInput("FOLDER", "a folder to write to", str(error)) from error
     return [jar.name for jar in jars]
+
+
+def copy_plugins(plugins: Path) -> list[str]:
+    """Copy what a cluster of one's own needs for checkpoints in a bucket into its folder of plugins; returns the names of the
+    jars. Raises BadInput where there is no such folder, or it can't be written to, Unavailable where they can't be fetched."""
+    if not plugins.is_dir():
+        raise BadInput("--plugins", "a folder that there is, as Flink's plugins", str(plugins))
+    jars = packages.jars(S3_PLUGIN)
+    try:
+        (plugins / S3_PLUGIN).mkdir(exist_ok=True)
+        _copy(jars, plugins / S3_PLUGIN)
+    except OSError as error:
+        raise BadInput("--plugins", "a folder to write to", str(error)) from error
+    return [jar.name for jar in jars]
+
+
+def _copy(jars: Sequence[Path], folder: Path) -> None:
+    for jar in jars:
+        with atomic_file(folder / jar.name) as temporary:
+            shutil.copyfile(jar, temporary)
+        (folder / jar.name).chmod(0o644)

@@ -25,14 +25,20 @@ LEARN_FROM_MS = 30 * DAY_MS
 on them."""
 
 
+IN_SYNC: Final = 2
+"""So many replicas have a record before it is acknowledged, of topics that are created with more."""
+
+
 def topics_of(address: KafkaAddress, replication: int = -1) -> list[NewTopic]:
     """Returns the topics of a home, by their names in Kafka, with so many replicas (-1: as many as the cluster has by default).
     The log, which is events and the heads of shown lists, is retained for good, not deleted by time or size."""
-    common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"}
+    lasting = {"min.insync.replicas": str(IN_SYNC)} if replication > IN_SYNC else {}
+    common = {"retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime", **lasting}
     learnt = {
         "retention.ms": str(LEARN_FROM_MS),
         "segment.ms": str(DAY_MS),  # only whole segments are deleted
         "message.timestamp.type": "LogAppendTime",
+        **lasting,
     }
     of_users = address.partitions
     shapes: list[tuple[str, int, dict[str, str]]] = [

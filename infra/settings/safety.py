@@ -82,6 +82,14 @@ def _check_s3(settings: Settings, where: Where) -> None:
     for one, other in (("access_key", "secret_key"), ("secret_key", "access_key")):
         if getattr(s3, one) is not None and getattr(s3, other) is None:
             raise BadInput(where(f"s3.{one}"), f"s3.{other} with it", f"s3.{one} alone")
+    buckets = [
+        each for each in (settings.flink.checkpoints, settings.models.store) if each and each.startswith("s3://")
+    ]
+    if not buckets:
+        for name in ("endpoint", "region", "access_key"):
+            if getattr(s3, name) is not None:
+                expected = "flink.checkpoints or models.store in a bucket with it"
+                raise BadInput(where(f"s3.{name}"), expected, "nothing in one")
     checkpoints, models = (
         f"{(each or '').rstrip('/')}/" for each in (settings.flink.checkpoints, settings.models.store)
     )

@@ -4,6 +4,7 @@ import logging
 import ssl
 from pathlib import Path
 
+from features.engines.own_certificate import shown_by_server
 from features.errors import BadInput
 
 Stamps = list[tuple[int, int] | None]
@@ -19,7 +20,8 @@ class Certificate:
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises BadInput for files that can't be read, are no PEM, or do not belong together."""
+        """Raises BadInput for files that can't be read, are no PEM, do not belong together, or are of a certificate that is not
+        valid now."""
         self._certificate, self._key = certificate, key
         self.name, self.error = certificate.name, self._fault()
         if self.error is not None:
@@ -47,9 +49,12 @@ class Certificate:
             self.error, self._stamps = f"{error}", None
 
     def _fault(self) -> str | None:
-        """What is wrong with the files: tried with a context of its own, since a failure leaves a context half changed."""
+        """What is wrong with the files, or with the certificate by the clock: tried apart, since a failure leaves a context half
+        changed."""
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, _no_passphrase)
+            shown_by_server(self._certificate, self._key, _no_passphrase)
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_message
         except (OSError, ssl.SSLError, ValueError) as error:
             return f"{error}"
         return None

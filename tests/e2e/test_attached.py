@@ -1,5 +1,6 @@
-"""A home all of whose engines run already: a Kafka that demands TLS, a password and ACLs, a Redis Cluster, a Flink session
-cluster, a bucket for checkpoints and models. It works as any other, survives what dies in them, and leaves them as they were."""
+"""A home all of whose engines run already: a Kafka that demands TLS, certificates, a password and ACLs, a Redis Cluster, a
+Flink session cluster, a bucket for checkpoints and models. It works as any other, survives what dies in them, and leaves them
+as they were."""
 
 import json
 import os
@@ -47,6 +48,7 @@ bootstrap = "{kafka}"
 topic_prefix = "shop."
 tls = true
 ca = "{ca}"
+certificate = "{certificate}"
 user = "{user}"
 password = {password}
 
@@ -99,7 +101,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attached]:
         for server in redis.servers:
             server.run("ACL", "SETUSER", *rules)
         settings = SETTINGS.format(
-            kafka=broker.address.bootstrap, ca=drawn.ca, user=USER, password=json.dumps(PASSWORD),
+            kafka=broker.address.bootstrap, ca=drawn.ca, certificate=broker.certificate, user=USER, password=json.dumps(PASSWORD),
             redis=str(redis.address), flink=flink.address, bucket=BUCKET, endpoint=s3.endpoint,
             access_key=s3.access_key, secret_key=s3.secret_key,
         )  # fmt: skip

@@ -30,6 +30,7 @@ bootstrap = "{kafka}"
 topic_prefix = "shop."
 tls = true
 ca = "{ca}"
+certificate = "{certificate}"
 user = "{user}"
 password = {password}
 
@@ -59,7 +60,12 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SecuredB
         admin.close()
         with by_tls(server.port, shown) as port:
             text = SETTINGS.format(
-                kafka=broker.address.bootstrap, redis=port, ca=drawn.ca, user=USER, password=json.dumps(PASSWORD)
+                kafka=broker.address.bootstrap,
+                certificate=broker.certificate,
+                redis=port,
+                ca=drawn.ca,
+                user=USER,
+                password=json.dumps(PASSWORD),
             )
             yield broker, server, text
 

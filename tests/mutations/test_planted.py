@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.__main__ import LEAST
 from tests.mutations.fault import REPO, Fault, ids_by_name, ids_of
 from tests.mutations.lists import FAULTS
 
@@ -26,7 +25,7 @@ def test_a_fault_can_be_planted_and_its_tests_are_there(fault: Fault, named: dic
 
 def test_there_are_enough_and_each_is_another() -> None:
     assert len(FAULTS) >= 100
-    assert sum(bool(fault.tests) for fault in FAULTS) >= LEAST
+    assert sum(bool(fault.tests) for fault in FAULTS) >= 0.9 * len(FAULTS), "a slow test is seldom run"
     assert (
         len({fault.name for fault in FAULTS})
         == len({(fault.path, fault.old, fault.new) for fault in FAULTS})

@@ -10,7 +10,7 @@ RUN python -m venv venv \
     && /build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/home.lock
 COPY . .
 COPY --from=flink /opt/flink /opt/flink
-RUN PYTHONPATH=/opt/martlet PYTHONSAFEPATH=1 /build/bin/python -m infra jars /opt/flink/lib
+RUN PYTHONPATH=/opt/martlet PYTHONSAFEPATH=1 /build/bin/python -m infra jars /opt/flink/lib --plugins /opt/flink/plugins
 
 FROM python:3.11.14-slim-bookworm
 # What Flink's entry point uses, which Kubernetes' operator calls.

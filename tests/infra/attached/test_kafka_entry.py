@@ -15,10 +15,11 @@ from features.keys import DEFAULT_PARTITIONS, EVENTS, ITEMS, REJECTED, SAMPLES, 
 from infra.attached.kafka_entry import enter_kafka, examine_kafka, expected_by
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.services.kafka_topics import topics_of
 from offline.base.kafka_log import KafkaLog, Span
 from tests.home import until
 from tests.kafka_process import Broker, kafka_process
-from tests.secured_engines import ALL_RIGHTS, Certificates, SecuredBroker, certificates, secured_kafka
+from tests.secured_engines import ALL_RIGHTS, Certificates, SecuredBroker, by_tls, certificates, secured_kafka
 
 pytestmark = pytest.mark.services
 
@@ -162,6 +163,71 @@ def test_a_home_enters_by_tls_and_password(secured: SecuredBroker, tmp_path: Pat
     log = KafkaLog(secured.address, patience=20)
     assert [span.end for span in log.spans(EVENTS)] == [0, 1, 0, 0, 0, 0, 0, 0]
     assert [record.value for record in log.read(Span(EVENTS, 1, 0, 1))] == [b"{}"]
+
+
+def test_a_client_with_a_certificate_alone_is_granted_by_its_subject(secured: SecuredBroker, tmp_path: Path) -> None:
+    address = with_prefix(secured.certified, "certified.")
+    assert all("--allow-principal User:CN=test " in each for each in helps(address, tmp_path))
+    secured.grant("certified.", ALL_RIGHTS, user="CN=test")
+    assert enter_kafka(address, record_of(tmp_path), BARE).endswith("7 topics created")
+
+
+def test_a_client_without_a_certificate_is_asked_for_one(
+    secured: SecuredBroker, drawn: Certificates, tmp_path: Path
+) -> None:
+    bare = msgspec.structs.replace(secured.certified, tls=Tls(drawn.ca))
+    assert any("does it ask for a certificate" in each or "another protocol" in each for each in helps(bare, tmp_path))
+
+
+def test_a_certificate_of_ones_own_that_ran_out_is_named(
+    secured: SecuredBroker, drawn: Certificates, tmp_path: Path
+) -> None:
+    late = msgspec.structs.replace(secured.certified, tls=Tls(drawn.ca, drawn.signed("DNS:client.example", -1)))
+    with pytest.raises(
+        BadInput, match=r"Kafka: certificate: expected .* valid now, .*has expired.*renew kafka\.certificate"
+    ):
+        enter_kafka(late, record_of(tmp_path), BARE)
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "reason"),
+    [("IP:127.0.0.1", -1, "certificate has expired"), ("DNS:elsewhere.example", 2, "IP address mismatch")],
+)
+def test_a_brokers_certificate_that_ran_out_or_is_anothers_is_refused(
+    broker: Broker, drawn: Certificates, tmp_path: Path, name: str, days: int, reason: str
+) -> None:
+    with by_tls(int(broker.bootstrap.rpartition(":")[2]), drawn.signed(name, days)) as port:
+        address = KafkaAddress(f"127.0.0.1:{port}", tls=Tls(drawn.ca))
+        with pytest.raises(BadInput, match=f"expected a certificate for 127.0.0.1 that is valid now, .*{reason}"):
+            enter_kafka(address, record_of(tmp_path), BARE)
+
+
+def test_each_broker_that_the_cluster_names_is_reached(broker: Broker, drawn: Certificates, tmp_path: Path) -> None:
+    """The one that is named in the settings may be entered, and another one not, or not by the same way."""
+    with by_tls(int(broker.bootstrap.rpartition(":")[2]), drawn.signed("IP:127.0.0.1")) as port:
+        found = list(
+            examine_kafka(KafkaAddress(f"127.0.0.1:{port}", tls=Tls(drawn.ca)), expected_by(record_of(tmp_path)))
+        )
+    assert [each.error is None for each in found] == [True, True, False]
+    assert broker.bootstrap in found[-1].found
+
+
+def test_brokers_of_an_older_version_are_refused(broker: Broker, tmp_path: Path) -> None:
+    *_, last = examine_kafka(broker.address, expected_by(record_of(tmp_path)), oldest=(99, 0))
+    assert (last.name, last.help) == ("Kafka: version", "upgrade the brokers")
+    assert "expected 99.0 or newer" in str(last.error)
+
+
+def test_topics_with_replicas_are_acknowledged_by_two(broker: Broker) -> None:
+    assert {each.topic_configs["min.insync.replicas"] for each in topics_of(broker.address, 3)} == {"2"}
+    assert not any("min.insync.replicas" in each.topic_configs for each in topics_of(broker.address, 2))
+
+
+def test_the_doctor_says_how_many_replicas_have_an_event(broker: Broker, tmp_path: Path) -> None:
+    address = with_prefix(broker.address, "counted.")
+    enter_kafka(address, record_of(tmp_path), BARE)
+    found = {each.name: each.found for each in examine_kafka(address, expected_by(HomeRecord(Home(tmp_path))))}
+    assert found["Kafka: replicas"] == "1, of which 1 have an event before it is acknowledged"
 
 
 def test_a_wrong_password_is_named(secured: SecuredBroker, tmp_path: Path) -> None:

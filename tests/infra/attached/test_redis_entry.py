@@ -13,7 +13,7 @@ from features.engines.redis_address import RedisAddress
 from features.engines.tls import Tls
 from features.errors import BadInput, Unavailable
 from features.keys import HOME_KEY, LOADED_KEY, user_key
-from infra.attached.redis_entry import GRANT, claim_redis, enter_redis, examine_redis
+from infra.attached.redis_entry import GRANT, claim_redis, enter_redis, examine_redis, version_finding
 from infra.services.redis_instance import Instance, Instances, RedisRun
 from online.redis_client.redis_reader import RedisReader
 from streaming.redis_sink.redis_commands import UserWrite
@@ -60,6 +60,20 @@ def test_one_that_drops_keys_is_refused(server: RedisProcess) -> None:
     server.client.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(BadInput, match="Redis: maxmemory-policy: expected noeviction, got allkeys-lru"):
         enter_redis(plain(server), "home-1")
+
+
+@pytest.mark.parametrize(
+    ("reported", "expected"),
+    [
+        ({"redis_version": "6.2.14"}, "expected Redis 7.0 or newer, got 6.2.14"),
+        ({"redis_version": "7.2.4", "valkey_version": "7.1.9"}, "expected Valkey 7.2 or newer, got 7.1.9"),
+        ({"redis_version": "7.0.0"}, "None"),
+        ({"redis_version": "7.2.4", "valkey_version": "8.0.1"}, "None"),
+    ],
+)
+def test_an_older_version_is_refused(reported: dict[str, str], expected: str) -> None:
+    """As INFO reports it: a Valkey says of itself that it is a Redis of an older version, too."""
+    assert expected in str(version_finding(reported, "Redis").error)
 
 
 def test_a_replica_is_refused(server: RedisProcess) -> None:
@@ -122,6 +136,21 @@ def test_every_client_enters_by_tls_and_password(server: RedisProcess, drawn: Ce
                 await reader.close()
 
         assert asyncio.run(read()) == [b"features"]
+
+
+def test_a_server_that_wants_a_certificate_gets_ones_own(server: RedisProcess, drawn: Certificates) -> None:
+    with by_tls(server.port, drawn.signed("IP:127.0.0.1"), drawn.ca) as port:
+        own = RedisAddress("127.0.0.1", port, tls=Tls(drawn.ca, drawn.signed("DNS:client.example")))
+        assert enter_redis(own, "home-1")
+        writer = FeatureWriter(own, 1, "users", 0)
+        writer.put({user_key(7): UserWrite(1, 0, b"features")})
+        writer.close()
+        assert server.client.hget(user_key(7), "v") == b"features"
+        late = msgspec.structs.replace(own, tls=Tls(drawn.ca, drawn.signed("DNS:client.example", -1)))
+        with pytest.raises(BadInput, match=r"Redis: certificate: .*has expired.*renew redis\.certificate"):
+            enter_redis(late, "home-1")
+        with pytest.raises((BadInput, Unavailable)):
+            enter_redis(RedisAddress("127.0.0.1", port, tls=Tls(drawn.ca)), "home-1")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,12 @@ def test_each_service_is_confined(name: str) -> None:
     assert all("127.0.0.1:" in port for port in described.get("ports", []))
 
 
+def test_the_learner_is_the_offline_images() -> None:
+    assert service("learn")["image"] == service("offline")["image"]
+    assert service("learn")["environment"] == service("offline")["environment"]
+    assert option("learn", "--home") == HOME
+
+
 def test_only_what_people_reach_leaves_the_inside() -> None:
     assert compose()["networks"]["inside"] == {"internal": True}
     assert {name for name in SERVICES if "outside" in service(name)["networks"]} == {"api", "grafana", "offline"}

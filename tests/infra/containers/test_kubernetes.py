@@ -1,6 +1,8 @@
 """The Kubernetes manifests: valid by the API's own schemas, and every name, port, path and setting in them known to the code."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,7 @@ KUBERNETES: Final = "1.34"
 MANIFESTS: Final = FOLDER / "kubernetes"
 BASE: Final = MANIFESTS / "base"
 EXAMPLE: Final = MANIFESTS / "overlays" / "example"
+LEARN: Final = MANIFESTS / "learn"
 FOLDERS: Final = (BASE, MANIFESTS / "home", MANIFESTS / "offline")
 EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline")
 """Of each folder."""
@@ -43,7 +46,7 @@ def manifests(folder: Path) -> Iterator[Manifest]:
             yield from yaml.safe_load_all((folder / name).read_text())
 
 
-ALL: Final = [each for folder in FOLDERS for each in manifests(folder)]
+ALL: Final = [each for folder in (*FOLDERS, LEARN) for each in manifests(folder)]
 
 
 def manifest(kind: str, name: str) -> Manifest:
@@ -85,8 +88,23 @@ def test_each_manifest_is_valid() -> None:
     assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Service", "Job"} <= kinds
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name)
+def test_what_an_example_renders_is_valid(example: Path) -> None:
+    """By kubectl, where there is one: it is in no package registry."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not on PATH: what an example renders is not looked at")
+    done = subprocess.run([kubectl, "kustomize", str(example)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    rendered = list(yaml.safe_load_all(done.stdout))
+    assert {each["metadata"]["namespace"] for each in rendered} == {kustomization(EXAMPLE)["namespace"]}
+    for each in rendered:
+        if each["kind"] != "FlinkDeployment":
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
 def test_every_file_is_a_resource() -> None:
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, LEARN):
         files = {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"}
         assert files == set(kustomization(folder)["resources"])
 
@@ -124,12 +142,18 @@ def test_flinks_address_is_the_service_that_its_operator_makes() -> None:
     assert literals(BASE)["MARTLET_FLINK_ADDRESS"] == f"http://{name}-rest:8081"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, "learn"])
 def test_a_role_is_started_as_by_compose(role: str) -> None:
     found = container(role)
     assert found["args"] == service(role)["command"]
     assert found["image"] == f"{service(role)['image']}:{VERSION}"
-    assert found["envFrom"] == [{"configMapRef": {"name": "martlet-settings"}}]
+    secrets = {"secretRef": {"name": "martlet-secrets", "optional": True}}
+    assert found["envFrom"] == [{"configMapRef": {"name": "martlet-settings"}}, secrets]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_looked_after_as_by_compose(role: str) -> None:
+    found = container(role)
     for probe in ("startupProbe", "livenessProbe"):
         if role == "job":
             assert found[probe]["exec"]["command"] == service("job")["healthcheck"]["test"][1:]
@@ -194,7 +218,7 @@ def test_what_only_reads_the_home_cannot_write_it(name: str) -> None:
     assert mount["readOnly"]
 
 
-@pytest.mark.parametrize("role", ["job", "watch"])
+@pytest.mark.parametrize("role", ["job", "watch", "learn"])
 def test_of_what_there_is_one_there_is_never_a_second(role: str) -> None:
     spec = manifest("Deployment", role)["spec"]
     assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
@@ -216,7 +240,7 @@ def test_policies_open_the_ports_that_settings_name() -> None:
     assert opened["martlet-watch"] == {9464}
     assert opened["martlet-model-server"] == {8500}
     assert opened["martlet-flink"] == {8081}
-    engines = {9092, 9093, 6379, 6380}
+    engines = {9092, 9093, 6379, 6380, 443}
     assert _ports(policies["martlet-engines"], "egress") == engines
     assert _ports(policies["martlet-flink"], "egress") == {53, *engines}
     addresses = literals(EXAMPLE)["MARTLET_KAFKA_BOOTSTRAP"], literals(EXAMPLE)["MARTLET_REDIS_URL"].removesuffix("/0")
@@ -233,10 +257,12 @@ def test_an_example_changes_what_its_folder_has_and_pulls_each_of_our_images(exa
     (resource,) = found["resources"]
     assert (example / resource).resolve() == folder
     assert found["namespace"] == kustomization(EXAMPLE)["namespace"]
-    names = {(each["kind"], each["metadata"]["name"]) for each in manifests(folder)}
+    parts = [folder, *((example / each).resolve() for each in found.get("components", []))]
+    names = {(each["kind"], each["metadata"]["name"]) for part in parts for each in manifests(part)}
     patched = {(patch["target"]["kind"], patch["target"]["name"]) for patch in found.get("patches", [])}
     assert patched <= names
-    images = set(re.findall(r"image: (martlet-\w+):", "".join(path.read_text() for path in folder.glob("*.yaml"))))
+    texts = [path.read_text() for part in parts for path in part.glob("*.yaml")]
+    images = set(re.findall(r"image: (martlet-\w+):", "".join(texts)))
     renamed = {each["name"] for each in found.get("images", [])}
     assert images - renamed == ({"martlet-flink"} if ("FlinkDeployment", "martlet-flink") in patched else set())
 

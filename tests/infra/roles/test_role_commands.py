@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.home.paths import Home, read_json
+from infra.home.record import HomeRecord
 from infra.services.environment import python_env
 from infra.services.supervisor import Supervisor
 from infra.system.processes import free_ports
@@ -28,13 +29,13 @@ NAMED = {
 
 def run_role(role: str, home: Home, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "infra", role, "--home", str(home.path)]
-    argv += [] if role == "job" else ["--port", str(free_ports(1)[0])]
+    argv += {"job": [], "learn": ["--run"]}.get(role, ["--port", str(free_ports(1)[0])])
     return subprocess.run(
         argv, cwd=REPO, env=python_env() | dict(variables), capture_output=True, text=True, timeout=120
     )
 
 
-@pytest.mark.parametrize("role", ["job", "watch", "api"])
+@pytest.mark.parametrize("role", ["job", "watch", "api", "learn"])
 def test_a_role_names_the_engine_that_no_setting_names(role: str, tmp_path: Path) -> None:
     done = run_role(role, described_home(tmp_path), {})
     text = f"martlet: kafka.bootstrap: expected an engine that runs already, since `{role}` starts none, got none"
@@ -54,6 +55,17 @@ def test_a_job_without_a_base_is_told_what_makes_one(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "a home with a base of this version: ./martlet features makes one" in done.stderr
     assert not home.status_file.exists()
+
+
+def test_a_learner_of_a_home_whose_job_nobody_runs_is_worth_another_try(tmp_path: Path) -> None:
+    home, _ = new_home(tmp_path)
+    record = HomeRecord(home)
+    record.take_base(1)
+    record.save()
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
+    done = run_role("learn", home, NAMED)
+    assert done.returncode == 3, done.stderr
+    assert "nothing runs in" in done.stderr
 
 
 def test_up_stops_what_a_watch_that_was_killed_has_left(tmp_path: Path) -> None:

@@ -137,6 +137,20 @@ def test_the_number_of_partitions_comes_from_the_home_whichever_kafka_it_is(tmp_
         ('[api]\nhost = "two words"\n', r"line 2, api\.host: expected an address of this machine"),
         ('[log]\nformat = "xml"\n', r"line 2, log\.format: expected text, json, got 'xml'"),
         ('[models]\nserver = "somewhere"\n', r"models\.server: expected HOST:PORT for gRPC"),
+        ('[models]\nstore = "shop/models"\n', r"models\.store: expected an absolute path, or s3://BUCKET/FOLDER"),
+        (
+            '[s3]\nendpoint = "http://a:9"\n',
+            r"line 2, s3\.endpoint: expected flink\.checkpoints or models\.store in a bucket",
+        ),
+        ('[models]\nstore = "/mnt/x"\n[s3]\nregion = "r"\n', r"line 4, s3\.region: expected .* in a bucket with it"),
+        (
+            '[flink]\ncheckpoints = "s3://shop/home"\n[models]\nstore = "s3://shop/home/"\n',
+            r"line 4, models\.store: expected another place than that of flink\.checkpoints, got s3://shop/home/",
+        ),
+        (
+            '[flink]\ncheckpoints = "/mnt/home/flink"\n[models]\nstore = "/mnt/home"\n',
+            r"line 4, models\.store: expected another place than that of flink\.checkpoints, got /mnt/home",
+        ),
     ],
 )
 def test_a_wrong_setting_names_itself(tmp_path: Path, text: str, refusal: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from features.errors import BadInput
 from online.support.certificate import Certificate
 from tests.certificates import self_signed
+from tests.secured_engines import certificates
 
 
 def shown_to(trusted: Path, certificate: Certificate) -> bool:
@@ -78,3 +79,19 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path:
     subprocess.run(argv, check=True, capture_output=True, timeout=30)
     with pytest.raises(BadInput, match="the key has a passphrase"):
         Certificate(certificate, locked)
+
+
+def test_one_that_has_run_out_is_refused_and_does_not_replace_another(tmp_path: Path) -> None:
+    one, drawn = self_signed(tmp_path, "one"), certificates(tmp_path / "drawn")
+    late = (Path(drawn.signed("IP:127.0.0.1", -1)),) * 2
+    with pytest.raises(BadInput, match="certificate has expired"):
+        Certificate(*late)
+    used = tmp_path / "used.pem", tmp_path / "used-key.pem"
+    for path, by in zip(used, one, strict=True):
+        replace(path, by)
+    certificate = Certificate(*used)
+    for path, by in zip(used, late, strict=True):
+        replace(path, by)
+    certificate.refresh()
+    assert certificate.error == "certificate has expired"
+    assert shown_to(one[0], certificate)
