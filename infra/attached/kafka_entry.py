@@ -1,6 +1,6 @@
 """An attached Kafka: examined by `doctor`, entered by `up`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +89,12 @@ def examine_kafka(address: KafkaAddress, expected: Expected, oldest: tuple[int, 
         yield refused("Kafka: login", "a user and a password that it knows", str(error), _LOGIN)
     except KafkaError as error:  # it ends the connection of who can't log in, without a word
         name, help_ = (
-            ("Kafka", "does this port speak another protocol?") if address.user is None else ("Kafka: login", _LOGIN)
+            (
+                "Kafka",
+                "does this port speak another protocol, and do brokers answer where the cluster says that they are?",
+            )
+            if address.user is None
+            else ("Kafka: login", _LOGIN)
         )
         yield away(name, f"{address.bootstrap}: {error!r}"[:300], help_)
 
@@ -120,8 +125,7 @@ def _examine(admin: Any, address: KafkaAddress, expected: Expected, oldest: tupl
         )
         return
     yield well("Kafka: cluster", f"{found}, {len(cluster['brokers'])} brokers")
-    advertised = {(each["host"], each["port"]) for each in cluster["brokers"]} - set(address.servers)
-    reached = [reach("Kafka", host, port, address.tls) for host, port in sorted(advertised)]
+    reached = advertised_findings(address, cluster["brokers"])
     yield from reached
     if any(each.help for each in reached):
         return
@@ -143,6 +147,13 @@ def _examine(admin: Any, address: KafkaAddress, expected: Expected, oldest: tupl
     described = _described(admin, wanted)
     yield from _examine_rights(admin, address, wanted, described)
     yield from _examine_topics(admin, expected, wanted, described)
+
+
+def advertised_findings(address: KafkaAddress, brokers: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Returns what came of connecting to those of a cluster's brokers that the settings don't name, by the address at which it
+    says that they are: clients go there."""
+    advertised = {(each["host"], each["port"]) for each in brokers} - set(address.servers)
+    return [reach("Kafka", host, port, address.tls) for host, port in sorted(advertised)]
 
 
 def _described(admin: Any, wanted: list[NewTopic]) -> dict[str, Any]:
@@ -243,8 +254,7 @@ def _records(admin: Any, topic: NewTopic) -> int:
 
 def _examine_configs(admin: Any, present: list[NewTopic]) -> Iterator[Finding]:
     for topic in present:
-        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
-        held = {name: str(entry["value"]) for name, entry in found["topic"][topic.name].items()}
+        held = _configs(admin, topic)
         wanted = {"cleanup.policy": "delete", **topic.topic_configs}
         for name in _HELD:
             if name in wanted and name in held and not _will_do(name, wanted[name], held[name]):
@@ -258,12 +268,17 @@ def _examine_replicas(admin: Any, present: list[NewTopic], described: Mapping[st
     """Yields how many replicas have an event at least once it is acknowledged."""
     for topic in (each for each in present if each.name.endswith(EVENTS)):
         replicas = min(len(each["replica_nodes"]) for each in described[topic.name]["partitions"])
-        found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
-        in_sync = int(found["topic"][topic.name]["min.insync.replicas"]["value"])
+        in_sync = int(_configs(admin, topic)["min.insync.replicas"])
         alone = (
             f": with min.insync.replicas={IN_SYNC} none is lost with a broker" if in_sync < IN_SYNC <= replicas else ""
         )
         yield well("Kafka: replicas", f"{replicas}, of which {in_sync} have an event before it is acknowledged{alone}")
+
+
+def _configs(admin: Any, topic: NewTopic) -> dict[str, str]:
+    """Returns the settings of a topic, those that are the cluster's defaults among them."""
+    found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)], config_filter="all")
+    return {name: str(entry["value"]) for name, entry in found["topic"][topic.name].items()}
 
 
 def _will_do(name: str, wanted: str, held: str) -> bool:

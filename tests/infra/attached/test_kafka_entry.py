@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.tls import Tls
 from features.errors import BadInput, Unavailable
 from features.keys import DEFAULT_PARTITIONS, EVENTS, ITEMS, REJECTED, SAMPLES, SCORES, SERVED, SHOWN
-from infra.attached.kafka_entry import enter_kafka, examine_kafka, expected_by
+from infra.attached.kafka_entry import advertised_findings, enter_kafka, examine_kafka, expected_by
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.services.kafka_topics import topics_of
@@ -83,6 +83,23 @@ def test_a_topic_of_another_shape_is_refused(broker: Broker, tmp_path: Path) -> 
     compacted = with_prefix(broker.address, "short.")
     found = list(examine_kafka(compacted, expected_by(record_of(tmp_path))))
     assert not [each for each in found if each.help], "the broker's defaults are those of `up`"
+
+
+def test_a_topic_that_goes_by_the_clusters_defaults_is_examined_too(broker: Broker, tmp_path: Path) -> None:
+    """Somebody else may have made it, in a cluster that keeps records for a week."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    everywhere = (ConfigResourceType.BROKER, str(admin.describe_cluster()["brokers"][0]["broker_id"]))
+    admin.create_topics([NewTopic("week.items", 1, 1)])
+    admin.wait_for_topics(["week.items"])
+    admin.alter_configs([ConfigResource(*everywhere, {"log.retention.ms": "604800000"})])
+    address = with_prefix(broker.address, "week.")
+    try:
+        help_ = "kafka-configs.sh --alter --topic week.items --add-config retention.ms=-1"
+        until(lambda: help_ in helps(address, tmp_path), 20, "it is seen")
+    finally:
+        admin.alter_configs([ConfigResource(*everywhere, {"log.retention.ms": "-1"})])
+        until(lambda: not helps(address, tmp_path), 20, "it is as it was")
+        admin.close()
 
 
 def test_a_topic_that_was_deleted_and_made_anew_is_not_the_homes(broker: Broker, tmp_path: Path) -> None:
@@ -202,14 +219,13 @@ def test_a_brokers_certificate_that_ran_out_or_is_anothers_is_refused(
             enter_kafka(address, record_of(tmp_path), BARE)
 
 
-def test_each_broker_that_the_cluster_names_is_reached(broker: Broker, drawn: Certificates, tmp_path: Path) -> None:
-    """The one that is named in the settings may be entered, and another one not, or not by the same way."""
-    with by_tls(int(broker.bootstrap.rpartition(":")[2]), drawn.signed("IP:127.0.0.1")) as port:
-        found = list(
-            examine_kafka(KafkaAddress(f"127.0.0.1:{port}", tls=Tls(drawn.ca)), expected_by(record_of(tmp_path)))
-        )
-    assert [each.error is None for each in found] == [True, True, False]
-    assert broker.bootstrap in found[-1].found
+def test_each_broker_that_the_cluster_names_is_reached(broker: Broker) -> None:
+    """The one that is named in the settings may be entered, and another one not."""
+    host, _, port = broker.bootstrap.rpartition(":")
+    own, other = {"host": host, "port": int(port)}, {"host": "127.0.0.1", "port": 1}
+    (found,) = advertised_findings(broker.address, [own, other])
+    assert found.error is not None
+    assert "127.0.0.1:1" in found.found
 
 
 def test_brokers_of_an_older_version_are_refused(broker: Broker, tmp_path: Path) -> None:
