@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from features.errors import BadInput, MartletError
+from infra.cli.home_option import DEFAULT_HOME
 from infra.flink.cluster import MEMORY, ROCKSDB
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ Parallelism = Annotated[
 ]
 State = Annotated[str | None, typer.Option(help="As with `up`, for a home of its own.  [default: memory]")]
 BackgroundRate = Annotated[float, typer.Option("--beside", min=0, help="Events a second that stream in meanwhile.")]
-DEFAULT_HOME = Path(".martlet")
 
 
 def _shape(parallelism: int | None, state: str | None) -> "Shape":

@@ -10,12 +10,12 @@ import msgspec
 
 from features.base.reader import Base
 from features.durable import write_secret
+from features.engines.loopback import LOOPBACK
 from features.errors import MartletError, Unavailable
 from features.fold.state import decode_user
 from infra.home.access_file import ensure_access
 from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK
 from infra.home.schema_file import schema_of
 from infra.learning.learner_service import Learners
 from infra.monitoring.monitor import Monitor

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class UpOptions:
     """Options of one `up`; None stands for the home's existing setting, else the default (`./martlet up --help`).
 
@@ -43,7 +43,7 @@ class UpOptions:
     def arguments(self) -> list[str]:
         """Returns the options as command line arguments.
 
-        >>> UpOptions(8000, model_server="localhost:8500", scale=True).arguments()
+        >>> UpOptions(port=8000, model_server="localhost:8500", scale=True).arguments()
         ['--port', '8000', '--model-server', 'localhost:8500', '--scale']
         """
         given = {f"--{field.name.replace('_', '-')}": getattr(self, field.name) for field in fields(self)}

@@ -13,8 +13,9 @@ from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
 from features.engines.kafka_address import KafkaAddress
+from features.engines.loopback import LOOPBACK
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.home.record import HomeRecord
 from infra.services import kafka, kafka_topics
 from infra.services.supervisor import Supervisor

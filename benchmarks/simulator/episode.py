@@ -45,11 +45,6 @@ class Curve:
         self.worth.append(before[1] + worth)
         self.regret.append(before[2] + lost)
 
-    def lists_until(self, clicks: int) -> int | None:
-        """Returns the number of lists after which there were so many clicks; None if there never were."""
-        index = int(np.searchsorted(self.clicks, clicks))
-        return None if index == len(self) else index + 1
-
 
 def draw_past(shop: Shop) -> Past:
     """Draw all visits, and what users do in those before the first list: clicks and purchases of what they meet by themselves."""

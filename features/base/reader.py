@@ -246,9 +246,6 @@ class Base:
     def all_pairs(self) -> Iterator[tuple[int, Pairs]]:
         return ((item_id, Pairs.decode(item_id, value)) for item_id, value in self._pairs.items())
 
-    def item_count(self) -> int:
-        return len(self._items)
-
     def catalogue_item(self, item_id: int) -> Item | None:
         """One item of the catalogue, decoded now."""
         value = self._catalogue.get(item_id)

@@ -4,6 +4,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+LOOPBACK: Final = "127.0.0.1"
+"""Where servers listen that this machine alone is to reach."""
 ANY_ADDRESS: Final = ("0.0.0.0", "::")
 """What a server listens on that is to be reached at each of its machine's addresses."""
 

@@ -134,7 +134,18 @@ def up(
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
     given = UpOptions(
-        port, dataset, history, schema, master, parallelism, state, attribution, model_server, api, partitions, scale
+        port=port,
+        dataset=dataset,
+        history=history,
+        schema=schema,
+        master=master,
+        parallelism=parallelism,
+        state=state,
+        attribution=attribution,
+        model_server=model_server,
+        api=api,
+        partitions=partitions,
+        scale=scale,
     )
     if detach:
         from infra.detached import detach as run_detached

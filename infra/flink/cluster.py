@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from features.durable import write_secret
+from features.engines.loopback import LOOPBACK
 from features.errors import BadInput, Unavailable
 from infra.flink import flink_java, zookeeper
 from infra.flink.checkpoints import INTERVAL_S, RETAINED, own_store
@@ -17,7 +18,7 @@ from infra.flink.client import FlinkClient
 from infra.flink.flink_lib import S3_PLUGIN, link_lib, link_plugins
 from infra.flink.zookeeper import SESSION_MS, quorum
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.home.topology import ALONE, Topology
 from infra.services.environment import python_env
 from infra.services.service import Service

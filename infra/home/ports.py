@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from features.engines.loopback import LOOPBACK
 from infra.system.processes import claim_port, free_ports, is_free
 
-LOOPBACK = "127.0.0.1"
 USUAL = {"kafka": 9092, "model_grpc": 8500, "model_rest": 8501}
 """Ports by which producers and callers of a model server expect these services."""
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
+from features.engines.loopback import LOOPBACK
 from features.engines.shared_engines import read_engines
 from features.errors import MartletError
 from infra.home.home_lock import is_run, is_watched
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK
 from infra.home.record import HomeRecord
 from infra.home.running import last_status
 from infra.learning.learner_view import learning_report

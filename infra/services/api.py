@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from features.engines.loopback import ANY_ADDRESS
+from features.engines.loopback import ANY_ADDRESS, LOOPBACK
 from features.errors import Unavailable
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.settings.table import Api

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from features.engines.loopback import is_loopback
+from features.engines.loopback import LOOPBACK, is_loopback
 from features.engines.shared_engines import Engines
 from features.errors import BadInput
 from infra.home.access_file import read_home_access
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK
 from infra.home.record import HomeRecord
 from infra.settings.addresses import file_in
 from infra.settings.table import Settings

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from features.engines.loopback import LOOPBACK
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import packages, probes

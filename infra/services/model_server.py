@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
+from features.engines.loopback import LOOPBACK
 from features.errors import Unavailable
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import probes

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from features.engines.loopback import LOOPBACK
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.home.topology import Topology
 from infra.services.environment import python_env
 from infra.services.redis_cluster import cluster_settings

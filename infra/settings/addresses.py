@@ -5,12 +5,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from features.engines.kafka_address import KafkaAddress
+from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_slots import Server
 from features.engines.shared_engines import Engines
 from features.engines.tls import Tls
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.home.topology import Topology
 from infra.settings.table import Kafka, Redis, Settings
 

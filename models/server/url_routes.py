@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from models.server.errors import ServingError, invalid
+from models.server.version_policy import MAX_VERSION
 
-_MAX_VERSION = 2**63 - 1
 _WHICH = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
 _CALL = re.compile(rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
 _READ = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE)
@@ -41,7 +41,7 @@ def parse(method: str, path: str) -> Route:
     if method == "POST" and verb != verb.lower():
         raise _malformed(method, path)
     version = int(match["version"]) if match["version"] else None
-    if version is not None and version > _MAX_VERSION:
+    if version is not None and version > MAX_VERSION:
         raise invalid(f"Failed to convert version: {match['version']} to numeric.")
     if not match["name"]:
         raise invalid("Missing model name in request.")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-_MAX_VERSION = 2**63 - 1
+MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def versions_in(children: Iterable[str]) -> dict[int, str]:
     """Version to folder name, for names that are whole numbers; 001 is 1. Of two names for one the last counts."""
     found = {}
     for child in sorted(children):
-        if child.isascii() and child.isdigit() and int(child) <= _MAX_VERSION:
+        if child.isascii() and child.isdigit() and int(child) <= MAX_VERSION:
             found[int(child)] = child
     return found
 

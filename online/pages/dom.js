@@ -64,7 +64,7 @@ export function reconcile(parent, wanted) {
   const there = new Map();
   for (const node of childrenOf(parent)) {
     if (node.dataset.key !== undefined) there.set(node.dataset.key, node);
-    else if (!node.classList.contains("ghost")) node.remove(); // a skeleton, or a note
+    else if (!node.dataset.leaving) node.remove(); // a skeleton, or a note
   }
   const keys = new Set(wanted.map(({ key }) => String(key)));
   for (const [key, node] of there) if (!keys.has(key)) node.remove();

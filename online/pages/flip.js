@@ -48,6 +48,7 @@ function move(node, from, to) {
 /** What was removed stays a moment as a ghost: out of the flow, and not there for keyboards and screen readers. */
 function leave(parent, node, from, frame) {
   delete node.dataset.key;
+  node.dataset.leaving = "true"; // others leave it alone
   node.classList.add("ghost");
   node.inert = true;
   node.setAttribute("aria-hidden", "true");

@@ -1,11 +1,9 @@
 """The sockets of an API process: the port that all of them listen on, and one of its own by which this process is reached."""
 
 import socket
-from typing import Final
 
+from features.engines.loopback import LOOPBACK
 from features.errors import BadInput
-
-LOOPBACK: Final = "127.0.0.1"
 
 
 def open_listeners(host: str, port: int, own_port: int | None, share: bool = False) -> list[socket.socket]:

@@ -91,20 +91,20 @@ async def make_list(
     ranker = find_model(server, model, chosen.policy.model)
     named = model is not None
     request = Request(
-        user_id,
-        ranker,
-        size,
-        at,
-        filters,
-        excluded,
-        chosen,
-        named,
-        items,
-        explain,
-        outer,
-        ranges,
-        context or {},
-        server.serving.value.judging,
+        user_id=user_id,
+        model=ranker,
+        size=size,
+        at=at,
+        filters=filters,
+        exclude=excluded,
+        chosen=chosen,
+        named=named,
+        items=items,
+        explain=explain,
+        user=outer,
+        ranges=ranges,
+        context=context or {},
+        judging=server.serving.value.judging,
     )
     async with server.shedder.background_slot() if background else server.shedder.slot() as waited:
         answer = await server.recommender.recommend(request, waited)

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -22,7 +22,6 @@ from online.stores.item_store import ItemStore
 from online.stores.number_columns import Range
 
 Sort = Literal["popular", "trending", "newest", "rating", "title"]
-SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 WORDS: Final = 8
 """Words of a search that count; further ones are ignored."""
 WAIT_SECONDS: Final = 10.0

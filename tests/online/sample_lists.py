@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base
+from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary, vocabulary_of
 from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import width_of
 from features.units import DAY_MS
-from infra.home.ports import LOOPBACK
 from infra.system.processes import free_ports
 from models.registry import DataSeen, Manifest
 from models.registry.manifest import ModelInput

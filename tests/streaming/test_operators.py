@@ -76,7 +76,9 @@ def other_base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return write_base(tmp_path_factory.mktemp("bases") / "1", peopled(request.param))
 
 
-@settings(max_examples=4, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)
+@settings(
+    max_examples=settings().max_examples // 50, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+)
 @given(seed=st.integers(0, 2**32))
 def test_and_so_it_does_under_every_preset(other_base: Base, redis_server: RedisProcess, seed: int) -> None:
     redis_server.client.flushall()

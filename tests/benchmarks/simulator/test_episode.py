@@ -85,8 +85,6 @@ def test_most_popular_lists_are_better_than_random_ones_and_worse_than_the_best(
 def test_an_episode_ends_with_its_clicks(past: Past) -> None:
     curve = episode(past, "popular", lists=None, clicks=30)
     assert curve.clicks[-1] >= 30 > curve.clicks[-2]
-    assert curve.lists_until(30) == len(curve)
-    assert curve.lists_until(10_000) is None
 
 
 def test_policies_hear_of_new_items_and_of_every_act(past: Past) -> None:

@@ -53,7 +53,7 @@ def test_what_has_no_row_is_left_out() -> None:
     assert not len(relations.spread(np.array([99]), np.ones(1, np.float32), np.ones(2, bool)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 6)
 @given(st.integers(1, 12), st.integers(1, 15), st.randoms(use_true_random=False))
 def test_the_nearest_are_the_largest_best_first(size: int, count: int, chance: random.Random) -> None:
     rng = np.random.default_rng(chance.randrange(1 << 30))

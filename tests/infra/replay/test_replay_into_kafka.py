@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from examples.shop import draw_shop
 from features.contracts.events import read_event
 from features.engines.kafka_address import KafkaAddress
+from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
 from features.errors import Unavailable
@@ -25,7 +26,6 @@ from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.schema.tables import Schema
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
-from infra.home.ports import LOOPBACK
 from infra.replay.replayer import Plan, Replayer, Sent, events_of
 from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset

@@ -9,11 +9,12 @@ import httpx
 import msgspec
 import pytest
 
+from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
 from features.keys import LOADED_KEY
 from infra.home.access_file import ensure_access
-from infra.home.ports import LOOPBACK, Ports
+from infra.home.ports import Ports
 from infra.home.record import HomeRecord
 from infra.monitoring.status import read_api
 from infra.services import api

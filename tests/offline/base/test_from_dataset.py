@@ -89,7 +89,7 @@ def test_base_is_the_plain_fold(
         assert (row["positives"], row["last_ts"]) == (features.positives, features.last_ts)
         assert row["ratings"] == sum(features.counts)
     items = pq.read_table(base.folder / "features" / "items.parquet").to_pylist()
-    assert len(items) == base.item_count()
+    assert len(items) == len(dict(base.all_item_features()))
     assert all(row["popularity_14d"] <= row["events"] for row in items)
 
 

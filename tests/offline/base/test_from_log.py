@@ -122,7 +122,7 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
         stored = at_once.user(row["user_id"])
         assert stored is not None
         assert row["last_ts"] == decode_user(stored.features).last_ts
-    assert len(pq.read_table(at_once.folder / "features" / "items.parquet")) == at_once.item_count()
+    assert len(pq.read_table(at_once.folder / "features" / "items.parquet")) == len(dict(at_once.all_item_features()))
 
 
 def test_once_the_data_sets_files_are_deleted_the_log_still_teaches_weights_between_items(

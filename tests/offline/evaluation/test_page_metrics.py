@@ -54,7 +54,7 @@ def test_each_query_is_measured_by_the_first_list_of_its_page() -> None:
     assert found["page hr"].high == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples // 10)
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 4), st.integers(1, 3), st.integers(1, 5), st.sampled_from([2, 5])), max_size=30

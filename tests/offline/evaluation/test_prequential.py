@@ -29,7 +29,7 @@ pytestmark = pytest.mark.spark
 Write = Callable[..., Path]
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 6)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), min_size=1, max_size=80))
 def test_an_interval_holds_the_mean_and_is_the_same_again(asks: list[tuple[int, int]]) -> None:
     users, ranks = np.array(asks).T

@@ -21,7 +21,7 @@ def largest_weights(found: Rows) -> DoubleArray:
     return matrix
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 3)
 @given(rows)
 def test_the_gram_matrix_sums_products_over_users_and_counts_each_item_of_a_user_once(found: Rows) -> None:
     users, items, weights = np.array(found).T
@@ -32,7 +32,7 @@ def test_the_gram_matrix_sums_products_over_users_and_counts_each_item_of_a_user
     np.testing.assert_array_equal(gram(once, largest.astype(np.float64), 7), matrix.T @ matrix)
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 3)
 @given(judged_rows)
 def test_the_weights_solve_the_regression_without_a_diagonal(found: Rows) -> None:
     """Each column's weights are the ridge regression of that item on all others. What was taken and not liked counts, as so much
@@ -54,14 +54,14 @@ def test_the_weights_solve_the_regression_without_a_diagonal(found: Rows) -> Non
         assert linear[column, column] == 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 6)
 @given(rows, st.integers(2, 32))
 def test_weights_that_are_smaller_for_all_give_the_same(found: Rows, times: int) -> None:
     users, items, weights = np.array(found).T
     np.testing.assert_allclose(ease(users, items, weights)[1], ease(users, items, weights * times)[1], atol=1e-6)
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples // 6)
 @given(rows)
 def test_with_weights_of_one_it_is_ease_of_binary_rows(found: Rows) -> None:
     """As it was before there were weights, to the bit."""

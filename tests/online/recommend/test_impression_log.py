@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from features.engines.kafka_address import KafkaAddress
-from infra.home.ports import LOOPBACK
+from features.engines.loopback import LOOPBACK
 from infra.system.processes import free_ports
 from online.recommend.impression import weight
 from online.recommend.impression_log import ImpressionLog

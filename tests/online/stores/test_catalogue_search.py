@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from features.errors import Unavailable
 from features.inputs.columns import trending
 from features.units import DAY_MS
 from online.stores.catalogue_search import (
-    SORTS,
     CatalogueQuery,
     CatalogueSearch,
     Cursor,
@@ -41,7 +41,7 @@ def all_pages(listing: CatalogueSearch, wanted: CatalogueQuery, limit: int) -> l
     raise AssertionError(f"expected an end, got {len(rows)} items of 40")
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", get_args(Sort))
 @pytest.mark.parametrize("limit", [1, 7, 40, 100])
 def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: Sort, limit: int) -> None:
     listing = CatalogueSearch(store)
@@ -61,7 +61,7 @@ class ItemsMeanwhile(tuple[Filter, ...]):
 
 
 @pytest.mark.parametrize("unlisted", [False, True])
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", get_args(Sort))
 def test_items_that_come_while_it_is_searched_are_found_later(store: ItemStore, sort: Sort, unlisted: bool) -> None:
     filters = ItemsMeanwhile()
     filters.store = store
