@@ -10,6 +10,7 @@ from infra.services.environment import python_env
 from infra.system.repository import REPO
 from tests.evidence import LINES, keep, state_of
 from tests.stages import PURE, stage_of
+from tests.test_promises_held import NAMED
 
 pytestmark = pytest.mark.services
 
@@ -39,6 +40,22 @@ def test_collecting_the_pure_tests_imports_neither_tensorflow_nor_spark() -> Non
         [sys.executable, "-c", code], cwd=REPO, env=python_env(), capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+def test_each_test_that_holds_a_promise_is_collected_by_every_run() -> None:
+    """Not only written: a broken parameter or a stage that leaves its file out would hide it."""
+    wanted = {f"{path}::{name}" for path, name, soak in NAMED if not soak}
+    words = ("--collect-only", "-q", "-m", "not soak", *sorted({each.partition("::")[0] for each in wanted}))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=REPO,
+        env=python_env(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
+    assert wanted <= collected, done.stderr
 
 
 def test_a_failing_test_shows_status_and_the_end_of_each_log_and_keeps_a_copy(tmp_path: Path) -> None:
