@@ -21,6 +21,7 @@ from infra.services.model_server_config import FIRST_MODELS
 from infra.system import packages
 from infra.system.repository import REPO
 from tests.java import SPARK
+from tests.spark_seeds import DATASET
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 RETAINED = 3
@@ -101,6 +102,7 @@ def _make(staging: Path) -> None:
     _run("tests.small_training", *folders, *FIRST_MODELS, TWO_TOWERS)
     (later / "models").mkdir()
     (history / "models" / TWO_TOWERS).rename(later / "models" / TWO_TOWERS)
+    shutil.copytree(history / "data" / DATASET, empty / "data" / DATASET)
     for each in history.iterdir():
         if each.name not in ("base", "data", "models"):
             shutil.rmtree(each) if each.is_dir() else each.unlink()
