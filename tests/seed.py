@@ -21,13 +21,13 @@ from infra.services.model_server_config import FIRST_MODELS
 from infra.system import packages
 from infra.system.repository import REPO
 from tests.java import SPARK
-from tests.spark_seeds import DATASET
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 RETAINED = 3
 """Digests: as many branches as one works on at a time. Their seeds take some 100 MB."""
 MAKE_WITHIN = 900.0
 """Seconds, for each of the programs that make them."""
+DATASET = "ml-100k"
 HISTORY = "history"
 """MovieLens 100K, 80 % of it loaded, and the models that `up` trains first."""
 LATER = "later"

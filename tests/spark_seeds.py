@@ -15,8 +15,8 @@ from offline.settings import RankingListSettings, SampleSettings
 from offline.spark.session import spark_session
 from offline.training_data.ranking_lists import make_ranking_lists
 from offline.training_data.rows import make_samples
+from tests.seed import DATASET
 
-DATASET = "ml-100k"
 EMBEDDINGS = ("als", "item2vec")
 """One kind with vectors of users, and one without."""
 SAMPLING = SampleSettings(max_positives=8_000)
