@@ -173,9 +173,9 @@ RECALL_SIGNALS: Final[dict[str, Signal]] = {
     "nearest_sessions": _nearest_sessions,
     "again": _again,
 }
-LONG_MEMORY: Final[dict[str, Signal]] = {"long_ease": _long_ease, "long_similar": _long_similar}
+RANKERS_ALONE: Final[dict[str, Signal]] = {"long_ease": _long_ease, "long_similar": _long_similar}
 """What rankers read and recall does not: alone it is weak, beside the newest events it tells what those have left out."""
-SIGNALS: Final = RECALL_SIGNALS | LONG_MEMORY
+SIGNALS: Final = RECALL_SIGNALS | RANKERS_ALONE
 
 
 def _two_each(*names: str) -> tuple[str, ...]:
@@ -250,7 +250,7 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
     rating, about 0. A signal of recall that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
-    found.find(LONG_MEMORY)
+    found.find(RANKERS_ALONE)
     for name, order in found.orders.items():
         if len(order):
             found.fill(name, out, rows)

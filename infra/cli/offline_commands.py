@@ -267,7 +267,9 @@ def publish(
     """Hold an exported model to the gate, and publish it as the next version."""
     from infra.offline_jobs import runner
 
-    runner.publish(home_of(home).make(), folder.resolve(), model, force, typer.echo)
+    target = home_of(home).make()
+    runner.publish(target, folder.resolve(), model, force, typer.echo)
+    mirror_models(target)
 
 
 @app.command()
@@ -279,8 +281,10 @@ def rollback(
     the one that ranks gives way to the last good one."""
     from models.registry import withdraw
 
-    now = withdraw(home_of(home).models, model, time.time_ns() // 1_000_000)
+    target = home_of(home)
+    now = withdraw(target.models, model, time.time_ns() // 1_000_000)
     typer.echo(f"{model} is back at version {now}")
+    mirror_models(target)
 
 
 @app.command()
@@ -302,3 +306,4 @@ def promote(
         raise BadInput("promote", why, "none")
     label(target.models, model, version, time.time_ns() // 1_000_000)
     typer.echo(f"{model} version {version} ranks from now on")
+    mirror_models(target)

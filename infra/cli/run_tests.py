@@ -1,8 +1,8 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
 First the checks; then the pure tests, on all cores; then the other stages, two side by side, each begun as soon as there is room;
-the pages come last, alone: beside trainings a home on two cores gives late and degraded lists, which pages ask for again. Each
-stage is a pytest process of its own (tests/stages.py).
+then those that start a service each, on all cores; the pages come last, alone: beside trainings a home on two cores gives late
+and degraded lists, which pages ask for again. Each stage is a pytest process of its own (tests/stages.py).
 """
 
 import importlib.util
@@ -21,10 +21,10 @@ from infra.services.environment import python_env
 from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
-PURE = "pure"
-STAGES = (("home", "spark", "broken", "keras", "services"), ("pages",))
+PURE, SERVICES = "pure", "services"
+STAGES = (("home", "spark", "broken", "keras"), (SERVICES,), ("pages",))
 """Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once. The shared home begins
-first, as it takes longest; homes that are broken begin later, when there are seeds for them to start from."""
+first, as it takes long; homes that are broken begin later, when there are seeds for them to start from."""
 SIDE_BY_SIDE = 2
 SEEDED = {"home", "broken"}
 """Stages whose homes start from seeds: these are made before, so that they do not count against a test's time limit."""
@@ -97,7 +97,10 @@ def _seeds(fresh: bool) -> Iterator[None]:
 
 def _commands(group: Sequence[str], chosen: Sequence[str]) -> dict[str, Commands]:
     """Stage → what it runs, in order."""
-    commands: dict[str, Commands] = {name: [_pytest(["--stage", name, *_reported(name), *chosen])] for name in group}
+    alone = {SERVICES: _on_all_cores()}
+    commands: dict[str, Commands] = {
+        name: [_pytest(["--stage", name, *alone.get(name, []), *_reported(name), *chosen])] for name in group
+    }
     for name in SEEDED & commands.keys():
         commands[name] = [[sys.executable, "-m", "tests.seed"], *commands[name]]
     return commands

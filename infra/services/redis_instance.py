@@ -1,7 +1,8 @@
 """Detection of a restarted Redis, and of a failover: what another instance may have lost is written again.
 
 Redis syncs to disk once a second (appendfsync everysec), at worst two seconds late. Writes acknowledged just before it died may
-be lost without the job knowing, so the job restarts from a checkpoint completed before that. A replica that took over names the
+be lost without the job knowing, so the job writes again what it wrote since, or goes back to a checkpoint from before
+(`infra.flink.repetition`). A replica that took over names the
 history that it goes on with, and how far it had it: that tells to the byte what is lost, however far behind it was.
 """
 

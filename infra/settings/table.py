@@ -1,7 +1,8 @@
 """The table of all settings: a struct a section of `martlet.toml`, a field a setting, each with what it sets and what it expects.
 
-A setting is added here, and nowhere else: the file's reader, its variable `MARTLET_SECTION_NAME`, `./martlet config` and
-docs/configuration.md follow.
+A setting is added here: the file's reader, its variable `MARTLET_SECTION_NAME`, `./martlet config` and the masking of secrets
+follow. By hand come its row in docs/configuration.md (`documented_rows`), what it must go with (`infra.settings.safety`), and an
+option of the command line (`infra.settings.reading.OPTIONS`).
 """
 
 from collections.abc import Iterator

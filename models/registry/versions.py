@@ -1,6 +1,6 @@
 """Versions of models on disk, as TensorFlow Serving reads them.
 
-    <models>/<name>/<version>/           SavedModel and manifest.json; the largest whole number is the one served
+    <models>/<name>/<version>/           SavedModel and manifest.json; which one ranks: `models.registry.labels`
     <models>/<name>/.last                the largest number ever given out: a number is never used twice
     <models>/<name>/.lock                held while versions come or go
     <models>/.staging/<name>-…/          versions being written and checked, outside every model's base path

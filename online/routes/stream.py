@@ -93,7 +93,7 @@ async def get_stream(
     event and which an explained list names, too (null while Redis is away), `last_event_ts` and `applied_in_ms`. A browser's
     EventSource connects again by itself and gets the newest first. 503 beyond 100 open streams."""
     if server.user_updates.listeners >= MAX_STREAMS:
-        raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps")
+        raise Problem(503, f"{MAX_STREAMS} streams are open, as many as one API process keeps", {"Retry-After": "5"})
     number, _ = read_id(server, "user_id", user_id)
     find_model(server, model)  # an unknown model is a 404 now, before the stream starts
     return StreamingResponse(

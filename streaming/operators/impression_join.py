@@ -1,4 +1,5 @@
-"""Attribution join: shown lists (`served`) joined with events by request_id, within half an hour of broker time.
+"""Attribution join: shown lists (`served`) joined with events by request_id, within the attribution window of broker time,
+half an hour unless the home says otherwise.
 
 Either side may come first, since the two topics are read in parallel. A list is closed by its lane's time, the newest broker
 time read of the topic that is behind, so reading an old log again closes no list early, however long it stands still. A topic

@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     problems = [f"{fault.name}: {problem}" for fault in faults if (problem := fault.problem()) is not None]
     for problem in problems:
         print(f"can't be planted: {problem}")
+    if not faults:
+        print(f"no fault has {given.only!r} in its name or file")
     if problems or not faults:
         return 1
     if given.list:

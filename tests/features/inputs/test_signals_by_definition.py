@@ -15,9 +15,9 @@ from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import (
-    LONG_MEMORY,
     MAX_ACTED,
     MAX_RANKED,
+    RANKERS_ALONE,
     RECALL_SIGNALS,
     SIGNAL_COLUMNS,
     SIGNALS,
@@ -115,4 +115,4 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
         columns = [SIGNAL_COLUMNS.index(name) for name in ("alike", "era")]
         assert matrix[row, columns] == pytest.approx(plain_likeness(moment, row), abs=1e-5)
     assert set(found.orders) == set(SIGNALS)
-    assert not LONG_MEMORY.keys() & found.find(RECALL_SIGNALS).keys()  # which is what recall takes
+    assert not RANKERS_ALONE.keys() & found.find(RECALL_SIGNALS).keys()  # which is what recall takes
