@@ -11,7 +11,7 @@ from infra.system.repository import REPO
 def python_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Returns the environment of our own processes: the repository on the path; variables of another Java or Spark removed, and
     those that hold secrets, since whoever needs one has it from a file that its owner alone may read. Bytecode is written
-    whatever they say: without it each start of a home takes some ten seconds more."""
+    whatever they say: without it each of a home's Python processes compiles our sources at each start."""
     drop = {
         "SPARK_HOME",
         "HADOOP_CONF_DIR",
