@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
-from features.errors import Unavailable
-from infra.attached.findings import Finding, away, require_well, well
+from infra.attached.findings import Finding, require_well
 from infra.attached.flink_entry import flink_findings
 from infra.attached.kafka_entry import examine_kafka, expected_by
+from infra.attached.model_server_entry import examine_model_server
 from infra.attached.reaching import reach
 from infra.attached.redis_entry import examine_redis
 from infra.attached.store_entry import CHECKPOINTS, MODELS, checkpoints_store, examine_store, mirrored_to
@@ -15,7 +15,6 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.addresses import attached_kafka, attached_redis
 from infra.settings.table import Settings
-from infra.system import probes
 
 
 def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
@@ -34,7 +33,7 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     if (mirrored := mirrored_to(settings, record.home_id)) is not None:
         yield examine_store(MODELS, mirrored.opened())
     if settings.models.server is not None:
-        yield _examine_model_server(settings.models.server)
+        yield examine_model_server(settings.models.server)
     if settings.spark.master is not None and settings.spark.master.startswith("spark://"):
         host, _, port = settings.spark.master.removeprefix("spark://").split(",")[0].rpartition(":")
         yield reach("Spark", host, int(port), None)
@@ -45,17 +44,3 @@ def require_engines(home: Home, kafka: KafkaAddress, redis: RedisAddress) -> Non
     record = HomeRecord(home)
     require_well(examine_kafka(kafka, expected_by(record)))
     require_well(examine_redis(redis, record.home_id))
-
-
-def _examine_model_server(address: str) -> Finding:
-    """Returns whether a server of TensorFlow Serving's protocol answers: which models it must serve is not known here."""
-    if not address.startswith(("http://", "https://")):
-        host, _, port = address.rpartition(":")
-        return reach("model server", host.strip("[]"), int(port), None)
-    try:
-        status = probes.http_status(f"{address.rstrip('/')}/v1/models/recmodel")
-    except Unavailable as error:
-        return away("model server", f"{address}: {error}", "start it, or change models.server")
-    if status == 200:
-        return well("model server", f"{address} serves recmodel")
-    return well("model server", f"{address} answers, without recmodel: run/models.config says what to serve")
