@@ -43,7 +43,7 @@ from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.settings.addresses import engines_by
 from infra.settings.reading import settings_of
-from infra.storage.mirror_service import mirror_once
+from infra.storage.mirror_service import MirroredTo, mirror_once
 from infra.system import packages
 from infra.system.processes import require_free, spawn, tail
 from infra.system.progress import Steps
@@ -78,7 +78,7 @@ class Stack:
     ports         where each service that is started listens, chosen when the stack is opened
     engines       where Kafka and Redis are: those that the settings name, else those that are started
     flink         URL of Flink's REST interface
-    mirrored      where its models are mirrored, None: nowhere
+    mirrored      where its models are mirrored, once `fetch_models` has returned; None: nowhere
     supervisor    owns every process; more services may be started under it
     keeper        keeps the job running, once `start_job` has returned
     """
@@ -106,7 +106,7 @@ class Stack:
         usual = USUAL if options.port else {}
         self.ports = Ports.choose(options.port, self.record.ports, usual, topology.port_names)
         self.engines = engines_by(self.settings, home, self.ports, topology, self.record.partitions)
-        self.mirrored = mirrored_to(self.settings, self.record.home_id)
+        self.mirrored: MirroredTo | None = None
         self._cluster = JobCluster(home, self.record, self.settings, self.ports, self.supervisor)
         self.flink = self._cluster.address
         self.record.put_flink(self.settings.flink.address or "")
@@ -146,8 +146,9 @@ class Stack:
             java_classes.jar()
 
     def fetch_models(self) -> None:
-        """Bring the home's models and those of the store together, where the settings name one. Raises Unavailable if it does not
-        answer or can't be written to."""
+        """Bring the home's models and those of the store together, where the settings name one. Raises BadInput for a folder that
+        is not there, Unavailable if the store does not answer or can't be written to, or another process takes long to do it."""
+        self.mirrored = mirrored_to(self.settings, self.record.home_id)
         if self.mirrored is None:
             return
         with self.steps.step("model store") as notes:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
+from features.errors import BadInput
 from infra.attached.findings import Finding, require_well
 from infra.attached.flink_entry import flink_findings
 from infra.attached.kafka_entry import examine_kafka, expected_by
@@ -15,6 +16,7 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.addresses import attached_kafka, attached_redis
 from infra.settings.table import Settings
+from infra.storage.file_store import FileStore
 
 
 def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
@@ -28,15 +30,29 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
         yield from examine_redis(redis, record.home_id)
     if settings.flink.address is not None:
         yield from flink_findings(home, record, settings.flink)
-    if settings.flink.checkpoints is not None:
-        yield examine_store(CHECKPOINTS, checkpoints_store(home, settings, record.home_id))
-    if (mirrored := mirrored_to(settings, record.home_id)) is not None:
-        yield examine_store(MODELS, mirrored.opened())
+    yield from _store_findings(home, settings, record.home_id)
     if settings.models.server is not None:
         yield examine_model_server(settings.models.server)
     if settings.spark.master is not None and settings.spark.master.startswith("spark://"):
         host, _, port = settings.spark.master.removeprefix("spark://").split(",")[0].rpartition(":")
         yield reach("Spark", host, int(port), None)
+
+
+def _store_findings(home: Home, settings: Settings, home_id: str) -> Iterator[Finding]:
+    """Yields what is found of the stores that the settings name."""
+
+    def opened(setting: str) -> FileStore | None:
+        if setting == MODELS:
+            mirrored = mirrored_to(settings, home_id)
+            return None if mirrored is None else mirrored.opened()
+        return None if settings.flink.checkpoints is None else checkpoints_store(home, settings, home_id)
+
+    for setting in (CHECKPOINTS, MODELS):
+        try:
+            if (store := opened(setting)) is not None:
+                yield examine_store(setting, store)
+        except BadInput as error:
+            yield Finding(setting, str(error), "is it mounted?", error)
 
 
 def require_engines(home: Home, kafka: KafkaAddress, redis: RedisAddress) -> None:

@@ -1,5 +1,6 @@
 """An attached Kafka: examined by `doctor`, entered by `up`."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -129,7 +130,7 @@ def _examine(admin: Any, address: KafkaAddress, expected: Expected, oldest: tupl
     yield from reached
     if any(each.help for each in reached):
         return
-    version = min(admin.get_broker_version_data(each["broker_id"]).broker_version for each in cluster["brokers"])
+    version = min(_versions(admin, cluster["brokers"]))
     named = ".".join(map(str, version))
     if version < oldest:
         yield refused("Kafka: version", f"{'.'.join(map(str, oldest))} or newer", named, "upgrade the brokers")
@@ -156,6 +157,20 @@ def advertised_findings(address: KafkaAddress, brokers: Sequence[Mapping[str, An
     return [reach("Kafka", host, port, address.tls) for host, port in sorted(advertised)]
 
 
+def _versions(admin: Any, brokers: Sequence[Mapping[str, Any]]) -> list[tuple[int, ...]]:
+    """Returns the versions of a cluster's brokers, but those that don't answer: one that the settings name may be away. Raises
+    KafkaError if none does."""
+    found, failure = [], None
+    for each in brokers:
+        try:
+            found.append(admin.get_broker_version_data(each["broker_id"]).broker_version)
+        except KafkaError as error:
+            failure = error
+    if not found and failure is not None:
+        raise failure
+    return found
+
+
 def _described(admin: Any, wanted: list[NewTopic]) -> dict[str, Any]:
     return {each["name"]: each for each in admin.describe_topics([topic.name for topic in wanted])}
 
@@ -165,7 +180,8 @@ def _examine_rights(
 ) -> Iterator[Finding]:
     user = f"User:{_principal(address)}"
     pattern = f"--topic '{address.prefix or '*'}'{' --resource-pattern-type prefixed' if address.prefix else ''}"
-    granting = f"kafka-acls.sh --add --allow-principal {user} {pattern}"
+    principal = shlex.quote(user)
+    granting = f"kafka-acls.sh --add --allow-principal {principal} {pattern}"
     lacking: dict[str, list[str]] = {}
     for topic in wanted:
         each = described[topic.name]
@@ -188,7 +204,7 @@ def _examine_rights(
     except GroupAuthorizationFailedError:
         yield refused(
             "Kafka: rights, group", f"Read on the group {group} for {user}", "no such ACL",
-            f"kafka-acls.sh --add --allow-principal {user} --operation Read --group '{group}'",
+            f"kafka-acls.sh --add --allow-principal {principal} --operation Read --group '{group}'",
         )  # fmt: skip
         return
     except KafkaError:  # no group was ever made there: whether one may be is not known
@@ -268,7 +284,10 @@ def _examine_replicas(admin: Any, present: list[NewTopic], described: Mapping[st
     """Yields how many replicas have an event at least once it is acknowledged."""
     for topic in (each for each in present if each.name.endswith(EVENTS)):
         replicas = min(len(each["replica_nodes"]) for each in described[topic.name]["partitions"])
-        in_sync = int(_configs(admin, topic)["min.insync.replicas"])
+        value = _configs(admin, topic).get("min.insync.replicas")
+        if value is None:  # the right to describe settings may be missing, which is a finding of its own
+            return
+        in_sync = int(value)
         alone = (
             f": with min.insync.replicas={IN_SYNC} none is lost with a broker" if in_sync < IN_SYNC <= replicas else ""
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from features.engines.own_certificate import shown_by_client
 from features.engines.tls import Tls
+from features.errors import BadInput
 from infra.attached.findings import Finding, away, refused, well
 
 TIMEOUT = 5.0
@@ -55,6 +56,8 @@ def own_certificate(name: str, setting: str, tls: Tls | None) -> Finding | None:
         return refused(
             f"{name}: certificate", expected, f"{tls.certificate}: {error.verify_message}", f"renew {setting}"
         )
+    except (OSError, ValueError) as error:
+        raise BadInput(setting, "a certificate and its key that can be shown", f"{tls.certificate}: {error}") from error
     return None
 
 

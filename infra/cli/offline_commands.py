@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from features.errors import BadInput, Broken
+from features.errors import BadInput, Broken, Unavailable
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
 from infra.home.paths import Home
 from infra.home.running import engines_of, running_status
@@ -98,15 +98,19 @@ def train(
 
 
 def mirror_models(home: Home) -> None:
-    """Write versions that were published to the home's model store, where it has one. Raises Unavailable if that does not answer:
-    a running home does it, or the next command."""
+    """Write versions that were published to the home's model store, where it has one. Where that can't be done now it is told: a
+    running home does it, or the next command."""
     from infra.attached.store_entry import mirrored_to
     from infra.home.record import HomeRecord
     from infra.settings.reading import settings_of
     from infra.storage.mirror_service import mirror_once
 
-    if (mirrored := mirrored_to(settings_of(home), HomeRecord(home).home_id)) is not None:
-        mirror_once(home, mirrored.opened(), typer.echo)
+    try:
+        home_id = HomeRecord(home).home_id
+        if home_id and (mirrored := mirrored_to(settings_of(home), home_id)) is not None:
+            mirror_once(home, mirrored.opened(), typer.echo)
+    except (BadInput, Unavailable) as error:
+        typer.echo(f"not in the model store yet: {error}", err=True)
 
 
 @app.command()

@@ -4,6 +4,7 @@ judge."""
 from collections.abc import Callable
 from typing import Final
 
+from features.errors import BadInput
 from infra.attached.examine import require_engines
 from infra.attached.store_entry import mirrored_to
 from infra.home.home_lock import watch_lock
@@ -40,7 +41,7 @@ def run_watch(home: Home, port: int) -> None:
             supervisor = Supervisor(home, home.watch_file)
             try:
                 try:
-                    _begin(home, settings, supervisor, port)
+                    _begin(home, settings, supervisor, port, steps.print_line)
                 finally:
                     stop.defer()  # a signal while all is being stopped is to change nothing
                 steps.print_line(f"watching over {home.path}")
@@ -53,7 +54,9 @@ def run_watch(home: Home, port: int) -> None:
         steps.print_line("stopped before it watched")
 
 
-def _begin(home: Home, settings: Settings, supervisor: Supervisor, port: int) -> None:
+def _begin(
+    home: Home, settings: Settings, supervisor: Supervisor, port: int, print_line: Callable[[str], None]
+) -> None:
     """Begin with all but the monitor."""
     address = settings.api.address
 
@@ -63,7 +66,11 @@ def _begin(home: Home, settings: Settings, supervisor: Supervisor, port: int) ->
     serving = ServingConfig(home, addresses)
     serving.write()
     # The judge asks one process of the API, whichever that is: one of them may be replaced at any time.
-    mirrored = mirrored_to(settings, HomeRecord(home).home_id)
+    try:
+        mirrored = mirrored_to(settings, HomeRecord(home).home_id)
+    except BadInput as error:  # alarms do not wait for it
+        print_line(f"models are not mirrored: {error}")
+        mirrored = None
     add_chores(home, supervisor, serving, lambda: [] if address is None else [address], mirrored)
     supervisor.start_monitor()
     supervisor.note(

@@ -79,6 +79,8 @@ class FolderStore:
         self.uri = folder.as_uri()
 
     def entries(self) -> list[Stored]:
+        if not self._folder.parent.is_dir():  # what was mounted there is away
+            raise Unavailable(f"{self._folder.parent}: no such folder")
         found = []
         for parent, folders, files in os.walk(self._folder, onerror=self._refuse):
             for name in (*folders, *files):
@@ -112,7 +114,7 @@ class FolderStore:
             try:
                 temporary.write_bytes(content)
                 sync_path(temporary)
-                os.link(temporary, target)
+                _put_if_none(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
             sync_path(target.parent)
@@ -166,3 +168,16 @@ class FolderStore:
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable(f"{self._folder}: {error}")
+
+
+def _put_if_none(source: Path, target: Path) -> None:
+    """Have a file under a second name, unless there is one of that name: then FileExistsError is raised. Where a file system has
+    no second names it is copied, and for a moment may be seen in part."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+            os.fsync(file.fileno())

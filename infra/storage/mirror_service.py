@@ -16,11 +16,15 @@ from infra.services.service import Service
 from infra.storage.bucket_store import S3Access, store_at
 from infra.storage.file_store import FileStore
 from infra.storage.model_mirror import ModelMirror
+from infra.system.processes import wait_until
 
 NAME: Final = "model-mirror"
 NICE: Final = 10
 EVERY: Final = 10.0
 """Seconds from one sync to the next."""
+WAIT: Final = 120.0
+PATIENCE: Final = 60
+"""Syncs in a row that fail until the process ends: `status` shows that it was started anew."""
 
 
 class MirroredTo(msgspec.Struct, frozen=True):
@@ -56,22 +60,33 @@ def read_mirrored(home: Home) -> MirroredTo:
 
 
 def mirror_always(home: Home) -> None:
-    """Sync again and again; what could not be done is printed once, until it changes."""
-    store = read_mirrored(home).opened()
+    """Sync again and again; what could not be done is printed once, until it changes. Raises Unavailable after PATIENCE
+    failures."""
+    lines: list[str] = []
+    mirror = ModelMirror(home.models, read_mirrored(home).opened(), lines.append)
     last: list[str] = []
+    failures = 0
     while True:
-        lines: list[str] = []
+        lines.clear()
         try:
-            ModelMirror(home.models, store, lines.append).sync()
-        except Unavailable as error:
+            mirror.sync()
+            failures = 0
+        except (Unavailable, OSError) as error:
             lines.append(str(error))
+            failures += 1
+            if failures == PATIENCE:
+                raise Unavailable(f"{PATIENCE} syncs in a row failed: {error}") from error
         for line in lines:
             if line not in last:
                 print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)
-        last = lines
+        last = list(lines)
         time.sleep(EVERY)
 
 
 def mirror_once(home: Home, store: FileStore, print_line: Callable[[str], None]) -> None:
-    """Sync once, if no running home is at it. Raises Unavailable where the store does not answer."""
-    ModelMirror(home.models, store, print_line).sync()
+    """Sync once, after another process that is at it. Raises Unavailable where the store does not answer, or that one takes
+    longer than WAIT seconds."""
+    deadline = time.monotonic() + WAIT
+    while not ModelMirror(home.models, store, print_line).sync():
+        if not wait_until(deadline, 0.5):
+            raise Unavailable(f"waited {WAIT:.0f} s for another process that mirrors the models of {home.path}")

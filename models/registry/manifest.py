@@ -189,6 +189,12 @@ def folder_digests(folder: Path) -> dict[str, str]:
     return {name: file_digest(folder / name) for name in folder_files(folder)}
 
 
+def content_id(manifest: Manifest) -> str:
+    """Returns a name of what a version holds, whatever its number: of the digests of its files."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(manifest.digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
 def verify_digests(folder: Path) -> None:
     """Raise Broken, naming the first file that is missing, unlisted or different from the manifest."""
     expected = read_manifest(folder).digests

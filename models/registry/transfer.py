@@ -1,6 +1,7 @@
 """Versions that come from another copy of the models, under the numbers that they have there, and make way for those."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -18,10 +19,10 @@ from models.registry.versions import (
     list_versions,
     publish,
     published_as,
-    rollback,
     staging_folder,
     version_folder,
 )
+from models.registry.withdrawn import Withdrawn, note_withdrawn
 
 
 def adopt(staged_folder: Path, models_dir: Path, name: str, version: int) -> None:
@@ -78,23 +79,14 @@ def make_way(models_dir: Path, name: str, version: int) -> int:
 
     if read_labels(models_dir, name) is not None:
         change_labels(models_dir, name, renumbered)
-    discard(models_dir, name, version)
+    discard(models_dir, name, version, is_moved=True)
     return number
 
 
-def take_away(models_dir: Path, name: str, version: int) -> None:
-    """Remove a version that was taken away elsewhere. Raises BadInput where a label names it, or it is the only one: it stays."""
-
-    def labelled() -> list[int]:
-        return list((read_labels(models_dir, name) or Labels()).named().values())
-
-    versions = list_versions(models_dir, name)
-    if version in labelled() or len(versions) < 2:
-        raise BadInput("version", f"one of several of {name}, without a label", str(version))
-    if version == versions[-1]:
-        rollback(models_dir, name)
-    else:
-        discard(models_dir, name, version, labelled)
+def note_others(models_dir: Path, name: str, withdrawn: Iterable[Withdrawn]) -> None:
+    """Remember that these were taken away in other copies."""
+    with locked(models_dir / name / LOCK):
+        note_withdrawn(models_dir, name, withdrawn)
 
 
 def take_labels(models_dir: Path, name: str, labels: Labels, before: Labels | None) -> bool:

@@ -2,6 +2,7 @@
 
     <models>/<name>/<version>/           SavedModel and manifest.json; which one ranks: `models.registry.labels`
     <models>/<name>/.last                the largest number ever given out: a number is never used twice
+    <models>/<name>/.withdrawn           which versions were taken away
     <models>/<name>/.lock                held while versions come or go
     <models>/.staging/<name>-…/          versions being written and checked, outside every model's base path
     <models>/.retired/<name>/<v>-<n>/    versions rolled back
@@ -31,6 +32,7 @@ from models.registry.manifest import (
     read_manifest,
     verify_digests,
 )
+from models.registry.withdrawn import Withdrawn, note_withdrawn, withdrawn_as
 
 STAGING: Final = ".staging"
 RETIRED: Final = ".retired"
@@ -167,14 +169,38 @@ def rollback(models_dir: Path, name: str) -> int:
             raise BadInput("rollback", f"at least two versions of {name}", str(len(versions)))
         withdrawn, stays = versions[-1], versions[-2]
         verify_digests(folders[stays])
+        note_withdrawn(models_dir, name, [withdrawn_as(folders[withdrawn], withdrawn)])
         write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())
-        retired = models_dir / RETIRED / name
-        retired.mkdir(parents=True, exist_ok=True)
-        times = sum(label.startswith(f"{withdrawn}-") for label in _retired_folders(models_dir, name))
-        folders[withdrawn].rename(retired / f"{withdrawn}-{times + 1}")
-        sync_path(retired)
-        sync_path(base)
+        _retire(models_dir, name, withdrawn, folders[withdrawn])
     return stays
+
+
+def _retire(models_dir: Path, name: str, version: int, folder: Path) -> None:
+    retired = models_dir / RETIRED / name
+    retired.mkdir(parents=True, exist_ok=True)
+    times = sum(label.startswith(f"{version}-") for label in _retired_folders(models_dir, name))
+    folder.rename(retired / f"{version}-{times + 1}")
+    sync_path(retired)
+    sync_path(models_dir / name)
+
+
+def take_away(
+    models_dir: Path, name: str, withdrawn: Withdrawn, in_use: Callable[[], Collection[int]] = frozenset
+) -> bool:
+    """Take a version away that was taken away in another copy of the models, if it is that one: it is kept under
+    `<models>/.retired`. Returns whether it was. in_use: versions to be spared, read while nobody can change any. Raises BadInput
+    for one of those, and for the only one there is."""
+    base, version = models_dir / name, withdrawn.version
+    with locked(base / LOCK):
+        folders = _folders(base)
+        if version not in folders or withdrawn_as(folders[version], version) != withdrawn:
+            return False
+        if version in in_use() or len(folders) < 2:
+            raise BadInput("version", f"one of several of {name}, without a label", str(version))
+        write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())
+        note_withdrawn(models_dir, name, [withdrawn])
+        _retire(models_dir, name, version, folders[version])
+    return True
 
 
 def published_as(models_dir: Path, name: str, digests: Mapping[str, str]) -> int | None:
@@ -187,15 +213,24 @@ def published_as(models_dir: Path, name: str, digests: Mapping[str, str]) -> int
     return None
 
 
-def discard(models_dir: Path, name: str, version: int, in_use: Callable[[], Collection[int]] = frozenset) -> None:
-    """Remove a version for good; its number is not used again. in_use: versions to be spared, read while nobody can change any.
-    Raises BadInput for the newest one, one in use, or one that is not there."""
+def discard(
+    models_dir: Path,
+    name: str,
+    version: int,
+    in_use: Callable[[], Collection[int]] = frozenset,
+    is_moved: bool = False,
+) -> None:
+    """Remove a version for good; its number is not used again. in_use: versions to be spared, read while nobody can change any;
+    is_moved: it has another number now, and is not taken away. Raises BadInput for the newest one, one in use, or one that is
+    not there."""
     base = models_dir / name
     with locked(base / LOCK):
         folders = _folders(base)
         if version not in folders or version == max(folders) or version in in_use():
             expected = f"an older version of {name} than the newest, without a label"
             raise BadInput("discard", expected, str(version))
+        if not is_moved:
+            note_withdrawn(models_dir, name, [withdrawn_as(folders[version], version)])
         staged = staging_folder(models_dir, name)
         folders[version].rename(staged / str(version))
         sync_path(base)

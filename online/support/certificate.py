@@ -23,6 +23,8 @@ class Certificate:
         """Raises BadInput for files that can't be read, are no PEM, do not belong together, or are of a certificate that is not
         valid now."""
         self._certificate, self._key = certificate, key
+        self._is_by_clock = False
+        """Whether what is wrong may pass by itself."""
         self.name, self.error = certificate.name, self._fault()
         if self.error is not None:
             raise BadInput(
@@ -38,10 +40,12 @@ class Certificate:
         stamps = self._stamps_now()
         if stamps == self._stamps:
             return
-        self._stamps = stamps
+        self._stamps, before = stamps, self.error
         self.error = self._fault()
         if self.error is not None:
-            logger.warning("the certificate stays as it was: %s: %s", self._certificate, self.error)
+            if self.error != before:
+                logger.warning("the certificate stays as it was: %s: %s", self._certificate, self.error)
+            self._stamps = None if self._is_by_clock else stamps  # it may become valid
             return
         try:
             self.context.load_cert_chain(self._certificate, self._key, _no_passphrase)
@@ -51,9 +55,11 @@ class Certificate:
     def _fault(self) -> str | None:
         """What is wrong with the files, or with the certificate by the clock: tried apart, since a failure leaves a context half
         changed."""
+        self._is_by_clock = False
         try:
             shown_by_server(self._certificate, self._key, _no_passphrase)
         except ssl.SSLCertVerificationError as error:
+            self._is_by_clock = True
             return error.verify_message
         except (OSError, ssl.SSLError, ValueError) as error:
             return f"{error}"

@@ -1,6 +1,7 @@
 """Copies of a home that mirror their models into one store end with the same versions and labels, and lose none."""
 
 import json
+import os
 import random
 import shutil
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from features.errors import Unavailable
 from infra.storage.bucket_store import BucketStore, S3Access
-from infra.storage.file_store import FileStore, FolderStore
+from infra.storage.file_store import FileStore, FolderStore, Stored
 from infra.storage.model_mirror import ENTRY_POINT, LOCK, ModelMirror
 from models.registry import (
     MANIFEST,
@@ -38,7 +39,7 @@ from tests.s3_server import BUCKET, s3_server
 pytestmark = pytest.mark.services
 
 NAME = "toy"
-STORIES = 40
+STORIES = 50
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,8 @@ def test_a_number_given_twice_is_given_anew_and_labels_follow(tmp_path: Path, st
     assert publish_other(here, "ours") == publish_other(there, "theirs") == 1
     promote(there, NAME, 1, 5)
     synced(here, store)
-    synced(there, store)
+    for _ in range(2):
+        synced(there, store)
     assert marks(there) == {1: "ours", 2: "theirs"}
     labels = read_labels(there, NAME)
     assert labels is not None
@@ -128,7 +130,8 @@ def test_a_home_that_has_lost_its_models_gets_them_back(tmp_path: Path, store: F
     synced(tmp_path / "here", store)
     shutil.rmtree(tmp_path / "here" / NAME)
     assert publish_other(tmp_path / "here", "trained before anybody looked") == 1
-    synced(tmp_path / "here", store)
+    for _ in range(3):
+        synced(tmp_path / "here", store)
     assert marks(tmp_path / "here") == {1: "one", 2: "trained before anybody looked"}
     shutil.rmtree(tmp_path / "here")
     synced(tmp_path / "here", store)
@@ -239,18 +242,68 @@ def test_one_process_at_a_time_mirrors(tmp_path: Path, store: FileStore) -> None
         assert not ModelMirror(tmp_path / "here", store, print).sync()
 
 
-def test_what_was_not_written_to_its_end_is_removed_after_a_day(
-    tmp_path: Path, store: FileStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_not_written_to_its_end_is_removed_once_it_is_a_day_older_than_the_rest(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "the store")
     publish_other(tmp_path / "here", "one")
     content = (tmp_path / "here" / NAME / "1" / MANIFEST).read_bytes()
     store.create(f"{NAME}/7/{MANIFEST}", content)
-    synced(tmp_path / "there", store)
+    synced(tmp_path / "here", store)
     assert store.read(f"{NAME}/7/{MANIFEST}") == content, "somebody may be writing it"
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 90_000)
-    synced(tmp_path / "there", store)
+    old = time.time() - 90_000
+    for path in ("7", f"7/{MANIFEST}"):
+        os.utime(tmp_path / "the store" / NAME / path, (old, old))
+    synced(tmp_path / "here", store)
     assert store.read(f"{NAME}/7/{MANIFEST}") is None
+    assert list_versions(tmp_path / "here", NAME) == [1]
+
+
+def test_what_of_a_version_has_gone_in_the_store_is_written_there_again(tmp_path: Path, store: FileStore) -> None:
+    here = tmp_path / "here"
+    for mark in ("one", "two"):
+        publish_other(here, mark)
+    synced(here, store)
+    store.delete(f"{NAME}/1/variables")
+    synced(here, store)
+    synced(tmp_path / "there", store)
+    assert marks(tmp_path / "there") == {1: "one", 2: "two"}
+
+
+def test_a_version_that_will_not_do_is_brought_once(tmp_path: Path) -> None:
+    """It may have hundreds of megabytes, and a sync comes every ten seconds."""
+
+    class Counting(FolderStore):
+        downloads = 0
+
+        def download(self, path: str, target: Path) -> bool:
+            self.downloads += 1
+            return super().download(path, target)
+
+    store = Counting(tmp_path / "store")
+    publish_other(tmp_path / "here", "one")
+    synced(tmp_path / "here", store)
+    store.write(f"{NAME}/1/{ENTRY_POINT}", b"on")
+    lines: list[str] = []
+    mirror = ModelMirror(tmp_path / "there", store, lines.append)
+    mirror.sync()
+    once = store.downloads
+    mirror.sync()
+    assert store.downloads == once > 0
+    assert len(lines) == 1
+
+
+def test_what_could_not_be_deleted_there_does_not_come_back(tmp_path: Path) -> None:
+    class Keeping(FolderStore):
+        def delete(self, folder: str) -> None:
+            """It stays."""
+
+    store, here = Keeping(tmp_path / "store"), tmp_path / "here"
+    for mark in ("one", "two"):
+        publish_other(here, mark)
+    synced(here, store)
+    rollback(here, NAME)
+    for _ in range(2):
+        synced(here, store)
+    assert marks(here) == {1: "one"}
 
 
 class Killed(BaseException):
@@ -258,7 +311,7 @@ class Killed(BaseException):
 
 
 class Mortal(FolderStore):
-    """A store whose user is killed at one of its calls, or does not get through."""
+    """A store whose user is killed at one of its calls, or does not get through; `calls_left` until then, below 0: never."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
         super().__init__(folder)
@@ -269,6 +322,10 @@ class Mortal(FolderStore):
         self.calls_left -= 1
         if self.calls_left == 0:
             raise Killed if self._rng.random() < 0.5 else Unavailable("it does not answer")
+
+    def entries(self) -> list[Stored]:
+        self._call()
+        return super().entries()
 
     def read(self, path: str) -> bytes | None:
         self._call()
@@ -291,44 +348,71 @@ class Mortal(FolderStore):
         self._call()
         return super().download(path, target)
 
+    def delete(self, folder: str) -> None:
+        self._call()
+        if self._rng.random() < 0.9:  # else it stays, without a word
+            super().delete(folder)
 
-def decide(models: Path, ts: int) -> None:
-    """Change labels so that each still names what it named."""
-    change_labels(models, NAME, lambda labels: labels.decided(ts, "the same as ever"))
+
+class Story:
+    """Three copies of a home's models and a store, and what is done to them."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.store = Mortal(folder / "store", self.rng)
+        self.copies = [folder / name for name in "abc"]
+        self.published: set[str] = set()
+        self.withdrawn: set[str] = set()
+        self.labelled: set[str] = set()
+
+    def sync(self, models: Path, calls: int = -1) -> None:
+        self.store.calls_left = calls
+        with suppress(Killed, Unavailable):
+            ModelMirror(models, self.store, lambda line: None).sync()
+        self.store.calls_left = -1
+
+    def step(self, number: int) -> None:
+        models, act = self.rng.choice(self.copies), self.rng.random()
+        versions = list_versions(models, NAME)
+        named = (read_labels(models, NAME) or Labels()).named().values()
+        if act < 0.3:
+            publish_other(models, str(number))
+            self.published.add(str(number))
+        elif act < 0.4 and len(versions) > 2:
+            if (version := self.rng.choice(versions[:-1])) not in named:
+                self.withdrawn.add(marks(models)[version])
+                discard(models, NAME, version)
+        elif act < 0.44 and len(versions) > 1 and not named:
+            self.withdrawn.add(marks(models)[versions[-1]])
+            rollback(models, NAME)
+        elif act < 0.5 and versions:
+            version = self.rng.choice(versions)
+            self.labelled.add(marks(models)[version])
+            promote(models, NAME, version, number)
+        elif act < 0.53 and versions:
+            change_labels(models, NAME, lambda labels: labels.decided(number, "the same as ever"))
+        elif act < 0.59:  # a loss, of what the other side has
+            for _ in range(3):  # a number given twice takes one sync, bringing both another
+                self.sync(models)
+            if act < 0.56:
+                shutil.rmtree(models, ignore_errors=True)
+            else:
+                FolderStore.delete(self.store, "")
+        else:
+            self.sync(models, self.rng.choice((-1, -1, self.rng.randint(1, 40))))
 
 
 @pytest.mark.parametrize("seed", range(STORIES))
 def test_copies_agree_in_the_end_whatever_happens(seed: int, tmp_path: Path) -> None:
-    """Versions are published, labelled and discarded in three copies, which are killed in the midst of a sync."""
-    rng = random.Random(seed)
-    store = Mortal(tmp_path / "store", rng)
-    copies = [tmp_path / name for name in "abc"]
-    published: set[str] = set()
-    discarded: set[str] = set()
-    for step in range(25):
-        models = rng.choice(copies)
-        versions = list_versions(models, NAME)
-        act = rng.random()
-        if act < 0.3:
-            publish_other(models, str(step))
-            published.add(str(step))
-        elif act < 0.4 and len(versions) > 2:
-            labelled = (read_labels(models, NAME) or Labels()).named().values()
-            if (version := rng.choice(versions[:-1])) not in labelled:
-                discarded.add(marks(models)[version])
-                discard(models, NAME, version)
-        elif act < 0.5 and versions:
-            promote(models, NAME, rng.choice(versions), step)
-        elif act < 0.55 and versions:
-            decide(models, step)
-        else:
-            store.calls_left = rng.choice((-1, -1, rng.randint(1, 30)))
-            with suppress(Killed, Unavailable):
-                ModelMirror(models, store, lambda line: None).sync()
-    store.calls_left = -1
-    for models in copies * 3:
-        ModelMirror(models, store, lambda line: None).sync()
-    first, *others = [marks(models) for models in copies]
+    """Versions are published, labelled and taken away in three copies, which are killed in the midst of a sync or lose their
+    models; the store is emptied."""
+    story = Story(tmp_path, seed)
+    for number in range(25):
+        story.step(number)
+    for models in story.copies * 8:
+        story.sync(models)
+    first, *others = [marks(models) for models in story.copies]
     assert others == [first, first]
-    assert len({read_labels(models, NAME) for models in copies}) == 1
-    assert published - set(first.values()) <= discarded, "what nobody discarded is there"
+    assert len({read_labels(models, NAME) for models in story.copies}) == 1
+    assert story.published - set(first.values()) <= story.withdrawn, "what nobody took away is there"
+    assert story.withdrawn & set(first.values()) <= story.labelled, "what was taken away is not, but what was labelled"
