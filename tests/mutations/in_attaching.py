@@ -187,13 +187,6 @@ FAULTS: Final = (
         slow="test_jars_are_copied_in_place_of_another_versions",
     ),
     Fault(
-        "a version that was taken away comes back from the store",
-        "infra/storage/model_mirror.py",
-        "if Withdrawn(version, seen.content) in withdrawn:\n            self._store",
-        "if Withdrawn(version, seen.content) in ():\n            self._store",
-        ("test_what_could_not_be_deleted_there_does_not_come_back",),
-    ),
-    Fault(
         "what was taken away in another copy stays",
         "models/registry/versions.py",
         "        _retire(models_dir, name, version, folders[version])\n    return True",
