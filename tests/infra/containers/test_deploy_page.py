@@ -30,7 +30,7 @@ def test_commands_in_containers_are_ours_and_their_options_too() -> None:
 def test_services_and_images_that_are_named_are_there() -> None:
     services = compose()["services"]
     assert set(re.findall(r"docker compose (?:exec|run --rm) (\w+)", PAGE)) <= set(services)
-    assert set(re.findall(r"`martlet-(\w+)`", PAGE)) - {"settings", "engines", "offline"} <= set(IMAGES)
+    assert set(re.findall(r"`martlet-(\w+)`", PAGE)) - {"settings", "engines", "secrets", "offline"} <= set(IMAGES)
     profiles = {profile for each in services.values() for profile in each.get("profiles", [])}
     assert set(re.findall(r"--profile (\w+)", PAGE)) <= profiles
     assert set(re.findall(r"--scale (\w+)=", PAGE)) <= set(services)
