@@ -134,7 +134,8 @@ class ModelMirror:
         for version in sorted(stored.claimed - {*list_versions(self._models, name)}):
             with self._telling(f"{name} {version}"):
                 self._pull_or_delete(name, version, stored.versions[version], withdrawn)
-        for mark in sorted(withdrawn):
+        local = {*list_versions(self._models, name)}
+        for mark in sorted(each for each in withdrawn if each.version in local):
             with self._telling(f"{name} {mark.version}"):
                 self._take_away(name, mark)
         whole: set[int] = set()

@@ -187,8 +187,8 @@ def _retire(models_dir: Path, name: str, version: int, folder: Path) -> None:
 def take_away(
     models_dir: Path, name: str, withdrawn: Withdrawn, in_use: Callable[[], Collection[int]] = frozenset
 ) -> bool:
-    """Take a version away that was taken away in another copy of the models, if it is that one: it is kept under
-    `<models>/.retired`. Returns whether it was. in_use: versions to be spared, read while nobody can change any. Raises BadInput
+    """Take a version away that was taken away in another copy of the models, if it is that one: for good, or as
+    `rollback` does where it is the newest. Returns whether it was. in_use: versions to be spared, read while nobody can change any. Raises BadInput
     for one of those, and for the only one there is."""
     base, version = models_dir / name, withdrawn.version
     with locked(base / LOCK):
@@ -199,7 +199,11 @@ def take_away(
             raise BadInput("version", f"one of several of {name}, without a label", str(version))
         write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())
         note_withdrawn(models_dir, name, [withdrawn])
-        _retire(models_dir, name, version, folders[version])
+        if version == max(folders):
+            _retire(models_dir, name, version, folders[version])
+            return True
+        staged = _staged(models_dir, name, version, folders[version])
+    shutil.rmtree(staged, ignore_errors=True)
     return True
 
 
@@ -231,7 +235,13 @@ def discard(
             raise BadInput("discard", expected, str(version))
         if not is_moved:
             note_withdrawn(models_dir, name, [withdrawn_as(folders[version], version)])
-        staged = staging_folder(models_dir, name)
-        folders[version].rename(staged / str(version))
-        sync_path(base)
+        staged = _staged(models_dir, name, version, folders[version])
     shutil.rmtree(staged, ignore_errors=True)
+
+
+def _staged(models_dir: Path, name: str, version: int, folder: Path) -> Path:
+    """Move a version out of everybody's way; returns the folder that it is in."""
+    staged = staging_folder(models_dir, name)
+    folder.rename(staged / str(version))
+    sync_path(models_dir / name)
+    return staged

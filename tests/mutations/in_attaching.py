@@ -189,8 +189,8 @@ FAULTS: Final = (
     Fault(
         "what was taken away in another copy stays",
         "models/registry/versions.py",
-        "        _retire(models_dir, name, version, folders[version])\n    return True",
-        "    return True",
+        "            _retire(models_dir, name, version, folders[version])\n            return True",
+        "            return True",
         ("test_what_is_taken_away_is_so_everywhere_and_its_number_is_not_given_again",),
     ),
     Fault(
