@@ -188,8 +188,8 @@ def take_away(
     models_dir: Path, name: str, withdrawn: Withdrawn, in_use: Callable[[], Collection[int]] = frozenset
 ) -> bool:
     """Take a version away that was taken away in another copy of the models, if it is that one: for good, or as `rollback` does
-    where it is the newest. Returns whether it was. in_use: versions to be spared, read while nobody can change any. Raises BadInput
-    for one of those, and for the only one there is."""
+    where it is the newest. Returns whether it was. in_use: versions to be spared, read while nobody can change any.
+    Raises BadInput for one of those, and for the only one there is."""
     base, version = models_dir / name, withdrawn.version
     with locked(base / LOCK):
         folders = _folders(base)
