@@ -21,7 +21,7 @@ from online.recommend.score_log import interleaved_list
 from tests.models.fake_version import publish_one
 from tests.online.sample_lists import model_under, recommender
 
-JUDGING = Judging(shadow=1.0, trial=0.3, holdback=0.3)
+JUDGING = Judging(shadow=1.0, trial=0.2, holdback=0.2)
 LISTS = 60
 
 
