@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.storage", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     home = Home(parser.parse_args(arguments).home)
-    return run_in_background(lambda: mirror_always(home), NICE)
+    return run_in_background(lambda: mirror_always(home, _print_line), NICE)
+
+
+def _print_line(line: str) -> None:
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ SCHEME: Final = "s3"
 CONNECT_TIMEOUT, TIMEOUT, TRIES_TIMEOUT = "3s", "10s", timedelta(seconds=10)
 """For a connection to a bucket, for a request, and for its repetitions together, of which there are …"""
 REPETITIONS: Final = 2
-CHUNK: Final = 5 << 20
-"""Bytes of a file that a request takes or brings, so that its time suffices: S3's smallest part."""
+PART: Final = 5 << 20
+"""Bytes of a file that a request brings there, at most: S3's smallest part."""
+FILE_TIMEOUT: Final = "300s"
+"""For a request that brings a file here, or a part of one there."""
 _SOMEWHERE: Final = "us-east-1"
 """The region of a server that knows none."""
 
@@ -70,13 +72,20 @@ class BucketStore:
 
     @cached_property
     def _client(self) -> Any:
+        return self._client_with(TIMEOUT)
+
+    @cached_property
+    def _file_client(self) -> Any:
+        return self._client_with(FILE_TIMEOUT)
+
+    def _client_with(self, timeout: str) -> Any:
         from obstore.store import S3Store  # only who names a bucket needs it
 
         bucket, _, folder = self.uri.removeprefix(f"{SCHEME}://").partition("/")
         return S3Store(
             bucket,
             prefix=folder,
-            client_options={"connect_timeout": CONNECT_TIMEOUT, "timeout": TIMEOUT, "allow_http": True},
+            client_options={"connect_timeout": CONNECT_TIMEOUT, "timeout": timeout, "allow_http": True},
             retry_config={"max_retries": REPETITIONS, "retry_timeout": TRIES_TIMEOUT},
             **self._access.client_options(),
         )
@@ -108,6 +117,8 @@ class BucketStore:
     def create(self, path: str, content: bytes) -> bool:
         from obstore.exceptions import AlreadyExistsError
 
+        if self.read(path) is not None:  # some servers ignore the condition below
+            return False
         try:
             self._client.put(path, content, mode="create", use_multipart=False)
         except AlreadyExistsError:
@@ -119,29 +130,27 @@ class BucketStore:
     def upload(self, source: Path, path: str) -> None:
         with source.open("rb") as file:
             try:
-                self._client.put(path, file, chunk_size=CHUNK, max_concurrency=2)
+                self._file_client.put(path, file, chunk_size=PART, max_concurrency=2)
             except Exception as error:
                 raise self._unavailable(error) from error
 
     def download(self, path: str, target: Path) -> bool:
         try:
-            size = int(self._client.head(path)["size"])
+            content = self._file_client.get(path).stream(min_chunk_size=PART)
         except FileNotFoundError:
             return False
         except Exception as error:
             raise self._unavailable(error) from error
         with target.open("wb") as copy:
-            if size <= CHUNK:  # some servers refuse a range that is all of a file
-                content = self.read(path)
-                copy.write(content or b"")
-                return content is not None
-            for start in range(0, size, CHUNK):
-                copy.write(self._range(path, start, min(CHUNK, size - start)))
+            while (part := self._next_part(content)) is not None:
+                copy.write(part)
         return True
 
-    def _range(self, path: str, start: int, length: int) -> bytes:
+    def _next_part(self, content: Any) -> bytes | None:
         try:
-            return bytes(self._client.get_range(path, start=start, length=length))
+            return bytes(next(content))
+        except StopIteration:
+            return None
         except Exception as error:
             raise self._unavailable(error) from error
 

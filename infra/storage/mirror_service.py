@@ -59,9 +59,9 @@ def read_mirrored(home: Home) -> MirroredTo:
         raise Broken(f"{path}: expected where models are mirrored, got {error}") from error
 
 
-def mirror_always(home: Home) -> None:
-    """Sync again and again; what could not be done is printed once, until it changes. Raises Unavailable after PATIENCE
-    failures."""
+def mirror_always(home: Home, print_line: Callable[[str], None], every: float = EVERY) -> None:
+    """Sync again and again, `every` so many seconds; what could not be done is told once, until it changes. Raises Unavailable
+    after PATIENCE failures."""
     lines: list[str] = []
     mirror = ModelMirror(home.models, read_mirrored(home).opened(), lines.append)
     last: list[str] = []
@@ -78,15 +78,15 @@ def mirror_always(home: Home) -> None:
                 raise Unavailable(f"{PATIENCE} syncs in a row failed: {error}") from error
         for line in lines:
             if line not in last:
-                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}", flush=True)
+                print_line(line)
         last = list(lines)
-        time.sleep(EVERY)
+        time.sleep(every)
 
 
-def mirror_once(home: Home, store: FileStore, print_line: Callable[[str], None]) -> None:
+def mirror_once(home: Home, store: FileStore, print_line: Callable[[str], None], timeout: float = WAIT) -> None:
     """Sync once, after another process that is at it. Raises Unavailable where the store does not answer, or that one takes
-    longer than WAIT seconds."""
-    deadline = time.monotonic() + WAIT
+    longer than `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while not ModelMirror(home.models, store, print_line).sync():
         if not wait_until(deadline, 0.5):
-            raise Unavailable(f"waited {WAIT:.0f} s for another process that mirrors the models of {home.path}")
+            raise Unavailable(f"waited {timeout:.0f} s for another process that mirrors the models of {home.path}")

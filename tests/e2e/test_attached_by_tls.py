@@ -3,7 +3,6 @@ leaves to both what was there."""
 
 import json
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,14 +138,3 @@ def test_after_down_the_engines_live_and_the_next_up_goes_on(
     refused = run_martlet("up", "--home", str(other), "--port", "8739")
     assert refused.returncode == 1
     assert "expected a topic that is empty or this home's" in refused.stderr or "another home's" in refused.stderr
-
-
-def test_a_home_with_a_log_of_its_own_stays_with_it(tmp_path: Path) -> None:
-    (tmp_path / "kafka" / "data").mkdir(parents=True)
-    (tmp_path / "kafka" / "data" / "meta.properties").touch()
-    (tmp_path / "martlet.toml").write_text('[kafka]\nbootstrap = "127.0.0.1:9"\n')
-    refused: subprocess.CompletedProcess[str] = run_martlet(
-        "up", "--home", str(tmp_path), "--port", "8739", "--dataset", "none"
-    )
-    assert refused.returncode == 1
-    assert "kafka.bootstrap: expected none: this home's log is in the Kafka that `up` starts" in refused.stderr

@@ -81,18 +81,18 @@ class Machine:
 
     @contextmanager
     def role(self, name: str) -> Iterator[Role]:
-        """Starts a service of compose.yaml, and waits until its health check passes."""
+        """Starts a service of compose.yaml, and waits until its health check passes, where it has one."""
         described, log = service(name), self._folder / f"{name}.log"
-        image = Path(described["build"]["dockerfile"]).stem
+        image = described["image"].removeprefix("martlet-")
         packages = ["-m", "tests.infra.containers.as_in_image", ",".join(locks_of(image))]
         argv = [sys.executable, *packages, *(self._here(word) for word in described["command"])]
         env = python_env() | {variable: self._here(value) for variable, value in environment(name).items()}
         with log.open("wb") as out:
             process = subprocess.Popen(argv, cwd=REPO, env=env, stdout=out, stderr=out)
         role = Role(name, process, log)
-        check = [self._here(word) for word in described["healthcheck"]["test"][2:]]
         try:
-            role.await_well(check)
+            if "healthcheck" in described:
+                role.await_well([self._here(word) for word in described["healthcheck"]["test"][2:]])
             yield role
         finally:
             process.kill()
@@ -129,6 +129,10 @@ def test_the_roles_of_compose_serve_a_click_and_end_in_order(cluster: SessionClu
             settled_at = time.monotonic() + SETTLED
             a_click_changes_the_list(f"http://127.0.0.1:{api_port}", key)
             the_watch_sees_all(home, watch_port)
+            (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
+            with machine.role("learn") as learn:
+                until((home.run / "learner.lock").exists, 120, "the learner has read what was shown")
+                assert learn.stop() == 0, learn.log.read_text()[-3000:]
             until(lambda: time.monotonic() > settled_at, 2 * SETTLED, "the job has run for long enough for a savepoint")
             codes = {each.name: each.stop() for each in (api, watch, job)}
     logs = {each.name: each.log.read_text()[-3000:] for each in (job, watch, api)}

@@ -2,19 +2,14 @@
 
 import json
 import os
-import random
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from features.errors import Unavailable
-from infra.storage.bucket_store import BucketStore, S3Access
-from infra.storage.file_store import FileStore, FolderStore, Stored
+from infra.storage.file_store import FileStore, FolderStore
 from infra.storage.model_mirror import ENTRY_POINT, LOCK, ModelMirror
 from models.registry import (
     MANIFEST,
@@ -24,61 +19,15 @@ from models.registry import (
     list_models,
     list_versions,
     promote,
-    publish,
     read_labels,
-    read_manifest,
     rollback,
-    verify_digests,
 )
 from models.registry.disk import locked
-from models.registry.manifest import folder_digests
 from models.registry.transfer import take_labels
-from tests.models.fake_version import a_staged_version, publish_one
-from tests.s3_server import BUCKET, s3_server
+from tests.infra.storage.copies import NAME, marks, publish_other, synced
+from tests.models.fake_version import publish_one
 
 pytestmark = pytest.mark.services
-
-NAME = "toy"
-STORIES = 50
-
-
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Access]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as access:
-        yield access
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, bucket: S3Access) -> FileStore:
-    if request.param == "folder":
-        return FolderStore(tmp_path / "the store")
-    return BucketStore(f"s3://{BUCKET}/{tmp_path.name}", bucket)
-
-
-def publish_other(models: Path, mark: str) -> int:
-    """Publish a version whose bytes no other mark has; returns its number."""
-    staged = a_staged_version(models, NAME)
-    (staged / ENTRY_POINT).write_text(mark)
-    manifest = json.loads((staged / MANIFEST).read_bytes())
-    (staged / MANIFEST).write_text(json.dumps({**manifest, "digests": folder_digests(staged)}))
-    return publish(staged, models, NAME)
-
-
-def synced(models: Path, store: FileStore) -> list[str]:
-    lines: list[str] = []
-    assert ModelMirror(models, store, lines.append).sync()
-    return lines
-
-
-def marks(models: Path) -> dict[int, str]:
-    """What each version is, by its number; all are whole."""
-    found = {}
-    for version in list_versions(models, NAME):
-        folder = models / NAME / str(version)
-        verify_digests(folder)
-        assert read_manifest(folder).version == version
-        found[version] = (folder / ENTRY_POINT).read_text()
-    return found
 
 
 def test_another_copy_of_the_home_gets_versions_and_labels(tmp_path: Path, store: FileStore) -> None:
@@ -304,115 +253,3 @@ def test_what_could_not_be_deleted_there_does_not_come_back(tmp_path: Path) -> N
     for _ in range(2):
         synced(here, store)
     assert marks(here) == {1: "one"}
-
-
-class Killed(BaseException):
-    """A process ends here."""
-
-
-class Mortal(FolderStore):
-    """A store whose user is killed at one of its calls, or does not get through; `calls_left` until then, below 0: never."""
-
-    def __init__(self, folder: Path, rng: random.Random) -> None:
-        super().__init__(folder)
-        self.calls_left = -1
-        self._rng = rng
-
-    def _call(self) -> None:
-        self.calls_left -= 1
-        if self.calls_left == 0:
-            raise Killed if self._rng.random() < 0.5 else Unavailable("it does not answer")
-
-    def entries(self) -> list[Stored]:
-        self._call()
-        return super().entries()
-
-    def read(self, path: str) -> bytes | None:
-        self._call()
-        return super().read(path)
-
-    def write(self, path: str, content: bytes) -> None:
-        self._call()
-        super().write(path, content)
-
-    def create(self, path: str, content: bytes) -> bool:
-        self._call()
-        return super().create(path, content)
-
-    def upload(self, source: Path, path: str) -> None:
-        self._call()
-        super().upload(source, path)
-        self._call()
-
-    def download(self, path: str, target: Path) -> bool:
-        self._call()
-        return super().download(path, target)
-
-    def delete(self, folder: str) -> None:
-        self._call()
-        if self._rng.random() < 0.9:  # else it stays, without a word
-            super().delete(folder)
-
-
-class Story:
-    """Three copies of a home's models and a store, and what is done to them."""
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.store = Mortal(folder / "store", self.rng)
-        self.copies = [folder / name for name in "abc"]
-        self.published: set[str] = set()
-        self.withdrawn: set[str] = set()
-        self.labelled: set[str] = set()
-
-    def sync(self, models: Path, calls: int = -1) -> None:
-        self.store.calls_left = calls
-        with suppress(Killed, Unavailable):
-            ModelMirror(models, self.store, lambda line: None).sync()
-        self.store.calls_left = -1
-
-    def step(self, number: int) -> None:
-        models, act = self.rng.choice(self.copies), self.rng.random()
-        versions = list_versions(models, NAME)
-        named = (read_labels(models, NAME) or Labels()).named().values()
-        if act < 0.3:
-            publish_other(models, str(number))
-            self.published.add(str(number))
-        elif act < 0.4 and len(versions) > 2:
-            if (version := self.rng.choice(versions[:-1])) not in named:
-                self.withdrawn.add(marks(models)[version])
-                discard(models, NAME, version)
-        elif act < 0.44 and len(versions) > 1 and not named:
-            self.withdrawn.add(marks(models)[versions[-1]])
-            rollback(models, NAME)
-        elif act < 0.5 and versions:
-            version = self.rng.choice(versions)
-            self.labelled.add(marks(models)[version])
-            promote(models, NAME, version, number)
-        elif act < 0.53 and versions:
-            change_labels(models, NAME, lambda labels: labels.decided(number, "the same as ever"))
-        elif act < 0.59:  # a loss, of what the other side has
-            for _ in range(3):  # a number given twice takes one sync, bringing both another
-                self.sync(models)
-            if act < 0.56:
-                shutil.rmtree(models, ignore_errors=True)
-            else:
-                FolderStore.delete(self.store, "")
-        else:
-            self.sync(models, self.rng.choice((-1, -1, self.rng.randint(1, 40))))
-
-
-@pytest.mark.parametrize("seed", range(STORIES))
-def test_copies_agree_in_the_end_whatever_happens(seed: int, tmp_path: Path) -> None:
-    """Versions are published, labelled and taken away in three copies, which are killed in the midst of a sync or lose their
-    models; the store is emptied."""
-    story = Story(tmp_path, seed)
-    for number in range(25):
-        story.step(number)
-    for models in story.copies * 8:
-        story.sync(models)
-    first, *others = [marks(models) for models in story.copies]
-    assert others == [first, first]
-    assert len({read_labels(models, NAME) for models in story.copies}) == 1
-    assert story.published - set(first.values()) <= story.withdrawn, "what nobody took away is there"
-    assert story.withdrawn & set(first.values()) <= story.labelled, "what was taken away is not, but what was labelled"
