@@ -27,6 +27,7 @@ _users = count(960_000)
 os.environ.setdefault("JDK_JAVA_OPTIONS", SHORT_LIVED)
 
 settings.register_profile("dev", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200, print_blob=True)
 settings.register_profile(  # a planted fault is to be caught, not explained
     "mutations", deadline=None, derandomize=True, max_examples=200, phases=[Phase.explicit, Phase.generate]

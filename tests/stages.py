@@ -1,7 +1,8 @@
 """What a test file needs decides when it runs: what needs nothing first, whole homes last.
 
-A file says it itself, in one line: `pytestmark = pytest.mark.keras`. A file that says nothing is pure: no service, no JVM, no
-TensorFlow, nothing that is waited for. `--stage pure,keras` runs some stages only, and does not even import the files of others.
+A file says it itself, in one line: `pytestmark = pytest.mark.keras`. A file that says nothing is pure: no service but a Redis of
+its own, no JVM, no TensorFlow, nothing that is waited for. `--stage pure,keras` runs some stages only, and does not even import
+the files of others.
 """
 
 import re
@@ -14,7 +15,7 @@ STAGES = {
     PURE: "needs nothing: runs in parallel, and first",
     "keras": "imports TensorFlow, or starts a process that does",
     "spark": "shares one Spark session",
-    "services": "starts Kafka, or programs of ours, and waits for them",
+    "services": "starts Kafka, a Redis Cluster, or programs of ours, and waits for them",
     "broken": "breaks a home of its own",
     "home": "shares one running home",
     "pages": "looks at the shared home in a browser, after all else",

@@ -51,11 +51,14 @@ class Times:
 
 
 def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
-    """Run the checks and tests; returns the exit code. quick: only checks and pure tests; everything: also soaks, random examples
-    and fresh seeds; arguments: run one plain pytest with them instead, without checks. Running no test is a failure."""
+    """Run the checks and tests; returns the exit code. quick: only checks and pure tests, with fewer examples of each
+    property, others each time; everything: also soaks, random examples and fresh seeds; arguments: run one plain pytest with them
+    instead, without checks. Running no test is a failure."""
     chosen = [] if everything else ["-m", "not soak"]
     if everything:
         os.environ["MARTLET_TEST_PROFILE"] = "nightly"
+    elif quick:
+        os.environ["MARTLET_TEST_PROFILE"] = "quick"
     if arguments:
         print("gate: not run, as arguments for pytest were given", flush=True)
         return subprocess.run(_pytest([*chosen, *arguments]), cwd=REPO, env=python_env()).returncode
@@ -66,7 +69,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
         if code == 0:
             with times.of(PURE):
                 code = subprocess.run(
-                    _pytest(["--stage", PURE, "-x", *_on_all_cores(), *_reported(PURE), *chosen]),
+                    _pytest(["--stage", PURE, "-x", *_on_all_cores("worksteal"), *_reported(PURE), *chosen]),
                     cwd=REPO,
                     env=python_env(),
                 ).returncode
@@ -97,7 +100,7 @@ def _seeds(fresh: bool) -> Iterator[None]:
 
 def _commands(group: Sequence[str], chosen: Sequence[str]) -> dict[str, Commands]:
     """Stage → what it runs, in order."""
-    alone = {SERVICES: _on_all_cores()}
+    alone = {SERVICES: _on_all_cores("loadfile")}
     commands: dict[str, Commands] = {
         name: [_pytest(["--stage", name, *alone.get(name, []), *_reported(name), *chosen])] for name in group
     }
@@ -110,11 +113,12 @@ def _pytest(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
-def _on_all_cores() -> list[str]:
-    """Returns pytest-xdist's options if it is installed; it only saves time. A test that waits leaves its core to another one;
-    what a file has in common is made once."""
+def _on_all_cores(order: str) -> list[str]:
+    """Returns pytest-xdist's options if it is installed; it only saves time. A test that waits leaves its core to another one.
+    order: how tests are given to processes; by `loadfile` what a file has in common is made once, by `worksteal` no core waits
+    for the last file."""
     workers = 1 + (os.cpu_count() or 1)
-    return ["-n", str(workers), "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
+    return ["-n", str(workers), "--dist", order] if importlib.util.find_spec("xdist") else []
 
 
 def _reported(name: str) -> list[str]:

@@ -28,6 +28,8 @@ from tests.schemas import MOVIES
 from tests.streaming.bench import LANE, USER, Bench
 from tests.streaming.crashes import settings_of
 
+pytestmark = pytest.mark.services
+
 
 @pytest.mark.parametrize("value", [b"\xff{", b"{}", b""])
 def test_a_record_that_can_not_be_read_ends_the_wait_for_it(bench: Bench, value: bytes) -> None:

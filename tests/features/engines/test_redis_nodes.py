@@ -14,6 +14,8 @@ from tests.home import until
 from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster, three_primaries
 from tests.redis_process import redis_process
 
+pytestmark = pytest.mark.services
+
 KEYS = [f"k{number}" for number in range(50)]
 
 

@@ -28,6 +28,8 @@ from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster, thre
 from tests.redis_process import redis_process
 from tests.secured_engines import PASSWORD, USER, by_tls, certificates
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:

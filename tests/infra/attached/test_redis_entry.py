@@ -21,6 +21,8 @@ from streaming.redis_sink.redis_writer import FeatureWriter
 from tests.redis_process import RedisProcess, redis_process
 from tests.secured_engines import PASSWORD, USER, Certificates, by_tls, certificates
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisProcess]:

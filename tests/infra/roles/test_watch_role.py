@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import httpx
+import pytest
 
 from infra.home.record import HomeRecord
 from infra.roles.attached_home import settings_naming
@@ -13,6 +14,8 @@ from infra.system.processes import free_ports
 from infra.system.stop_signal import StopSignal
 from tests.home import until
 from tests.infra.roles.new_homes import new_home
+
+pytestmark = pytest.mark.services
 
 
 def test_another_generation_is_watched_by_other_figures(tmp_path: Path) -> None:

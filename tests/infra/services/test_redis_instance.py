@@ -17,6 +17,8 @@ from infra.services.redis_instance import MAY_LOSE, NOTE_EVERY, NOTES, Instance,
 from tests.home import until
 from tests.redis_cluster import RedisCluster, redis_cluster, three_primaries
 
+pytestmark = pytest.mark.services
+
 NOWHERE = RedisAddress("127.0.0.1", 1)
 
 

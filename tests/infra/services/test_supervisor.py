@@ -17,6 +17,8 @@ from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
 from tests.home import until
 
+pytestmark = pytest.mark.services
+
 
 def service(code: str, flag: Path, **more: Any) -> Service:
     """A Python child that is ready once it has made `flag`."""

@@ -26,6 +26,8 @@ from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster, three_primaries
 
+pytestmark = pytest.mark.services
+
 KEYS = [f"k{number}" for number in range(50)]
 
 

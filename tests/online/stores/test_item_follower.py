@@ -16,6 +16,8 @@ from online.stores.item_store import ItemStore
 from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
 
+pytestmark = pytest.mark.services
+
 PATIENCE = 12.0
 
 

@@ -19,6 +19,8 @@ from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
 from online.support import metrics
 from tests.redis_process import RedisProcess, redis_process
 
+pytestmark = pytest.mark.services
+
 USER = 5
 
 

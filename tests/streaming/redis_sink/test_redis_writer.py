@@ -26,6 +26,8 @@ from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.home import until
 
+pytestmark = pytest.mark.services
+
 
 def start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     argv = [

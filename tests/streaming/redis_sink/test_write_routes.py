@@ -21,6 +21,8 @@ from streaming.redis_sink.redis_writer import FeatureWriter
 from tests.home import until
 from tests.redis_cluster import ClusterServer, RedisCluster, redis_cluster, three_primaries
 
+pytestmark = pytest.mark.services
+
 USERS = [user_key(number) for number in range(60)]
 
 
