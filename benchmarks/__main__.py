@@ -354,13 +354,20 @@ def sessions(
         bool,
         typer.Option("--loaded", help="The home was made of these files: its times are theirs, nothing is posted."),
     ] = False,
+    peers: Annotated[
+        bool,
+        typer.Option(
+            "--peers",
+            help="Also GRU4Rec and SASRec of RecBole, from an environment of their own that is made for them (6 GB).",
+        ),
+    ] = False,
     json: Json = None,
 ) -> None:
     """How often the next click of real sessions is in the list: Martlet over HTTP beside V-SKNN, sequential rules, co-visits and
     popularity, each click predicted before anybody learns of it."""
     from benchmarks.sessions.session_run import run
 
-    run(files, home and home.resolve(), learn, limit, loaded, json)
+    run(files, home and home.resolve(), learn, limit, loaded, peers, json)
 
 
 @app.command()

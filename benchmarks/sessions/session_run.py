@@ -1,5 +1,6 @@
 """`./martlet bench sessions`: the walk over files of click sessions, of a running home beside baselines."""
 
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from benchmarks.sessions.click_log import ClickLog, read_click_log
 from benchmarks.sessions.click_walk import Recommenders, walk
 from benchmarks.sessions.item_rules import AssociationRules, SequentialRules
 from benchmarks.sessions.martlet_lists import MartletLists
+from benchmarks.sessions.sequence_models import sequence_models
 from benchmarks.sessions.session_figures import figures_of, summary
 from benchmarks.sessions.session_knn import SessionNeighbours
 from features.errors import BadInput
@@ -40,12 +42,19 @@ def baselines(suffix: str = "") -> list[Recommender]:
 
 
 def run(
-    paths: Sequence[Path], home: Path | None, share: float, sessions: int | None, loaded: bool, json: Path | None
+    paths: Sequence[Path],
+    home: Path | None,
+    share: float,
+    sessions: int | None,
+    loaded: bool,
+    peers: bool,
+    json: Path | None,
 ) -> None:
     """Print the figures. home: None for the baselines alone; share: of rows that may be learned from; sessions: at most so many
-    are walked; loaded: the home has the earlier part already, at the log's own times.
+    are walked; loaded: the home has the earlier part already, at the log's own times; peers: also models of RecBole.
 
-    Raises BadInput for files that can't be read, Unavailable if the home does not answer.
+    Raises BadInput for files that can't be read, Unavailable if the home does not answer, MartletError if a model of RecBole
+    fails.
     """
     log = read_click_log(paths)
     start = log.cut(share)
@@ -55,7 +64,11 @@ def run(
         product: list[MartletLists] = []
         if home is not None:
             product.append(_martlet(cleanup, Running(Home(home)), log, start, loaded, report))
-        recommenders = Recommenders(live=baselines(), static=baselines(STATIC), product=product)
+        static = baselines(STATIC)
+        if peers:
+            folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+            static += sequence_models(log, start, sessions, folder, print)
+        recommenders = Recommenders(live=baselines(), static=static, product=product)
         bar = cleanup.enter_context(Progress())
         task = bar.add_task("rows", total=len(log))
         outcome = walk(log, start, recommenders, sessions, lambda done: bar.update(task, completed=done))

@@ -28,7 +28,7 @@ INSTALL_TIMEOUT = 1800
 
 def make_peer_lists(home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None]) -> Path:
     """Make the peers' lists for what comes after the home's history; returns their file. Raises MartletError if a peer fails."""
-    python = _environment(print_line)
+    python = peer_environment(print_line)
     base = Base(home.bases / str(number))
     dataset = open_dataset(runner.dataset_of(home, base), home.data, base.schema)
     rows, lists = home.data / "peers-rows.npz", home.data / "peers-lists.npz"
@@ -55,7 +55,7 @@ def protocol(dataset: Dataset, schema: Schema, first: int) -> ProtocolRows:
     return ProtocolRows(users, items, weights, times, hidden, history, np.array(queries, np.int64))
 
 
-def _environment(print_line: Callable[[str], None]) -> Path:
+def peer_environment(print_line: Callable[[str], None]) -> Path:
     """Returns the peers' Python interpreter; installs the lock if needed. Raises Unavailable if that fails."""
     python, stamp = VENV / "bin" / "python", VENV / ".stamp"
     digest = blake2b(LOCK.read_bytes()).hexdigest()

@@ -10,13 +10,14 @@ from features.arrays import FloatArray, IntArray
 CONSTANT: Final = 60.0
 """Of reciprocal rank fusion, as in its paper (G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009)."""
 WEIGHTS: Final = {
-    **dict.fromkeys(("popular_day", "popular", "new", "trending", "newest", "era"), 0.1),
-    "again": 0.05,
+    **dict.fromkeys(("popular_day", "popular", "trending", "newest"), 0.02),
+    **dict.fromkeys(("new", "era"), 0.1),
+    "again": 0.2,
     "together": 0.3,
 }
-"""Channels that count less than in full: those that know little or nothing of the user, of which there are so many that they
-would outvote the others, the one whose items the user knows already, and the one out of which popularity is taken. Chosen on a
-drawn shop (seed 8), reported on others."""
+"""Channels that count less than in full: those that know nothing or little of the user, of which there are so many that they
+would outvote the others, the one whose items the user knows already, and the one out of which popularity is taken. Chosen on
+clicks of real shops and a drawn one, none of which a figure is reported on (`docs/models.md`)."""
 
 
 def fallback_scores(rows: IntArray, orders: Mapping[str, IntArray]) -> FloatArray:

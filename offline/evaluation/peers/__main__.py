@@ -11,15 +11,15 @@ import numpy as np
 
 from features.arrays import IntArray
 from offline.evaluation.peers.exchange import Peer, ProtocolRows, write_peers
-from offline.evaluation.peers.interactions import Library, answer_queries, learnable
+from offline.evaluation.peers.interactions import TOP, Library, answer_queries, learnable
 
 
-def run(rows: ProtocolRows, library: Library, positive: bool) -> Peer:
+def run(rows: ProtocolRows, library: Library, positive: bool, top: int) -> Peer:
     log = learnable(rows, positive)
     began = time.monotonic()
     library.learn(log)
     learned = time.monotonic()
-    lists = answer_queries(rows, log, positive, library)
+    lists = answer_queries(rows, log, positive, library, top)
     return Peer(lists, learned - began, time.monotonic() - learned)
 
 
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=Path, required=True, help="as exchange.ProtocolRows writes them")
     parser.add_argument("--out", type=Path, required=True, help="file of the lists")
     parser.add_argument("--tune", action="store_true", help="try all settings on the history's newest tenth instead")
+    parser.add_argument("--top", type=int, default=TOP, help="items of a list")
     parser.add_argument("--only", default="", help="those methods whose name has this in it")
     given = parser.parse_args(argv)
     warnings.simplefilter("ignore")  # of the libraries, which are not ours to mend
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.only not in name:
             continue
         for positive, values in settings(choice):
-            peer = run(rows, choice.make(**values), positive)
+            peer = run(rows, choice.make(**values), positive, given.top)
             peers.setdefault(name, peer)
             hr, ndcg = _ndcg(peer.lists, rows.items[rows.queries])
             setting = " ".join(f"{key}={value}" for key, value in values.items()) + ("" if positive else " all rows")

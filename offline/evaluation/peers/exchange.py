@@ -49,7 +49,7 @@ class ProtocolRows:
 
 @dataclass(frozen=True)
 class Peer:
-    """lists: [A, 10] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all queries."""
+    """lists: [A, top] item ids, best first, −1 where a list ends; seconds to learn; seconds to answer all queries."""
 
     lists: IntArray
     learned: float

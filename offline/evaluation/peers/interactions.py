@@ -45,8 +45,10 @@ def learnable(rows: ProtocolRows, positive: bool) -> InteractionLog:
     return InteractionLog(ids, users, np.searchsorted(ids, rows.items[learned_rows]), rows.times[learned_rows])
 
 
-def answer_queries(rows: ProtocolRows, log: InteractionLog, positive: bool, library: Library) -> IntArray:
-    """[A, 10] item ids for every query, −1 where a list ends. What an earlier act still hides from the user is never shown, and
+def answer_queries(
+    rows: ProtocolRows, log: InteractionLog, positive: bool, library: Library, top: int = TOP
+) -> IntArray:
+    """[A, top] item ids for every query, −1 where a list ends. What an earlier act still hides from the user is never shown, and
     popularity in the log fills a list up where the library has no opinion, as anybody would have it."""
     popularity = np.bincount(log.items, minlength=len(log.ids)) / (len(log.items) + 1)
     row_of = np.searchsorted(log.ids, rows.items)
@@ -67,9 +69,9 @@ def answer_queries(rows: ProtocolRows, log: InteractionLog, positive: bool, libr
             filled = np.where(ours, line, -np.inf)
             rest = popularity.copy()
             rest[mine] = -np.inf
-            order = np.lexsort((-rest, -filled))[:TOP]
+            order = np.lexsort((-rest, -filled))[:top]
             order = order[np.isfinite(rest[order])]  # what is hidden stands last by both
-            lists.append(np.r_[log.ids[order], np.full(TOP - len(order), NO_ITEM)])
+            lists.append(np.r_[log.ids[order], np.full(top - len(order), NO_ITEM)])
         histories.clear()
         hidden.clear()
 
@@ -84,4 +86,4 @@ def answer_queries(rows: ProtocolRows, log: InteractionLog, positive: bool, libr
         mine.append(number)
     if histories:
         flush()
-    return np.array(lists, np.int64).reshape(-1, TOP)
+    return np.array(lists, np.int64).reshape(-1, top)

@@ -20,8 +20,10 @@ def test_what_more_channels_found_comes_first_then_what_stood_higher() -> None:
 def test_a_score_is_the_share_of_what_the_first_of_every_channel_has() -> None:
     orders = {"session": rows(5, 7), "popular": rows(7, 5)}
     scores = fallback_scores(rows(5, 7, 9), orders)
-    second = (CONSTANT + 1) / (CONSTANT + 2)
-    assert scores.tolist() == pytest.approx([(1 + 0.1 * second) / 1.1, (second + 0.1) / 1.1, 0.0])
+    second, popular = (CONSTANT + 1) / (CONSTANT + 2), WEIGHTS["popular"]
+    assert scores.tolist() == pytest.approx(
+        [(1 + popular * second) / (1 + popular), (second + popular) / (1 + popular), 0.0]
+    )
     assert fallback_scores(rows(5), {"session": rows(5), "popular": rows(5)}).tolist() == pytest.approx([1.0])
 
 
