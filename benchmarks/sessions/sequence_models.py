@@ -20,20 +20,20 @@ from offline.evaluation.peers.exchange import ProtocolRows, read_peers
 LIBRARY: Final = "recbole"
 LENGTH: Final = 5 * TOP
 """Items of a list, from which what its user had before is left out where new items alone count."""
-Place = tuple[int, int]
+Prefix = tuple[int, int]
 """A session, and how many of its clicks are known."""
 
 
-class _Asked:
+class _Requests:
     """Notes where the walk asks for lists."""
 
-    name = "asked"
+    name = "requests"
 
     def __init__(self) -> None:
-        self.places: list[Place] = []
+        self.prefixes: list[Prefix] = []
 
     def ranking(self, context: Context) -> list[int]:
-        self.places.append((context.session, len(context.items)))
+        self.prefixes.append((context.session, len(context.items)))
         return []
 
     def observe(self, click: Click) -> None: ...
@@ -42,7 +42,7 @@ class _Asked:
 class MadeLists:
     """Lists that were made before the walk, by where it asks for them."""
 
-    def __init__(self, name: str, lists: Mapping[Place, list[int]]) -> None:
+    def __init__(self, name: str, lists: Mapping[Prefix, list[int]]) -> None:
         self.name, self._lists = name, lists
 
     def ranking(self, context: Context) -> list[int]:
@@ -51,13 +51,13 @@ class MadeLists:
     def observe(self, click: Click) -> None: ...
 
 
-def protocol(log: ClickLog, start: int, sessions: int | None) -> tuple[ProtocolRows, list[Place]]:
+def protocol(log: ClickLog, start: int, sessions: int | None) -> tuple[ProtocolRows, list[Prefix]]:
     """The looks of a log as the libraries read rows, those before `start` (ms) to learn from; and where the walk asks for lists,
     in the order of their queries."""
-    asked = _Asked()
-    walk(log, start, Recommenders(static=[asked]), sessions)
+    requests = _Requests()
+    walk(log, start, Recommenders(static=[requests]), sessions)
     looks = [click for click in log if click.kind in VIEWS]
-    numbers: dict[Place, int] = {}
+    numbers: dict[Prefix, int] = {}
     known: dict[int, int] = {}
     for number, click in enumerate(looks):
         numbers[click.session, known.get(click.session, 0)] = number
@@ -66,8 +66,10 @@ def protocol(log: ClickLog, start: int, sessions: int | None) -> tuple[ProtocolR
         np.array([getattr(click, name) for click in looks], np.int64) for name in ("session", "item", "ts")
     )
     same, never = np.ones(len(looks), np.int64), np.zeros(len(looks), np.int64)
-    queries = np.array([numbers[place] for place in asked.places], np.int64)
-    return ProtocolRows(users, items, same, times, never, int(np.searchsorted(times, start)), queries), asked.places
+    queries = np.array([numbers[prefix] for prefix in requests.prefixes], np.int64)
+    return ProtocolRows(
+        users, items, same, times, never, int(np.searchsorted(times, start)), queries
+    ), requests.prefixes
 
 
 def sequence_models(
@@ -77,7 +79,7 @@ def sequence_models(
 
     Raises MartletError if the environment can't be made, or a model fails.
     """
-    rows, places = protocol(log, start, sessions)
+    rows, prefixes = protocol(log, start, sessions)
     taken, lists = folder / "rows.npz", folder / "lists.npz"
     rows.write(taken)
     argv = [
@@ -93,6 +95,6 @@ def sequence_models(
     ]
     run_module(argv, folder / "peers.log", print_line, peer_environment(print_line))
     return [
-        MadeLists(name.removeprefix(f"{LIBRARY} "), dict(zip(places, peer.lists.tolist(), strict=True)))
+        MadeLists(name.removeprefix(f"{LIBRARY} "), dict(zip(prefixes, peer.lists.tolist(), strict=True)))
         for name, peer in read_peers(lists).items()
     ]

@@ -14,11 +14,11 @@ START = 20
 
 
 def test_a_library_learns_the_looks_of_before_and_is_asked_for_each_later_one() -> None:
-    rows, places = protocol(LOG, START, None)
+    rows, prefixes = protocol(LOG, START, None)
     assert rows.first == 2  # the purchase is no look, and lies later
     assert len(rows.items) == len(LOG) - 1
     assert [rows.items[number] for number in rows.queries] == [1, 4, 3]
-    assert places == [(2, 1), (2, 2), (3, 1)]
+    assert prefixes == [(2, 1), (2, 2), (3, 1)]
 
 
 def test_no_more_sessions_are_asked_for_than_are_walked() -> None:
@@ -26,10 +26,10 @@ def test_no_more_sessions_are_asked_for_than_are_walked() -> None:
 
 
 def test_its_lists_are_those_of_the_walk() -> None:
-    rows, places = protocol(LOG, START, None)
+    rows, prefixes = protocol(LOG, START, None)
     lists = answer_queries(rows, learnable(rows, True), True, Second(), top=2)  # of two items that it learned, 1 and 2
     assert lists.tolist() == [[2, 1]] * 3
-    made = MadeLists("made", dict(zip(places, lists.tolist(), strict=True)))
+    made = MadeLists("made", dict(zip(prefixes, lists.tolist(), strict=True)))
     outcome = walk(LOG, START, Recommenders(static=[made]))
     assert outcome.ranks["made", ALL] == [1, NO_RANK, NO_RANK]
     assert outcome.ranks["made", NEW] == [NO_RANK] * 3
