@@ -52,20 +52,20 @@ class MadeLists:
 
 
 def protocol(log: ClickLog, start: int, sessions: int | None) -> tuple[ProtocolRows, list[Prefix]]:
-    """The looks of a log as the libraries read rows, those before `start` (ms) to learn from; and where the walk asks for lists,
+    """The views of a log as the libraries read rows, those before `start` (ms) to learn from; and where the walk asks for lists,
     in the order of their queries."""
     requests = _Requests()
     walk(log, start, Recommenders(static=[requests]), sessions)
-    looks = [click for click in log if click.kind in VIEWS]
+    views = [click for click in log if click.kind in VIEWS]
     numbers: dict[Prefix, int] = {}
     known: dict[int, int] = {}
-    for number, click in enumerate(looks):
+    for number, click in enumerate(views):
         numbers[click.session, known.get(click.session, 0)] = number
         known[click.session] = known.get(click.session, 0) + 1
     users, items, times = (
-        np.array([getattr(click, name) for click in looks], np.int64) for name in ("session", "item", "ts")
+        np.array([getattr(click, name) for click in views], np.int64) for name in ("session", "item", "ts")
     )
-    same, never = np.ones(len(looks), np.int64), np.zeros(len(looks), np.int64)
+    same, never = np.ones(len(views), np.int64), np.zeros(len(views), np.int64)
     queries = np.array([numbers[prefix] for prefix in requests.prefixes], np.int64)
     return ProtocolRows(
         users, items, same, times, never, int(np.searchsorted(times, start)), queries
