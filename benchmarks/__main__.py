@@ -223,16 +223,17 @@ def attached(
 
 @app.command()
 def million(
-    users: Annotated[int, typer.Option(min=1, help="One event each.")] = 1_000_000,
+    users: Annotated[int, typer.Option(min=1)] = 1_000_000,
+    events: Annotated[int, typer.Option(min=1, help="Of each user.")] = 1,
     runs: Runs = 1,
     parallelism: Parallelism = None,
     state: State = None,
     json: Json = None,
 ) -> None:
-    """Many users with one event each: events a second, state, memory, checkpoints; and `verify`."""
+    """Many users with a few events each: events a second, state, memory, checkpoints; and `verify`."""
     from benchmarks.million import run
 
-    run(users, runs, _shape(parallelism, state), json)
+    run(users, events, runs, _shape(parallelism, state), json)
 
 
 @app.command()

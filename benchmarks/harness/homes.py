@@ -91,9 +91,11 @@ class Running:
         """Clients of all servers of Redis."""
         return RedisNodes(self.engines.redis, REDIS_TIMEOUT)
 
-    def verify(self, wait: float = 60.0) -> tuple[bool, str]:
-        """Run `./martlet verify`; returns whether all is equal, and its output. Raises Unavailable if it fails."""
+    def verify(self, wait: float = 60.0, kernel: bool = False) -> tuple[bool, str]:
+        """Run `./martlet verify`; returns whether all is equal, and its output. kernel: folded by compiled code, not by the
+        specification. Raises Unavailable if it fails."""
         argv = [sys.executable, "-m", "infra", "verify", "--home", str(self.home.path), "--wait", str(wait)]
+        argv += ["--kernel"] if kernel else []
         try:
             done = subprocess.run(
                 argv, env=python_env(), cwd=REPO, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -30,7 +30,7 @@ def test_martlet_is_walked_beside_the_baselines(martlet: Martlet, tmp_path: Path
         lines += [f"{FIRST_USER + session},{item},{start + 10 * at}" for at, item in enumerate(ITEMS)]
     (tmp_path / "clicks.csv").write_text("\n".join(lines) + "\n")
     figures = tmp_path / "figures.json"
-    run([tmp_path / "clicks.csv"], martlet.home, share=0.5, sessions=None, loaded=False, json=figures)
+    run([tmp_path / "clicks.csv"], martlet.home, share=0.5, sessions=None, loaded=False, peers=False, json=figures)
     report = json.loads(figures.read_text())
     later = SESSIONS // 2
     queries = later * (len(ITEMS) - 1)
