@@ -3,12 +3,14 @@
 import asyncio
 import functools
 import gc
+import logging
 import signal
 import socket
 from typing import Any, Final
 
 import uvicorn
 
+from features.engines.loopback import is_loopback
 from features.http_connections import Connections, allowed_connections, connection_class
 from online.app import make_app
 from online.http.problems import NO_HTTP
@@ -18,6 +20,8 @@ from online.stores.user_updates import UserUpdates
 from online.support import metrics
 from online.support.background import end
 from online.support.log_lines import configure_logging
+
+logger = logging.getLogger(__name__)
 
 HANDSHAKE_S: Final = 5.0
 """Seconds within which a caller must have begun to speak TLS; a connection that stays silent is closed."""
@@ -79,6 +83,10 @@ def serve(settings: ApiSettings, number: int = 1, own_port: int | None = None, s
         allowed_connections(), on_closed=lambda reason: metrics.CONNECTIONS_CLOSED.labels(reason).inc()
     )
     certificate = app.state.server.certificate
+    if certificate is None and not is_loopback(settings.host):
+        logger.warning(
+            "listens on %s without TLS: keys can be read on the way, unless a proxy stands before it", settings.host
+        )
     config = uvicorn.Config(
         app,
         http=connection_class(connections, NO_HTTP),

@@ -10,11 +10,13 @@ from typing import Any
 
 import psutil
 
+from features.engines.loopback import is_loopback
 from features.errors import MartletError, Unavailable
 from infra.attached.examine import attached_findings
 from infra.home.paths import Home
 from infra.home.running import running_status
 from infra.settings.reading import settings_of
+from infra.settings.table import Api
 from infra.system import packages
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
 
@@ -65,11 +67,20 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
         found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
         check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
     try:
-        for finding in attached_findings(home, settings_of(home)):
+        settings = settings_of(home)
+        if not is_loopback(settings.api.host):
+            check(True, "API", f"listens on {settings.api.host} {_by_tls(settings.api)}")
+        for finding in attached_findings(home, settings):
             check(not finding.help, finding.name, finding.found, finding.help)
     except MartletError as error:
         check(False, "settings", str(error))
     return well
+
+
+def _by_tls(api: Api) -> str:
+    if api.certificate is not None:
+        return "by TLS"
+    return "without TLS: keys can be read on the way, unless a proxy with TLS stands before it (api.certificate)"
 
 
 def _existing(path: Path) -> Path:

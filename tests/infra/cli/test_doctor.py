@@ -5,6 +5,8 @@ import re
 import socket
 from pathlib import Path
 
+import pytest
+
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home, write_json
@@ -12,10 +14,14 @@ from infra.system.processes import ProcessId
 from infra.system.repository import REPO
 
 
-def port_line(home: Home, port: int) -> str:
+def lines(home: Home, port: int = 8000) -> list[str]:
     output: list[str] = []
     examine(home, port, output.append)
-    (line,) = [each for each in output if " port: " in each]
+    return output
+
+
+def port_line(home: Home, port: int) -> str:
+    (line,) = [each for each in lines(home, port) if " port: " in each]
     return line
 
 
@@ -35,6 +41,17 @@ def test_a_port_that_another_holds_is_missing_and_the_homes_own_is_not(tmp_path:
         # that one has died
         assert port_line(home, port).startswith(f"MISSING port: {port} is taken by process")
     assert port_line(home, port) == f"ok      port: {port} is free"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [("", "without TLS: keys can be read"), ('certificate = "a"\nkey = "b"\n', "by TLS")]
+)
+def test_an_api_that_other_machines_reach_says_whether_by_tls(tmp_path: Path, more: str, said: str) -> None:
+    home = Home(tmp_path).make()
+    assert not [line for line in lines(home) if " API: " in line]
+    (tmp_path / "martlet.toml").write_text(f'[api]\nhost = "0.0.0.0"\n{more}')
+    (line,) = [line for line in lines(home) if " API: " in line]
+    assert line.startswith(f"ok      API: listens on 0.0.0.0 {said}")
 
 
 def test_readme_and_launcher_ask_for_the_same_room() -> None:
