@@ -12,8 +12,9 @@ import redis
 from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_generator import Filled, copies, fill
 from benchmarks.harness.homes import Shape, StreamHome
-from benchmarks.harness.job_progress import JobFollower, log_ends
+from benchmarks.harness.job_progress import JobFollower, ledger, log_ends
 from benchmarks.harness.run_report import Figure, Report, work_folder
+from features.errors import Broken
 from infra.home.paths import Home
 from offline.datasets.dataset import DEFAULT, open_dataset
 
@@ -23,7 +24,8 @@ TIMEOUT = 3600.0
 def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]:
     """Start the job of an entered home on its full log, follow it to the end, and return the figures.
 
-    `items`: the items in the log; None if the job folds users alone. Raises Unavailable if the job stalls.
+    `items`: the items in the log; None if the job folds users alone. Raises Unavailable if the job stalls, Broken where it did
+    not apply all records.
     """
     running = home.running
     cluster = Cluster(running.rest)
@@ -34,6 +36,9 @@ def fold_backlog(home: StreamHome, items: list[int] | None) -> dict[str, Figure]
         follower.start()
         home.start_job()
         timeline = follower.result(TIMEOUT)
+        verdicts = ledger(running.nodes(), len(ends))
+        if verdicts["applied"] != sum(ends):
+            raise Broken(f"expected {sum(ends)} records to be applied, got {verdicts}")
         calls, sent = (after - start for after, start in zip(_traffic(client), before, strict=True))
     figures: dict[str, Figure] = {
         "events/s, from 20 %": timeline.rate(0.2),

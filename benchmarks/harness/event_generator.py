@@ -16,6 +16,7 @@ from features.errors import Unavailable
 from features.keys import EVENTS
 from features.schema.tables import preset_schema
 from features.types import CLICK, LIKE, RATING, Event
+from features.units import DAY_MS
 from offline.datasets.dataset import COLUMNS, Dataset, event_of, rows_between
 
 BATCH_BYTES = 512 << 10
@@ -44,11 +45,13 @@ def copies(dataset: Dataset, count: int, shuffled: bool = False) -> Iterator[Eve
 
 
 def grid(users: int, events: int, items: list[int], ts: int) -> Iterator[Event]:
-    """Yields `events` ratings by each of `users` in rounds, one user after the other; a second between two events."""
+    """Yields `events` ratings by each of `users` in rounds, one user after the other; a second between two, or less, so that all
+    lie in the day after `ts` (ms), beyond which an event is refused as one of the future."""
     rng = random.Random(1)
+    step = min(1000.0, DAY_MS / (users * events + 1))
     for round_number in range(events):
         for user_id in range(1, users + 1):
-            now = ts + (round_number * users + user_id) * 1000
+            now = ts + int((round_number * users + user_id) * step)
             centi = 50 * rng.randint(1, 10)
             yield Event(f"grid:{user_id}:{round_number}", RATING, user_id, rng.choice(items), centi, "", now)
 

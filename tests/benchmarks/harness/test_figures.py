@@ -15,6 +15,7 @@ from features.contracts.events import read_event, write_event
 from features.fold.state import SEQUENCE, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.types import LIKE, Event
+from features.units import DAY_MS
 from offline.datasets.dataset import DEFAULT, open_dataset
 from tests.schemas import MOVIES
 
@@ -82,6 +83,14 @@ def test_made_up_events_keep_to_the_contract() -> None:
     events += [mixed(number, 5, 6, 7, "run") for number in range(100)]
     assert len({event.event_id for event in events}) == len(events)
     assert [read_event(write_event(event, MOVIES), MOVIES) for event in events] == events
+
+
+@pytest.mark.parametrize("users", [3, 200_000])
+def test_made_up_events_are_none_of_the_future(users: int) -> None:
+    start = 1_000_000
+    times = [event.ts for event in grid(users, 2, [1, 2, 3], start)]
+    assert times == sorted(times)
+    assert start <= times[0] <= times[-1] <= start + DAY_MS
 
 
 def test_a_longer_sequence_is_longer_only_within() -> None:
