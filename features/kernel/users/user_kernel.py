@@ -45,7 +45,7 @@ class UserKernel:
 
     def new_user(self, outer: OuterId) -> UserRows:
         """A user without any event."""
-        return UserRows(outer, "", encode_features(UserFeatures(outer)))
+        return UserRows(outer, "", encode_features(UserFeatures(outer)), self._limit)
 
     def load(self, stored: StoredUser) -> UserRows:
         """A user from the stored form. Raises Broken where its journal is none, msgspec.DecodeError where its features are
@@ -55,14 +55,13 @@ class UserKernel:
         if events == BROKEN:
             raise Broken(f"a journal of {stored.records} records can't be read")
         features = decode_user(stored.features)
-        rows = UserRows(features.user_id, features.attributes, stored.features)
-        rows.make_room(events, stored.records - events, self._limit)
-        _fill(rows.arrays.user.view(np.int64), features, self.names)
-        user = rows.arrays.user[0]
-        user.floor = rows.floor = stored.floor
+        items = stored.records - events
+        rows = UserRows(features.user_id, features.attributes, stored.features, self._limit, events, items)
+        numbers = rows.arrays.user.view(np.int64)
+        _fill(numbers, features, self.names)
+        numbers[_FIELDS["floor"]] = stored.floor
         read_journal(data, stored.records, rows.arrays, self.rules)
-        rows.size = int(user.remembered + user.hidden)
-        rows.free_events = rows.free_items = 0  # the next fold moves together what the journal's history has spread
+        rows.note_sizes()
         return rows
 
     def store(self, rows: UserRows) -> StoredUser:

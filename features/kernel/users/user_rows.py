@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from features.arrays import AnyArray
+from features.arrays import AnyArray, IntArray
 from features.fold.state import UserFeatures, encode_features
 from features.ids import OuterId
 from features.kernel.users.hidden_items import move_items
@@ -19,6 +19,22 @@ _OBJECTS: Final = 1200
 _encode = msgspec.msgpack.Encoder().encode
 _HEADERS: Final = {bool(text): encode_features(UserFeatures(0, attributes=text))[:3] for text in ("", "{}")}
 """How the features begin as stored, without attributes and with them."""
+
+
+def _new_user() -> IntArray:
+    user = np.zeros(1, USER)
+    user[0].kinds_counted, user[0].floor = len(UserFeatures(0).counts), -1
+    return user.view(np.int64)
+
+
+_NEW: Final = _new_user()
+"""A user without any event, as numbers: NumPy copies a record field by field."""
+_SIZES: Final = [
+    entry[1] // 8
+    for name, entry in (USER.fields or {}).items()
+    if name in ("floor", "remembered_rows", "remembered", "hidden_rows", "hidden")
+]
+"""Where these stand in a USER, in numbers and in its order; by name each would take as long as all of them."""
 
 
 class UserRows:
@@ -48,15 +64,19 @@ class UserRows:
         "size",
     )
 
-    def __init__(self, outer: OuterId, attributes: str, features: bytes) -> None:
-        user = np.zeros(1, USER)
-        user[0].kinds_counted = len(UserFeatures(0).counts)
-        user[0].floor = self.floor = -1
+    def __init__(
+        self, outer: OuterId, attributes: str, features: bytes, limit: int, events: int = 0, items: int = 0
+    ) -> None:
+        """limit: events are remembered at most; there is room for so many events and hidden items, and a few more."""
+        event_rows, item_rows = _growth(0, events), _growth(0, items)
+        self.floor = -1
         self.size = 0
-        self.arrays = User(user, *_event_arrays(0, False), *_item_arrays(0))
+        self.arrays = User(
+            _NEW.copy().view(USER), *_event_arrays(event_rows, event_rows >= limit), *_item_arrays(item_rows)
+        )
         self.attributes = attributes
         self.features = features
-        self.free_events = self.free_items = 0
+        self.free_events, self.free_items = event_rows, item_rows
         self._array_bytes = _OBJECTS + sum(array.nbytes for array in self.arrays)
         self.outer = outer
         self._tail = _encode(attributes) if attributes else b""
@@ -68,6 +88,15 @@ class UserRows:
         self.outer = outer
         self._head = _HEADERS[bool(self.attributes)] + _encode(outer)
         self.features = self._head + rest
+
+    def note_sizes(self) -> None:
+        """Take from the numbers how much there is, and how much room. Rows that count no more take up room until they are moved
+        together, so where there are such there is none."""
+        floor, events, remembered, items, hidden = self.arrays.user.view(np.int64)[_SIZES].tolist()
+        self.floor, self.size = floor, remembered + hidden
+        spread = self.size < events + items
+        self.free_events = 0 if spread else len(self.arrays.events) - events
+        self.free_items = 0 if spread else len(self.arrays.items) - items
 
     def become(self, other: "UserRows") -> None:
         """Take all that another user is."""
