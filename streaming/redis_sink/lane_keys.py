@@ -2,6 +2,7 @@
 place of another may lack these.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from streaming.time_source import TimeSource
 RETAINED_MS: Final = 30_000
 """How long a lane remembers which keys were acknowledged; a failover takes a few seconds to be noticed …"""
 RETAINED_KEYS: Final = 20_000
-"""… and how many of them, 150 bytes each."""
+"""… and how many of them, 250 bytes each."""
 
 
 class Unsent(Protocol):
@@ -31,8 +32,9 @@ class LaneKeys:
         self.unsent = set(unsent)
         self.repeated = ""
         self._time = time_source
-        self._acknowledged: dict[str, Millis] = {}
-        """By key, the oldest first: when it was found to be acknowledged, which is no earlier than it was."""
+        self._acknowledged: OrderedDict[str, Millis] = OrderedDict()
+        """By key, the oldest first: when it was found to be acknowledged, which is no earlier than it was. A plain dict would
+        look for its first key behind all that were deleted before it."""
         self._complete_since: Millis = 0
 
     def put(self, writer: Unsent, keys: Iterable[str]) -> None:
@@ -40,8 +42,8 @@ class LaneKeys:
         before, self.unsent = self.unsent, writer.unsent(self.unsent).union(keys)
         now = self._time.wall_ms()
         for key in before - self.unsent:
-            self._acknowledged.pop(key, None)
             self._acknowledged[key] = now
+            self._acknowledged.move_to_end(key)
         self._drop(now - RETAINED_MS)
 
     def _drop(self, until: Millis) -> None:
