@@ -268,7 +268,7 @@ def verify(
     target = home_of(home)
     running_status(target)
     settings = read_settings(target.flink / "job.json")
-    gc.disable()  # what is folded has no circles, and to look for some among all users takes longer than to compare them
+    gc.disable()  # what is folded has no circles, and to look for some among very many users took two fifths of the time
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait, kernel=kernel)
     seconds = time.monotonic() - began
