@@ -9,7 +9,7 @@ export function showProfile(lead, facts, user) {
   const { counts, mean_rating: mean, last_event_ts: last, now, session } = user;
   if (!user.known) lead.textContent = `Nobody has heard of this user yet. The list is what others like; ${invitation.toLowerCase()} and it becomes this user's own.`;
   else if (!user.live) lead.textContent = "What is newest of this user does not answer: for a moment these are older figures.";
-  else lead.textContent = `${count(user.positives, noun, nouns)} liked, ${number(user.negatives)} not; ${count(session.events, "event")} in the newest session.`;
+  else lead.textContent = `${balance(user)}; ${count(session.events, "event")} in the newest session.`;
   const pair = (one, other, words) => (knows(one) || knows(other) ? [[words, `${number(counts[one] ?? 0)} · ${number(counts[other] ?? 0)}`]] : []);
   const rows = [
     ...(rates ? [["Ratings", number(counts.rating)], ["Mean rating", mean === null ? "none" : `${number(mean)} ★`]] : []),
@@ -22,6 +22,12 @@ export function showProfile(lead, facts, user) {
     ["Now, in the data's time", moment(now)],
   ];
   facts.replaceChildren(...rows.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+/** What speaks for items and against them: by number where each act counts as one, else by the acts' weights. */
+function balance({ positives, negatives }) {
+  if (Number.isInteger(positives) && Number.isInteger(negatives)) return `${count(positives, noun, nouns)} liked, ${number(negatives)} not`;
+  return `Acts worth ${number(positives)} for ${nouns}, ${number(negatives)} against`;
 }
 
 /** An attribute of the user: words as chips, the beginning of a text. */
