@@ -19,6 +19,7 @@ from online.settings import ApiSettings
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
 from online.support.background import end
+from online.support.certificate import exposure
 from online.support.log_lines import configure_logging
 
 logger = logging.getLogger(__name__)
@@ -84,9 +85,7 @@ def serve(settings: ApiSettings, number: int = 1, own_port: int | None = None, s
     )
     certificate = app.state.server.certificate
     if certificate is None and not is_loopback(settings.host):
-        logger.warning(
-            "listens on %s without TLS: keys can be read on the way, unless a proxy stands before it", settings.host
-        )
+        logger.warning("%s", exposure(settings.host, by_tls=False))
     config = uvicorn.Config(
         app,
         http=connection_class(connections, NO_HTTP),

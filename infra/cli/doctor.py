@@ -16,9 +16,9 @@ from infra.attached.examine import attached_findings
 from infra.home.paths import Home
 from infra.home.running import running_status
 from infra.settings.reading import settings_of
-from infra.settings.table import Api
 from infra.system import packages
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
+from online.support.certificate import exposure
 
 DISK_GB, PACKAGES_GB, MEMORY_GB = 6, 3, 4
 """Requirements in 10⁹ bytes, as in the README and the launcher: disk for packages and a first start; the part of it that the
@@ -69,18 +69,12 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
     try:
         settings = settings_of(home)
         if not is_loopback(settings.api.host):
-            check(True, "API", f"listens on {settings.api.host} {_by_tls(settings.api)}")
+            check(True, "API", exposure(settings.api.host, settings.api.certificate is not None))
         for finding in attached_findings(home, settings):
             check(not finding.help, finding.name, finding.found, finding.help)
     except MartletError as error:
         check(False, "settings", str(error))
     return well
-
-
-def _by_tls(api: Api) -> str:
-    if api.certificate is not None:
-        return "by TLS"
-    return "without TLS: keys can be read on the way, unless a proxy with TLS stands before it (api.certificate)"
 
 
 def _existing(path: Path) -> Path:

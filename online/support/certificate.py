@@ -12,6 +12,14 @@ Stamps = list[tuple[int, int] | None]
 logger = logging.getLogger(__name__)
 
 
+def exposure(host: str, by_tls: bool) -> str:
+    """How an API that listens on an address beyond this machine can be read on the way."""
+    if by_tls:
+        return f"listens on {host} by TLS"
+    open_ = "keys can be read on the way, unless a proxy with TLS stands before it (api.certificate)"
+    return f"listens on {host} without TLS: {open_}"
+
+
 class Certificate:
     """A chain of certificates and its private key, in PEM files. A key with a passphrase is refused: nobody is there to type it.
 
