@@ -32,8 +32,8 @@ from features.schema.declarations import MAX_CONTEXT
 SHOWN_LIMIT: Final = SERVED_LIMIT
 """Bytes of one value."""
 _FLOAT: Final = "<f4"
-_WHOLE: Final = ("<u1", "<u2", "<i4", "<i8")
-"""Types of columns of whole numbers: the first that holds all values is taken."""
+_WHOLE: Final = {kind: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in ("<u1", "<u2", "<i4", "<i8")}
+"""Types of columns of whole numbers, with their smallest and largest one: the first that holds all values is taken."""
 
 
 class Column(msgspec.Struct, array_like=True, frozen=True):
@@ -92,7 +92,7 @@ def whole_column(values: IntArray | BoolArray | Sequence[int]) -> Column:
     """
     array = np.asarray(values, np.int64)
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    kind = next(each for each in _WHOLE if np.iinfo(each).min <= low and high <= np.iinfo(each).max)
+    kind = next(each for each, (least, most) in _WHOLE.items() if least <= low and high <= most)
     return Column(kind, array.astype(kind).tobytes())
 
 

@@ -10,6 +10,7 @@ Shapes: n candidates (or sample rows), U user columns, I item columns, C cross c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from features.fold.decay import HALF_LIVES, ONE
 from features.fold.state import ItemFeatures, UserFeatures, count_acts
 from features.fold.user import is_decade
 from features.inputs.compiled_items import fill_items, halve
+from features.inputs.compiled_users import blend, in_columns
 from features.inputs.facet_table import FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
 from features.schema.tables import Schema
@@ -99,6 +101,8 @@ class ItemColumns:
         more = self.changes - changes
         if more > CHANGED:
             return None
+        if not more:
+            return np.zeros(0, np.int64)
         rows: IntArray = np.unique(self._changed[np.arange(changes, self.changes) % CHANGED])
         return rows
 
@@ -178,23 +182,23 @@ class Tastes:
 
     def under(self, vocabulary: Vocabulary) -> FloatArray:
         """[3, G + 1] for each value of a vocabulary, then the sum of all others."""
-        column_of = {name: at for at, name in enumerate(vocabulary)}
-        columns = np.array([column_of.get(name, len(vocabulary)) for name in self.names], np.int64)
-        out = np.zeros((len(vocabulary) + 1, 3), np.float32)
-        np.add.at(out, columns, self.values.T)
-        return out.T
+        column_of, others = _column_of(vocabulary), len(vocabulary)
+        columns = np.array([column_of.get(name, others) for name in self.names], np.int64)
+        return in_columns(self.values, columns, others + 1)
+
+
+@lru_cache(maxsize=16)
+def _column_of(vocabulary: Vocabulary) -> dict[str, int]:
+    return {name: at for at, name in enumerate(vocabulary)}
 
 
 def tastes(features: UserFeatures, at: int, weights: ClickWeights, schema: Schema) -> Tastes:
     """Blended, normalised tastes as they stand at `at`; decades, of a schema whose items count by them, are no facet values."""
     by_decade = schema.items.era is not None
     names = tuple(sorted(name for name in features.tastes if not (by_decade and is_decade(name))))
-    weighed = np.array([features.tastes[name][1:10] for name in names], np.float64).reshape(-1, 3, 3)
-    raw = weighed.transpose(1, 2, 0) * fades(features, at)[:, None]  # kind, half-life, name
-    kinds = np.array([weights.click, weights.positive, weights.negative])
-    blended = np.einsum("k,khg->hg", kinds, raw)
-    norm = np.abs(raw).sum(axis=(0, 2))[:, None]
-    return Tastes(names, np.where(norm > 1e-6, blended / np.maximum(norm, 1e-6), 0.0).astype(np.float32))
+    stored = np.array([features.tastes[name] for name in names], np.int64).reshape(len(names), 10)
+    kinds = np.array((weights.click, weights.positive, weights.negative), np.float64)
+    return Tastes(names, blend(stored, fades(features, at), kinds))
 
 
 def user_vector(

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
+from features.arrays import PRIOR_MEAN, DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.recall.compiled import NumberArray, compiled
 from features.units import DAY_MS
 
@@ -60,3 +60,10 @@ def fill_items(
         out[index, 7] = min(max(1970 + when / YEAR_MS - years[row], 0.0), 100.0) if years[row] > 0 else 20.0
         for value in values[starts[row] : starts[row] + counts[row]]:
             out[index, 8 + columns_of[value]] = 1.0
+
+
+@compiled
+def fill_ratings(out: FloatArray, column: int, rows: IntArray, sums: DoubleArray) -> None:
+    """Set a column of out [n, …] for rows [n]: the mean rating, about 0."""
+    for at in range(len(rows)):
+        out[at, column] = _smoothed(sums[rows[at], 1], sums[rows[at], 0]) - PRIOR_MEAN

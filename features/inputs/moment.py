@@ -17,6 +17,7 @@ from features.base.past_sessions import PastSessions
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, Tastes, tastes
+from features.inputs.compiled_users import newest_known
 from features.inputs.standing import Standing, Standings
 from features.recall.compiled import scratch
 from features.recall.sparse import table_sums
@@ -27,6 +28,7 @@ from features.units import ends_session
 NOT_POSITIVE: Final = 0.3
 """What was taken and not liked, such as a film rated low, still tells where a user is: it leads to other items by so much of what
 a positive one does."""
+ONE: Final = np.float32(1)
 
 
 def _no_rows() -> IntArray:
@@ -168,19 +170,14 @@ class Moment:
     def liked(self, count: int, fade: float) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` positive items, oldest first; the newest has 1, each older one `fade`
         of the next."""
-        rows = self._sequence[-count:]
-        rows = rows[(rows >= 0) & (rows < self.size)]
-        return rows, _shares(len(rows), fade)
+        rows = self._sequence
+        return newest_known(rows, np.ones(len(rows), bool), count, self.size, _shares(count, fade), ONE)
 
     def sources(self, count: int, fade: float, not_positive: float = NOT_POSITIVE) -> tuple[IntArray, FloatArray]:
         """(rows [k], shares [k]) of the newest `count` items that lead to others, oldest first: the positive ones, and by time
         among them those of the newest acts that go by their value and were not positive. The newest has 1, each older one `fade`
         of the next; one that is not positive has `not_positive` of what a positive would have there."""
-        rows, positive = self._sources
-        rows, positive = rows[-count:], positive[-count:]
-        known = (rows >= 0) & (rows < self.size)
-        shares: FloatArray = _shares(int(np.count_nonzero(known)), fade)
-        return rows[known], np.where(positive[known], shares, shares * np.float32(not_positive))
+        return newest_known(*self._sources, count, self.size, _shares(count, fade), np.float32(not_positive))
 
     @cached_property
     def _sources(self) -> tuple[IntArray, BoolArray]:
@@ -213,5 +210,5 @@ class Moment:
 
 @lru_cache(4096)
 def _shares(count: int, fade: float) -> FloatArray:
-    """[count] powers of `fade`, the last one 1. Nobody changes them."""
-    return np.asarray(fade ** np.arange(count - 1, -1, -1, dtype=np.float32), np.float32)
+    """[count] powers of `fade`, from 1 down. Nobody changes them."""
+    return np.asarray(fade ** np.arange(count, dtype=np.float32), np.float32)

@@ -6,17 +6,29 @@ N rows of a catalogue, S signals, n candidates.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from math import log2
 from typing import Final, Protocol
 
 import numpy as np
 
-from features.arrays import PRIOR_MEAN, FloatArray, IntArray, smoothed_mean
+from features.arrays import FloatArray, IntArray
+from features.inputs.compiled_items import fill_ratings
 from features.inputs.moment import Moment
 from features.inputs.popular_by_taste import popular_by_taste
 from features.recall.compiled import scratch
 from features.recall.likeness import fill_likeness
-from features.recall.sparse import best, divided, fill_columns, fill_columns_of_keys, keys_of, merge, read_values
+from features.recall.sparse import (
+    allowed_values,
+    best,
+    divided,
+    fill_columns,
+    fill_columns_of_all,
+    fill_columns_of_keys,
+    keys_of,
+    merge,
+    read_values,
+)
 from features.recall.whole_order import weighted_rows
 from features.types import ItemId
 
@@ -36,6 +48,8 @@ MAX_ACTED: Final = 1_000
 """Of more items that a user has acted on, so many lead to others, spread evenly over the catalogue."""
 MAX_RANKED: Final = 300
 """Items that a signal ranks; those after them have no rank."""
+_OF_RANK: Final = np.array([0, *(1 / log2(1 + rank) for rank in range(1, MAX_RANKED + 1))], np.float32)
+"""[MAX_RANKED + 1] what a rank, from 1 on, is worth; 0 is none."""
 
 
 class Found(Protocol):
@@ -63,7 +77,7 @@ class _Few:
 
     def fill(self, out: FloatArray, column: int, rows: IntArray) -> None:
         room = scratch(len(self._columns))
-        fill_columns_of_keys(out, column, rows, self._keys, self.order, room.sums, room.first)
+        fill_columns_of_keys(out, column, rows, self._keys, self.order, room.sums, room.first, _OF_RANK)
 
 
 class _OfItems:
@@ -74,11 +88,11 @@ class _OfItems:
         self.order = moment.standing.order(name).best(moment.allowed, MAX_RANKED)
 
     def at(self, rows: IntArray) -> FloatArray:
-        return np.where(self._allowed[rows], self._strengths[rows], np.float32(0))
+        return allowed_values(self._strengths, rows, self._allowed)
 
     def fill(self, out: FloatArray, column: int, rows: IntArray) -> None:
-        top = self._strengths[self.order[0]]
-        fill_columns(out, column, rows, self.at(rows), top, self.order, scratch(len(self._strengths)).first)
+        ranks = scratch(len(self._strengths)).first
+        fill_columns_of_all(out, column, rows, self._strengths, self._allowed, self.order, ranks, _OF_RANK)
 
 
 class _OfTaste:
@@ -98,7 +112,7 @@ class _OfTaste:
 
     def fill(self, out: FloatArray, column: int, rows: IntArray) -> None:
         top = self.at(self.order[:1])[0]
-        fill_columns(out, column, rows, self.at(rows), top, self.order, scratch(len(self._root)).first)
+        fill_columns(out, column, rows, self.at(rows), top, self.order, scratch(len(self._root)).first, _OF_RANK)
 
 
 def _ease(moment: Moment) -> Found:
@@ -239,7 +253,7 @@ def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, In
     """(rows [n ≤ limit], found_by [n]): by the best rank that any order gives, ties by the order's index among the orders;
     bit k of found_by is set where the k-th order has the row."""
     rows = np.concatenate([NO_ROWS, *orders.values()])
-    starts = np.cumsum([0, *map(len, orders.values())])
+    starts = np.fromiter(accumulate(map(len, orders.values()), initial=0), np.int64, len(orders) + 1)
     room, found_by = scratch(1 + int(rows.max(initial=0))), np.zeros(min(limit, len(rows)), np.int64)
     chosen = merge(rows, starts, limit, room.first, room.touched, found_by)
     return chosen, found_by[: len(chosen)]
@@ -255,8 +269,7 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
         if len(order):
             found.fill(name, out, rows)
     _fill_likeness(out, moment, rows)
-    ratings, total = moment.items.columns.sums[rows, 0], moment.items.columns.sums[rows, 1]
-    out[:, _COLUMN["rating"]] = smoothed_mean(total, ratings) - PRIOR_MEAN
+    fill_ratings(out, _COLUMN["rating"], rows, moment.items.columns.sums)
     return out
 
 

@@ -154,16 +154,22 @@ def read_values(keys: IntArray, rows: IntArray, sums: DoubleArray) -> FloatArray
 
 @compiled
 def fill_columns(
-    out: FloatArray, column: int, rows: IntArray, values: FloatArray, top: float, best: IntArray, ranks: NumberArray
+    out: FloatArray,
+    column: int,
+    rows: IntArray,
+    values: FloatArray,
+    top: float,
+    best: IntArray,
+    ranks: NumberArray,
+    of_rank: FloatArray,
 ) -> None:
-    """Set two columns of out [n, …] for the wanted `rows` [n]: the share of each value in the top one, and 1/log2(2 + rank) of
-    the row among the best, 0 where it is not there."""
+    """Set two columns of out [n, …] for the wanted `rows` [n]: the share of each value in the top one, and what the row's rank
+    among the best is worth: of_rank[1] for the first of them, and so on; of_rank[0] for a row that is not there."""
     for at in range(len(best)):
         ranks[best[at]] = at + 1
     for at in range(len(rows)):
-        rank = ranks[rows[at]]
         out[at, column] = np.float32(max(values[at], np.float32(0))) / np.float32(top)
-        out[at, column + 1] = 1 / np.log2(1.0 + rank) if rank else 0.0
+        out[at, column + 1] = of_rank[ranks[rows[at]]]
     for at in range(len(best)):
         ranks[best[at]] = 0
 
@@ -177,9 +183,36 @@ def fill_columns_of_keys(
     best: IntArray,
     sums: DoubleArray,
     ranks: NumberArray,
+    of_rank: FloatArray,
 ) -> None:
     """Set two columns as `fill_columns`, by keys of which there is one at least."""
-    fill_columns(out, column, rows, read_values(keys, rows, sums), values_of(keys).max(), best, ranks)
+    fill_columns(out, column, rows, read_values(keys, rows, sums), values_of(keys).max(), best, ranks, of_rank)
+
+
+@compiled
+def allowed_values(strengths: FloatArray, rows: IntArray, allowed: BoolArray) -> FloatArray:
+    """[n] the strengths [N] of rows; 0 for those that are not allowed."""
+    out = np.zeros(len(rows), np.float32)
+    for at in range(len(rows)):
+        if allowed[rows[at]]:
+            out[at] = strengths[rows[at]]
+    return out
+
+
+@compiled
+def fill_columns_of_all(
+    out: FloatArray,
+    column: int,
+    rows: IntArray,
+    strengths: FloatArray,
+    allowed: BoolArray,
+    best: IntArray,
+    ranks: NumberArray,
+    of_rank: FloatArray,
+) -> None:
+    """Set two columns as `fill_columns`, by the strengths [N] of all rows; there is a best one."""
+    values = allowed_values(strengths, rows, allowed)
+    fill_columns(out, column, rows, values, strengths[best[0]], best, ranks, of_rank)
 
 
 @compiled

@@ -12,6 +12,8 @@ from features.recall.sparse import ROW_BITS, best, keys_of
 
 SETTLE_AT: Final = 1024
 """Moved rows at which the order is merged anew: a walk looks at each of them once at most, a merge at every row."""
+BLOCK: Final = 64
+"""Rows that a walk takes at a time: a call of another compiled function costs as much as some ten of them."""
 MarkArray = npt.NDArray[np.uint8]
 
 
@@ -22,12 +24,6 @@ class Runs(NamedTuple):
     starts: IntArray
     counts: NumberArray
     values: NumberArray
-
-
-@compiled
-def stronger(strengths: FloatArray, row: int, other: int) -> bool:
-    """Whether a row comes before another one."""
-    return bool(strengths[row] > strengths[other] or (strengths[row] == strengths[other] and row < other))
 
 
 @compiled
@@ -45,17 +41,18 @@ def next_rows(
     while count < len(out):
         while start < len(settled) and is_moved[settled[start]]:
             start += 1
-        if start == len(settled) and moved_start == len(moved):
-            break
-        from_moved = moved_start < len(moved) and (
-            start == len(settled) or stronger(strengths, moved[moved_start], settled[start])
-        )
-        if from_moved:
+        if moved_start < len(moved) and (
+            start == len(settled)
+            or strengths[moved[moved_start]] > strengths[settled[start]]
+            or (strengths[moved[moved_start]] == strengths[settled[start]] and moved[moved_start] < settled[start])
+        ):
             out[count] = moved[moved_start]
             moved_start += 1
-        else:
+        elif start < len(settled):
             out[count] = settled[start]
             start += 1
+        else:
+            break
         count += 1
     return count, start, moved_start
 
@@ -65,28 +62,16 @@ def walk(
     settled: IntArray, moved: IntArray, is_moved: MarkArray, strengths: FloatArray, allowed: BoolArray, limit: int
 ) -> IntArray:
     """[≤ limit] the first rows that are allowed."""
-    out, one = np.empty(limit, np.int64), np.empty(1, np.int64)
-    used, start, moved_start = 0, 0, 0
-    while used < limit:
-        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, one)
-        if count == 0:
-            break
-        if one[0] < len(allowed) and allowed[one[0]]:
-            out[used] = one[0]
-            used += 1
+    out, block = np.empty(limit, np.int64), np.empty(BLOCK, np.int64)
+    used, start, moved_start, count = 0, 0, 0, BLOCK
+    while used < limit and count == BLOCK:
+        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, block)
+        for at in range(count):
+            row = block[at]
+            if used < limit and row < len(allowed) and allowed[row]:
+                out[used] = row
+                used += 1
     return out[:used]
-
-
-@compiled
-def mean_weight(starts: IntArray, counts: NumberArray, values: NumberArray, weights: FloatArray, row: int) -> float:
-    """The mean weight of a row's values (`Runs`); those that are newer than the weights have none."""
-    if len(starts) == 0:
-        return float(weights[values[row]]) if values[row] < len(weights) else 0.0
-    total = 0.0
-    for at in range(starts[row], starts[row] + counts[row]):
-        if values[at] < len(weights):
-            total += weights[values[at]]
-    return float(np.float32(total) / float(max(counts[row], 1)))
 
 
 @compiled
@@ -99,37 +84,20 @@ def weighted_rows(
     rows: IntArray,
     allowed: BoolArray,
 ) -> FloatArray:
-    """[n] the mean weight of each row's values times its factor; 0 for those that are not allowed."""
+    """[n] the mean weight of each row's values (`Runs`) times its factor; 0 for those that are not allowed. Values that are newer
+    than the weights have none."""
     out = np.zeros(len(rows), np.float32)
     for at in range(len(rows)):
         row = rows[at]
-        if row < len(allowed) and allowed[row]:
-            out[at] = mean_weight(starts, counts, values, weights, row) * factors[row]
+        if row >= len(allowed) or not allowed[row]:
+            continue
+        start, count = (starts[row], counts[row]) if len(starts) else (row, 1)
+        total = 0.0
+        for index in range(start, start + count):
+            if values[index] < len(weights):
+                total += weights[values[index]]
+        out[at] = np.float32(total) / float(max(count, 1)) * factors[row]
     return out
-
-
-@compiled
-def push(heap: IntArray, count: int, key: int) -> int:
-    """Put a key on a heap of the smallest ones, its first `count` keys, the largest on top; returns how many there are now. A
-    full heap loses its largest key."""
-    if count < len(heap):
-        at = count
-        while at and heap[(at - 1) // 2] < key:
-            heap[at] = heap[(at - 1) // 2]
-            at = (at - 1) // 2
-        heap[at] = key
-        return count + 1
-    if key < heap[0]:
-        at, below = 0, 1
-        while below < count:
-            if below + 1 < count and heap[below + 1] > heap[below]:
-                below += 1
-            if heap[below] <= key:
-                break
-            heap[at] = heap[below]
-            at, below = below, 2 * below + 1
-        heap[at] = key
-    return count
 
 
 @compiled
@@ -151,23 +119,26 @@ def best_weighted(
     largest = np.float32(0)
     for weight in weights:
         largest = max(largest, weight)
-    heap, one, product = np.empty(limit, np.int64), np.empty(1, np.int64), np.empty(1, np.float32)
-    bits = product.view(np.int32)
-    used, start, moved_start = 0, 0, 0
-    while largest > 0 and limit > 0:
-        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, one)
-        row = one[0]
-        if count == 0:
-            break
-        if used == limit:
-            product[0] = largest * (1 + 1e-6) * factors[row]
-            if bits[0] < -(heap[0] >> ROW_BITS):  # not even the largest weight makes it one of the best
+    keys, block = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    most = np.empty(1, np.float32)
+    most_bits = most.view(np.int32)
+    used, worst, start, moved_start, count = 0, 0, 0, 0, BLOCK if largest > 0 and limit > 0 else 0
+    while count == BLOCK:
+        count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, block)
+        if count and worst:
+            most[0] = largest * (1 + 1e-6) * factors[block[0]]
+            if most_bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
                 break
-        if row < len(allowed) and allowed[row]:
-            product[0] = mean_weight(starts, counts, values, weights, row) * factors[row]
-            if product[0] > 0:
-                used = push(heap, used, (-np.int64(bits[0]) << ROW_BITS) | row)
-    return heap[:used]
+        products = weighted_rows(starts, counts, values, weights, factors, block[:count], allowed)
+        bits = products.view(np.int32)
+        for at in range(count):
+            if products[at] > 0:
+                keys[used] = (-np.int64(bits[at]) << ROW_BITS) | block[at]
+                used += 1
+        if used >= 2 * limit:
+            keys[:used] = np.partition(keys[:used], limit - 1)
+            used, worst = limit, keys[limit - 1]
+    return keys[:used] if used <= limit else np.partition(keys[:used], limit - 1)[:limit]
 
 
 @compiled

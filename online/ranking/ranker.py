@@ -96,6 +96,9 @@ class Ranker:
         that fail are left out."""
         everyone, timeout = (models.first, *models.others), max(MIN_MODEL_SECONDS, timeout)
         short = timeout if models.opponent is None else min(timeout, OPPONENT_SECONDS)
+        if len(everyone) == 1:  # most lists: it needs no task of its own
+            model, scores = await self._score(models.first, user_id, item_ids, features, timeout)
+            return Scored(model, scores, {models.key(model): scores})
         calls = (
             self._score(each, user_id, item_ids, features, timeout if each is models.first else short)
             for each in everyone

@@ -1,15 +1,16 @@
 """Re-ranking: diversity, rules, exploration, interleaving. Pure functions: scores of candidates → a slate of indices."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.ids import OuterId
 from features.recall.compiled import NumberArray
+from features.recall.score_order import by_score
 from online.ranking.policy import Policy
 
 POOL = 100
@@ -33,11 +34,6 @@ class Slate:
     teams: dict[int, str] = field(default_factory=dict)
 
 
-def by_score(item_ids: IntArray, scores: FloatArray) -> IntArray:
-    """[n] candidate indices by descending score, ties by id."""
-    return np.asarray(np.lexsort((item_ids, -scores)), np.int64)
-
-
 def rank_shares(item_ids: IntArray, scores: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
     """[n] blended ranks: the weighted mean of each model's rank, as a share from 1 (its first) down to 0. Ranks rather than
     scores, since the models' scores are on different scales (J. Aslam, M. Montague, SIGIR 2001, Borda's count)."""
@@ -56,8 +52,8 @@ def diverse(
     facets_of: Callable[[IntArray], tuple[NumberArray, IntArray]],
     diversity: float,
     size: int,
-) -> list[int]:
-    """All candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
+) -> IntArray:
+    """[n] candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
     score.
 
     facets_of: the facet values of candidates, given their indices, as `FacetTable.of` has them; two items are as alike as the
@@ -79,7 +75,7 @@ def diverse(
         left[best] = False
         chosen.append(int(pool[best]))
         nearest = np.maximum(nearest, unit @ unit[best])
-    return chosen + [int(index) for index in order if int(index) not in set(chosen)]
+    return np.concatenate([np.array(chosen, np.int64), order[~np.isin(order, chosen)]])
 
 
 def team_draft(
@@ -103,15 +99,14 @@ def team_draft(
 def make_slate(
     policy: Policy,
     item_ids: IntArray,
-    order: Sequence[int],
+    order: IntArray,
     size: int,
     rng: Random,
     teams: Mapping[int, str] = MappingProxyType({}),
-    new_items: Collection[int] = (),
+    is_new: BoolArray | None = None,
 ) -> Slate:
-    """Apply the policy's rules and exploration to an order of candidate indices. new_items: indices of new items. The policy
-    names items by their numbers inside."""
-    rules: dict[int, list[str]] = {}
+    """Apply the policy's rules and exploration to an order [n] of candidate indices. is_new: [n] whether a candidate is new in
+    the catalogue; None where none is. The policy names items by their numbers inside."""
     index_of: dict[OuterId, int] = {}
     if policy.pin or policy.bury:
         index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
@@ -119,14 +114,15 @@ def make_slate(
     # One experiment may pin what another buries: the pin wins.
     last = {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
     moved = last.union(first)
-    whole = [*first, *(index for index in order if index not in moved), *(index for index in order if index in last)]
-    for index in moved:
-        rules[index] = ["buried" if index in last else "pinned"]
-    shown, propensities = whole[:size], [1.0] * len(whole[:size])
+    free = order[~np.isin(order, list(moved))] if moved else order
+    buried = [index for index in order.tolist() if index in last] if last else []
+    shown = [*first, *free[:size].tolist(), *buried][:size]
+    rules = {index: ["buried" if index in last else "pinned"] for index in moved}
+    propensities = [1.0] * len(shown)
     # Only the last position is explored, and only if no rule has filled it, so that each probability is known exactly.
     if shown and shown[-1] not in moved:
-        others = [index for index in whole[size:] if index not in moved]
-        taken, propensities[-1], rule = _explored(policy, shown[-1], others, new_items, rng)
+        others = free[len(shown) - len(first) :]
+        taken, propensities[-1], rule = _explored(policy, shown[-1], others, is_new, rng)
         if rule:
             shown[-1] = taken
             rules.setdefault(taken, []).append(rule)
@@ -134,16 +130,15 @@ def make_slate(
 
 
 def _explored(
-    policy: Policy, best: int, others: Sequence[int], new_items: Collection[int], rng: Random
+    policy: Policy, best: int, others: IntArray, is_new: BoolArray | None, rng: Random
 ) -> tuple[int, float, str | None]:
     """(index, its probability, the rule that chose it) for the last position of a list, where `best` would be."""
-    new = [index for index in others if index in new_items]
-    old = [index for index in others if index not in new_items]
-    for_new = policy.newcomers if new else 0.0
-    for_old = (1 - for_new) * policy.explore if old else 0.0
+    new, old = (others[:0], others) if is_new is None else (others[is_new[others]], others[~is_new[others]])
+    for_new = policy.newcomers if len(new) else 0.0
+    for_old = (1 - for_new) * policy.explore if len(old) else 0.0
     draw = rng.random() if for_new or for_old else 1.0
     if draw < for_new:
-        return new[rng.randrange(len(new))], for_new / len(new), "new"
+        return int(new[rng.randrange(len(new))]), for_new / len(new), "new"
     if draw < for_new + for_old:
-        return old[rng.randrange(len(old))], for_old / len(old), "explored"
+        return int(old[rng.randrange(len(old))]), for_old / len(old), "explored"
     return best, 1 - for_new - for_old, None

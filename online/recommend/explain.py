@@ -10,10 +10,10 @@ from features.arrays import FloatArray
 from features.ids import OuterId
 from features.inputs.columns import CROSS_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from features.inputs.signals import SIGNAL_COLUMNS
+from features.recall.score_order import by_score
 from features.types import ItemId
 from online.query import Query
 from online.ranking.features import RawFeatures
-from online.ranking.rerank import by_score
 from online.recommend.recommendation import Recommendation
 
 DIGITS = 6

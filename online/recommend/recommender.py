@@ -23,7 +23,8 @@ from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.moment import Moment
 from features.inputs.signals import RECALL_SIGNALS
-from features.types import Millis
+from features.recall.score_order import by_score
+from features.types import ItemId, Millis
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
@@ -31,7 +32,7 @@ from online.ranking.features import RequestFeatures
 from online.ranking.opponents import Opponent, draw_opponent, draw_shadow
 from online.ranking.policy import Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.ranking.rerank import Slate, by_score, diverse, make_slate, team_draft
+from online.ranking.rerank import Slate, diverse, make_slate, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun, Shown
@@ -123,12 +124,7 @@ class Recommender:
         return Recommendation(
             request_id=uuid.uuid4().hex,
             user_id=request.user_id,
-            items=[
-                self._show(int(found.rows[index]), score, found.channels(index), index, slate, propensity)
-                for index, score, propensity in zip(
-                    slate.candidate_indices, to_json_floats(scores[shown]), slate.propensities, strict=True
-                )
-            ],
+            items=self._show(found, slate, item_ids[shown].tolist(), to_json_floats(scores[shown])),
             ts=ts,
             at=at,
             last_event_ts=user.features.last_ts or None,
@@ -230,21 +226,19 @@ class Recommender:
         """The slate: ordered by score or by interleaving, diversified, with the policy's rules applied."""
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
-        indices: list[int]
         if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
             orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
-            indices, teams = team_draft(orders, list(scored.by_model), size, self._rng)
-            indices += [index for index in order.tolist() if index not in teams]
+            drafted, teams = team_draft(orders, list(scored.by_model), size, self._rng)
+            order = np.array(drafted + [index for index in order.tolist() if index not in teams], np.int64)
         elif policy.diversity and len(item_ids):
             facets = self._items.columns.facets
-            indices = diverse(order, scores, lambda some: facets.of(found.rows[some]), policy.diversity, size)
-        else:
-            indices = order.tolist()
-        new_items = set(np.flatnonzero(np.isin(found.rows, self._items.newest(self._clock.now()))).tolist())
+            order = diverse(order, scores, lambda some: facets.of(found.rows[some]), policy.diversity, size)
+        newest = self._items.newest(self._clock.now())
+        is_new = np.isin(found.rows, newest) if len(newest) else None
         if policy.pin or policy.bury:
             pin, bury = self._items.inside(policy.pin), self._items.inside(policy.bury)
             policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
-        return make_slate(policy, item_ids, indices, size, self._rng, teams, new_items)
+        return make_slate(policy, item_ids, order, size, self._rng, teams, is_new)
 
     def _allowed(self, acted: IntArray, request: Request, policy: Policy, at: Millis) -> BoolArray:
         """[N] False for items that are not available at a time (ms), that the user's acts hide (`acted`: their rows), the caller
@@ -271,14 +265,18 @@ class Recommender:
             allowed &= years <= hide.after
         return allowed
 
-    def _show(
-        self, row: int, score: float, channels: tuple[str, ...], index: int, slate: Slate, propensity: float
-    ) -> Shown:
-        return Shown(
-            item=self._items.item_at(row),
-            score=score,
-            channels=channels,
-            candidate_index=index,
-            propensity=propensity,
-            team=slate.teams.get(index),
-        )
+    def _show(self, found: Candidates, slate: Slate, item_ids: list[ItemId], scores: list[float]) -> list[Shown]:
+        """The items of a slate, given their ids and scores."""
+        return [
+            Shown(
+                item=self._items.item_of(item_id),
+                score=score,
+                channels=found.channels(index),
+                candidate_index=index,
+                propensity=propensity,
+                team=slate.teams.get(index),
+            )
+            for index, item_id, score, propensity in zip(
+                slate.candidate_indices, item_ids, scores, slate.propensities, strict=True
+            )
+        ]

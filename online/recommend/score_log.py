@@ -15,10 +15,10 @@ from features.contracts.scores import InterleavedList, ScoreRecord, ShadowList, 
 from features.engines.kafka_address import KafkaAddress
 from features.errors import MartletError
 from features.keys import SCORES
+from features.recall.score_order import by_score
 from features.types import ItemId
 from online.kafka.producer import KafkaConnection
 from online.model_client.live_models import LiveModel
-from online.ranking.rerank import by_score
 from online.recommend.impression import user_of
 from online.recommend.recommendation import Recommendation, ShadowRun
 from online.support import metrics

@@ -182,8 +182,11 @@ class ItemStore:
         }
 
     def item_at(self, row: int) -> Item:
-        """The item in a row; only its id and a made-up title if the catalogue does not have it."""
-        item_id = int(self.columns.ids[row])
+        """The item in a row, as `item_of`."""
+        return self.item_of(int(self.columns.ids[row]))
+
+    def item_of(self, item_id: ItemId) -> Item:
+        """An item; only its id and a made-up title if the catalogue does not have it."""
         return self.catalogue.get(item_id) or Item(item_id, self.title_of(item_id))
 
     def totals(self, row: int) -> ItemTotals:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from features.arrays import FloatArray, IntArray
 from features.inputs.facet_table import FacetTable
 from features.recall.compiled import NumberArray
+from features.recall.score_order import by_score
 from online.ranking.policy import Policy
-from online.ranking.rerank import by_score, diverse, make_slate, rank_shares, team_draft
+from online.ranking.rerank import diverse, make_slate, rank_shares, team_draft
 
 
 def facets_of(genres: FloatArray) -> Callable[[IntArray], tuple[NumberArray, IntArray]]:
@@ -45,22 +46,33 @@ def test_without_diversity_the_order_is_by_score() -> None:
     scores, ids = np.array([0.2, 0.9, 0.9, 0.5], np.float32), np.array([5, 8, 7, 1])
     order = by_score(ids, scores)
     assert order.tolist() == [2, 1, 3, 0]
-    assert diverse(order, scores, facets_of(np.ones((4, 1), np.float32)), 0.0, 4) == order.tolist()
+    assert diverse(order, scores, facets_of(np.ones((4, 1), np.float32)), 0.0, 4).tolist() == order.tolist()
+
+
+@given(some_scores, st.integers(0, 1000), st.sampled_from([0.5, 1e9]))
+def test_an_order_is_by_score_and_then_by_id(values: list[float], seed: int, high: float) -> None:
+    rng = np.random.default_rng(seed)
+    scores, ids = (
+        (np.array(values, np.float32) - np.float32(0.5)) * np.float32(high),
+        rng.permutation(len(values)) << 40,
+    )
+    scores[rng.random(len(scores)) < 0.3] = scores[0] * 0
+    assert by_score(ids, scores).tolist() == np.lexsort((ids, -scores)).tolist()
 
 
 def test_diversity_brings_up_what_is_unlike_the_first() -> None:
     scores, ids = np.array([0.9, 0.85, 0.8, 0.5, 0.0], np.float32), np.arange(5)
     genres = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
-    assert diverse(by_score(ids, scores), scores, facets_of(genres), 0.5, 5)[:2] == [0, 3]
+    assert diverse(by_score(ids, scores), scores, facets_of(genres), 0.5, 5)[:2].tolist() == [0, 3]
 
 
 def test_rules_move_items() -> None:
     ids = np.array([10, 11, 12, 13])
-    made = make_slate(Policy(pin=(13, 99), bury=(10,)), ids, [0, 1, 2, 3], 4, Random(1))
+    made = make_slate(Policy(pin=(13, 99), bury=(10,)), ids, np.arange(4), 4, Random(1))
     assert ids[made.candidate_indices].tolist() == [13, 11, 12, 10]
     assert made.rules == {3: ["pinned"], 0: ["buried"]}
     assert made.propensities == [1.0] * 4
-    both = make_slate(Policy(pin=(13,), bury=(13, 10)), ids, [0, 1, 2, 3], 4, Random(1))  # of two experiments
+    both = make_slate(Policy(pin=(13,), bury=(13, 10)), ids, np.arange(4), 4, Random(1))  # of two experiments
     assert ids[both.candidate_indices].tolist() == [13, 11, 12, 10]
     assert both.rules == {3: ["pinned"], 0: ["buried"]}
 
@@ -68,13 +80,13 @@ def test_rules_move_items() -> None:
 def test_a_place_that_a_rule_has_filled_is_not_explored() -> None:
     ids, rng = np.arange(8), Random(5)
     policy = Policy(pin=(4, 5), explore=1.0)
-    assert {tuple(make_slate(policy, ids, list(range(8)), 2, rng).candidate_indices) for _ in range(50)} == {(4, 5)}
+    assert {tuple(make_slate(policy, ids, ids, 2, rng).candidate_indices) for _ in range(50)} == {(4, 5)}
 
 
 def test_what_is_buried_is_not_explored() -> None:
     ids, rng = np.arange(8), Random(5)
     policy = Policy(bury=(5, 6), explore=1.0, newcomers=1.0)
-    lasts = {make_slate(policy, ids, list(range(8)), 4, rng, new_items={6}).candidate_indices[-1] for _ in range(500)}
+    lasts = {make_slate(policy, ids, ids, 4, rng, is_new=ids == 6).candidate_indices[-1] for _ in range(500)}
     assert lasts == {4, 7}
 
 
@@ -83,14 +95,14 @@ def test_exploration_is_as_probable_as_it_says() -> None:
     propensities: dict[int, float] = {}
     rng = Random(5)
     for _ in range(20_000):
-        made = make_slate(Policy(explore=0.4), ids, list(range(8)), size, rng)
+        made = make_slate(Policy(explore=0.4), ids, ids, size, rng)
         assert made.candidate_indices[:3] == [0, 1, 2]
         counts[made.candidate_indices[3]] += 1
         propensities[made.candidate_indices[3]] = made.propensities[3]
     assert sum(propensities.values()) == pytest.approx(1)
     for index, propensity in propensities.items():
         assert counts[index] / 20_000 == pytest.approx(propensity, abs=0.015)
-    assert make_slate(Policy(explore=1.0), ids, list(range(8)), 8, rng).candidate_indices == list(
+    assert make_slate(Policy(explore=1.0), ids, ids, 8, rng).candidate_indices == list(
         range(8)
     )  # nothing is left to try
 
@@ -100,7 +112,7 @@ def test_new_items_get_the_last_place_as_often_as_the_policy_says() -> None:
     propensities: dict[int, float] = {}
     rng = Random(5)
     for _ in range(20_000):
-        made = make_slate(Policy(newcomers=0.3, explore=0.5), ids, list(range(8)), 4, rng, new_items={1, 5, 7})
+        made = make_slate(Policy(newcomers=0.3, explore=0.5), ids, ids, 4, rng, is_new=np.isin(ids, (1, 5, 7)))
         counts[(made.rules.get(made.candidate_indices[3]) or ["best"])[0]] += 1
         propensities[made.candidate_indices[3]] = made.propensities[3]
     assert propensities == pytest.approx({5: 0.15, 7: 0.15, 4: 0.35 / 2, 6: 0.35 / 2, 3: 0.35})
