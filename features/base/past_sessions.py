@@ -74,7 +74,8 @@ class PastSessions:
             shared = shared.take(np.argpartition(-shared[0], SAMPLE)[:SAMPLE], axis=1)  # the newest
         order = np.argsort((-shared[1] << 32) - shared[0])[:NEIGHBOURS]  # of those as much alike the newest
         numbers, likeness, ago = shared.take(order, axis=1)
-        sums = numbers, likeness / ago, self._starts, self._members, allowed
+        size = len(self._with_item_starts) - 1
+        sums = numbers, likeness / ago, self._starts, self._members, size, allowed
         return member_sums(*sums, room.sums, room.first, room.touched)
 
 

@@ -91,7 +91,7 @@ def whole_column(values: IntArray | BoolArray | Sequence[int]) -> Column:
     (Column(kind='<u1', data=b'\\x01\\xff'), Column(kind='<i4', data=b'\\xff\\xff\\xff\\xff'))
     """
     array = np.asarray(values, np.int64)
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    low, high = (array.min(), array.max()) if array.size else (0, 0)
     kind = next(each for each, (least, most) in _WHOLE.items() if least <= low and high <= most)
     return Column(kind, array.astype(kind).tobytes())
 

@@ -26,8 +26,8 @@ def newest_known(
 
 @compiled
 def blend(stored: IntArray, fades: DoubleArray, kinds: DoubleArray) -> FloatArray:
-    """[3, K] tastes by half-life, of stored ones [K, 10]: a time, then a weight for each kind and half-life. fades: [3] what makes
-    events of the weights of a half-life; kinds: [3] what an event of a kind counts. They are shares of all its events."""
+    """[3, K] tastes by half-life, of stored ones [K, 10]: a time, then a weight for each kind and half-life. fades: [3] what
+    makes events of the weights of a half-life; kinds: [3] what an event of a kind counts. They are shares of all its events."""
     out = np.zeros((3, len(stored)), np.float32)
     for half_life in range(3):
         total = 0.0

@@ -4,6 +4,7 @@ L = 20, the events that a user's features keep (`UserFeatures.recent`); shorter 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -42,12 +43,12 @@ def history_of(recent: Recent, at: int) -> tuple[IntArray, IntArray, IntArray]:
 
     A gap stands before its event: gaps[0] is that of the first event shown, which is none, the last one is that up to `at`.
     """
-    recent = recent[-LENGTH:]
-    before = LENGTH - len(recent)
-    times = [ts for _, ts, _, _ in recent]
-    items = [NOTHING] * before + [item_id for item_id, _, _, _ in recent]
-    marks = [0] * before + [mark_of(kind, centi) for _, _, kind, centi in recent]
-    after = [*times[1:], at] if recent else []
-    gaps = [gap_of(then - ts) for ts, then in zip(times, after, strict=True)]
-    gaps = [0] * (LENGTH + 1 - len(gaps)) + gaps
-    return np.array(items, np.int64), np.array(marks, np.int64), np.array(gaps, np.int64)
+    out = np.zeros(3 * LENGTH + 1, np.int64)
+    items, marks, gaps = out[:LENGTH], out[LENGTH : 2 * LENGTH], out[2 * LENGTH :]
+    items[:] = NOTHING
+    if recent := recent[-LENGTH:]:
+        item_ids, times, kinds, centis = zip(*recent, strict=True)
+        items[-len(recent) :] = item_ids
+        marks[-len(recent) :] = list(map(mark_of, kinds, centis))
+        gaps[-len(recent) :] = [gap_of(then - ts) for ts, then in pairwise((*times, at))]
+    return items, marks, gaps

@@ -82,13 +82,10 @@ def model_inputs(
     """The named inputs, one row a candidate; of those of OF_USER that are in `shared` one row for all, where `raw` has one.
     signals: how many columns of signals the version takes, fewer where it was trained before the last ones were appended.
     Raises ValueError for a name that is not of INPUT_NAMES, or columns that are not those of the maps."""
-    made = {name: _made(name, maps, raw, name in shared) for name in names}
-    if "signals" in made:
-        made["signals"] = made["signals"][:, :signals]
-    return {name: np.ascontiguousarray(values) for name, values in made.items()}
+    return {name: np.ascontiguousarray(_made(name, maps, raw, name in shared, signals)) for name in names}
 
 
-def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArray[np.generic]:
+def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool, signals: int) -> npt.NDArray[np.generic]:
     n = 1 if shared and len(raw.users) == 1 else len(raw.item_ids)
     match name:
         case "userId":
@@ -105,8 +102,8 @@ def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool) -> npt.NDArr
             return normalise(cross, maps.cross_mean, maps.cross_std)
         case "history" | "history_marks" | "history_gaps" if raw.history is not None:
             part = raw.history[HISTORY_INPUTS.index(name)]
-            return np.broadcast_to(part, (n, part.shape[-1]))
+            return part.reshape(1, -1) if n == 1 else np.broadcast_to(part, (n, part.shape[-1]))
         case "signals" if raw.signals is not None:
-            return raw.signals
+            return raw.signals[:, :signals]
     width_of(name, ())  # complains of a name that is none
     raise ValueError(f"the input {name!r} was not made ready")

@@ -4,7 +4,7 @@ import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
 from features.recall.compiled import NumberArray, compiled
-from features.recall.sparse import add, take_sums
+from features.recall.sparse import add, take_all_sums, take_sums
 
 
 @compiled
@@ -49,13 +49,21 @@ def member_sums(
     weights: DoubleArray,
     starts: IntArray,
     members: NumberArray,
+    size: int,
     allowed: BoolArray,
     sums: DoubleArray,
     marks: NumberArray,
     touched: IntArray,
 ) -> IntArray:
-    """Keys of the sums of the weights of the sessions, by their numbers, that a row is a member of."""
-    used = 0
+    """Keys of the sums of the weights of the sessions, by their numbers, that a row is a member of; there are `size` rows."""
+    used, adds = 0, 0
+    for number in numbers:
+        adds += starts[number + 1] - starts[number]
+    if adds >= size:
+        for at in range(len(numbers)):
+            for index in range(starts[numbers[at]], starts[numbers[at] + 1]):
+                sums[members[index]] += weights[at]
+        return take_all_sums(sums, size, allowed)
     for at in range(len(numbers)):
         for index in range(starts[numbers[at]], starts[numbers[at] + 1]):
             used = add(sums, marks, touched, used, members[index], weights[at])

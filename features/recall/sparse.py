@@ -79,6 +79,16 @@ def take_sums(sums: DoubleArray, marks: NumberArray, touched: IntArray, count: i
 
 
 @compiled
+def take_all_sums(sums: DoubleArray, size: int, allowed: BoolArray) -> IntArray:
+    """The keys of the first `size` rows, as `take_sums` of those that are touched; for where so much was added that most are."""
+    values = np.empty(size, np.float32)
+    for row in range(size):
+        values[row] = sums[row]
+        sums[row] = 0.0
+    return keys_of(np.arange(size), values, allowed)
+
+
+@compiled
 def run_sums(
     starts: IntArray,
     counts: IntArray,
@@ -93,7 +103,17 @@ def run_sums(
 ) -> IntArray:
     """Keys of the sums of the weights of all neighbours of `rows` [k], each times its row's share. The neighbours of a row are
     others[starts[row]], … (counts[row] of them); a row beyond `starts` has none."""
-    used = 0
+    used, adds = 0, 0
+    for row in rows:
+        if row < len(starts):
+            adds += counts[row]
+    if adds >= len(starts):
+        for at in range(len(rows)):
+            row = rows[at]
+            if row < len(starts):
+                for index in range(starts[row], starts[row] + counts[row]):
+                    sums[others[index]] += np.float32(weights[index] * shares[at])
+        return take_all_sums(sums, len(starts), allowed)
     for at in range(len(rows)):
         row = rows[at]
         if row >= len(starts):

@@ -58,10 +58,10 @@ class ChannelRunner:
         quotas: Mapping[str, int],
         seconds: float = inf,
         clock: Callable[[], float] = time.thread_time,
+        wall: Callable[[], float] = time.monotonic,
     ) -> None:
         self._query, self._limit, self._quotas = query, limit, quotas
-        self._seconds, self._clock = seconds, clock
-        self._used = 0.0
+        self._left, self._clock, self._wall = seconds, clock, wall
         self._orders = query.orders
         self._failed: list[str] = []
         self._left_out: list[str] = []
@@ -69,10 +69,10 @@ class ChannelRunner:
     def run(self, channels: Sequence[Recall]) -> None:
         """Run channels one after the other. A channel that fails is skipped; once the time is used up so are all others, if any
         candidate was found. A channel with quota 0 runs too, since rankers read its signal."""
-        began = self._clock()
+        began, wall = self._clock(), self._wall()
         for channel in channels:
             order = NONE
-            if self._used > self._seconds and any(map(len, self._orders.values())):
+            if self._is_over(began, wall) and any(map(len, self._orders.values())):
                 self._left_out.append(channel.name)
             else:
                 try:
@@ -88,9 +88,12 @@ class ChannelRunner:
                     logger.exception("recall channel %s failed", channel.name)
                     self._failed.append(channel.name)
             self._orders[channel.name] = order
-            ended = self._clock()
-            self._used += ended - began
-            began = ended
+        self._left -= self._clock() - began
+
+    def _is_over(self, began: float, wall: float) -> bool:
+        """Whether the time is used up, of a run that began then by both clocks. The processor's is a call of the kernel, which
+        costs more than some channels do: it is asked once as much wall time is over."""
+        return self._wall() - wall > self._left and self._clock() - began > self._left
 
     def merged(self) -> Candidates:
         """The `limit` best-ranked of all rows found."""

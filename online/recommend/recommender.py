@@ -6,8 +6,8 @@ caller's own candidates stay in the caller's order; in the end it is popularity 
 
 import asyncio
 import contextlib
+import secrets
 import time
-import uuid
 from dataclasses import replace
 from random import Random
 
@@ -122,7 +122,7 @@ class Recommender:
         slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
         shown = np.asarray(slate.candidate_indices, np.int64)
         return Recommendation(
-            request_id=uuid.uuid4().hex,
+            request_id=secrets.token_hex(16),
             user_id=request.user_id,
             items=self._show(found, slate, item_ids[shown].tolist(), to_json_floats(scores[shown])),
             ts=ts,

@@ -175,7 +175,9 @@ def test_without_the_users_vector_the_tower_fails_and_is_named(base: Base) -> No
 def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty(base: Base) -> None:
     query = query_for(ItemStore(base), UserFeatures(99))
     ticks = itertools.count()
-    runner = ChannelRunner(query, 20, {}, seconds=0.5, clock=lambda: float(next(ticks)))
+    runner = ChannelRunner(
+        query, 20, {}, seconds=0.5, clock=lambda: float(next(ticks)), wall=lambda: float(next(ticks))
+    )
     runner.run(CORE_CHANNELS)
     found = runner.merged()
     assert len(found.rows) == 20
@@ -187,7 +189,8 @@ def test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empt
 def test_a_process_that_stands_still_leaves_no_channel_out(base: Base) -> None:
     """Time passes at each look at the wall's clock, none of the processor's."""
     query = query_for(ItemStore(base), UserFeatures(99))
-    runner = ChannelRunner(query, 20, {}, seconds=0.5, clock=lambda: 7.0)
+    ticks = itertools.count()
+    runner = ChannelRunner(query, 20, {}, seconds=0.5, clock=lambda: 7.0, wall=lambda: float(next(ticks)))
     runner.run(CORE_CHANNELS)
     assert runner.merged().left_out == ()
 
