@@ -195,7 +195,7 @@ def _rows(where: str, column: Column, size: int) -> list[list[float]]:
 
 
 def _whole(where: str, column: Column) -> list[int]:
-    values: list[int] = _array(where, column, _WHOLE).tolist()
+    values: list[int] = _array(where, column, tuple(_WHOLE)).tolist()
     return values
 
 
