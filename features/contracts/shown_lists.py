@@ -92,7 +92,7 @@ def whole_column(values: IntArray | BoolArray | Sequence[int]) -> Column:
     """
     array = np.asarray(values, np.int64)
     low, high = (array.min(), array.max()) if array.size else (0, 0)
-    kind = next(each for each, (least, most) in _WHOLE.items() if least <= low and high <= most)
+    kind = next(each for each, (lower, upper) in _WHOLE.items() if lower <= low and high <= upper)
     return Column(kind, array.astype(kind).tobytes())
 
 

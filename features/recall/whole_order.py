@@ -120,14 +120,14 @@ def best_weighted(
     for weight in weights:
         largest = max(largest, weight)
     keys, block = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64)
-    most = np.empty(1, np.float32)
-    most_bits = most.view(np.int32)
+    bound = np.empty(1, np.float32)
+    bound_bits = bound.view(np.int32)
     used, worst, start, moved_start, count = 0, 0, 0, 0, BLOCK if largest > 0 and limit > 0 else 0
     while count == BLOCK:
         count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, block)
         if count and worst:
-            most[0] = largest * (1 + 1e-6) * factors[block[0]]
-            if most_bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
+            bound[0] = largest * (1 + 1e-6) * factors[block[0]]
+            if bound_bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
                 break
         products = weighted_rows(starts, counts, values, weights, factors, block[:count], allowed)
         bits = products.view(np.int32)

@@ -208,15 +208,15 @@ FAULTS: Final = (
     Fault(
         "a history's gap is that of the event before",
         "features/inputs/history.py",
-        "after = [*times[1:], at] if recent else []",
-        "after = times",
+        "in pairwise((*times, at))]",
+        "in pairwise((times[0], *times))]",
         ("test_it_is_padded_on_the_left_and_gaps_stand_before_their_events",),
     ),
     Fault(
         "a history shows the oldest events",
         "features/inputs/history.py",
-        "recent = recent[-LENGTH:]",
-        "recent = recent[:LENGTH]",
+        "if recent := recent[-LENGTH:]:",
+        "if recent := recent[:LENGTH]:",
         ("test_the_newest_events_are_the_history",),
     ),
     Fault(

@@ -100,9 +100,16 @@ FAULTS: Final = (
     Fault(
         "channels are asked when the time is over",
         MERGE,
-        "if self._used > self._seconds and any(",
+        "if self._is_over(began, wall) and any(",
         "if False and any(",
         ("test_when_the_time_is_over_the_rest_is_skipped_and_named_but_no_list_is_empty",),
+    ),
+    Fault(
+        "a process that stood still leaves channels out",
+        MERGE,
+        "return self._wall() - wall > self._left and self._clock() - began > self._left",
+        "return self._wall() - wall > self._left",
+        ("test_a_process_that_stands_still_leaves_no_channel_out",),
     ),
     Fault(
         "a job with nothing to read is taken for one that reads nothing",

@@ -119,10 +119,17 @@ FAULTS: Final = (
     ),
     Fault(
         "ties of scores are by falling id",
-        "online/ranking/rerank.py",
-        "np.lexsort((item_ids, -scores))",
-        "np.lexsort((-item_ids, -scores))",
-        ("test_without_diversity_the_order_is_by_score",),
+        "features/recall/score_order.py",
+        "and ids[order[at - 1]] > ids[order[at]]:",
+        "and ids[order[at - 1]] < ids[order[at]]:",
+        ("test_without_diversity_the_order_is_by_score", "test_an_order_is_by_score_and_then_by_id"),
+    ),
+    Fault(
+        "scores below 0 stand in the order of their bits",
+        "features/recall/score_order.py",
+        "bits[at] ^ 0x7FFFFFFF",
+        "bits[at]",
+        ("test_an_order_is_by_score_and_then_by_id",),
     ),
     Fault(
         "diversity prefers what is alike",
@@ -267,8 +274,8 @@ FAULTS: Final = (
     Fault(
         "a walk by weight ends too early",
         "features/recall/whole_order.py",
-        "if bits[0] < -(heap[0] >> ROW_BITS):",
-        "if product[0] < 5:",
+        "if bound_bits[0] < -(worst >> ROW_BITS):",
+        "if bound[0] < 5:",
         ("test_the_best_by_weight_are_those_of_all_rows",),
     ),
     Fault(
@@ -309,8 +316,8 @@ FAULTS: Final = (
     Fault(
         "a rank is one too good",
         "features/recall/sparse.py",
-        "1 / np.log2(1.0 + rank) if rank else 0.0",
-        "1 / np.log2(0.0 + rank) if rank > 1 else rank",
+        "ranks[best[at]] = at + 1",
+        "ranks[best[at]] = at",
         ("test_signals_are_what_their_definitions_say",),
     ),
     Fault(
@@ -330,8 +337,15 @@ FAULTS: Final = (
     Fault(
         "values newer than a taste weigh what lies behind it in memory",
         "features/recall/whole_order.py",
-        "        if values[at] < len(weights):",
-        "        if values[at] + 1:",
+        "if values[index] < len(weights):",
+        "if values[index] + 1:",
         ("test_what_changes_of_items_after_a_signal_was_found_is_read_as_it_is",),
+    ),
+    Fault(
+        "sums of all rows stay for the next list",
+        "features/recall/sparse.py",
+        "        values[row] = sums[row]\n        sums[row] = 0.0",
+        "        values[row] = sums[row]",
+        ("test_where_most_rows_are_touched_the_sums_are_the_same",),
     ),
 )

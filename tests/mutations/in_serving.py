@@ -152,15 +152,15 @@ FAULTS = (
     Fault(
         "a walk along a kept order shows what is hidden",
         "features/recall/whole_order.py",
-        "if one[0] < len(allowed) and allowed[one[0]]:",
-        "if one[0] < len(allowed):",
+        "if used < limit and row < len(allowed) and allowed[row]:",
+        "if used < limit and row < len(allowed):",
         ("test_a_walk_goes_as_far_as_it_has_to",),
     ),
     Fault(
         "a walk by weight takes the first that it finds",
         "features/recall/whole_order.py",
-        "if key < heap[0]:",
-        "if False:",
+        "used, worst = limit, keys[limit - 1]",
+        "used, worst = 0, keys[limit - 1]",
         ("test_the_best_by_weight_are_those_of_all_rows",),
     ),
     Fault(

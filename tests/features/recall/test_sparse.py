@@ -88,3 +88,17 @@ def test_a_run_and_a_table_of_neighbours_give_their_weights_times_shares(
     rows, shares = rows[within], shares[within]
     assert plain(table_sums(*table, rows, shares, allowed, room.sums, room.first, room.touched)) == expected
     assert left_clear(room)
+
+
+def test_where_most_rows_are_touched_the_sums_are_the_same() -> None:
+    """A run of neighbours as long as the catalogue, twice, and a table, which adds as for a few rows."""
+    rng, room = np.random.default_rng(5), scratch(SIZE)
+    others = np.array([rng.permutation(SIZE)[:12] for _ in range(SIZE)], np.int32)
+    weights = rng.integers(-3, 9, (SIZE, 12)).astype(np.float32)
+    rows, shares, allowed = np.array([3, 7, SIZE + 2]), np.array([1, 0.5, 1], np.float32), rng.random(SIZE - 2) < 0.8
+    runs = np.arange(SIZE) * 12, np.full(SIZE, 12), others.ravel(), weights.ravel()
+    expected = plain(table_sums(others, weights, rows[:2], shares[:2], allowed, room.sums, room.first, room.touched))
+    for _ in range(2):
+        assert plain(run_sums(*runs, rows, shares, allowed, room.sums, room.first, room.touched)) == expected
+    assert left_clear(room)
+    assert len(expected) > 5
