@@ -61,7 +61,7 @@ class Relations:
         (`features.recall.sparse`) of those above 0."""
         room = scratch(len(self._at))
         sums = self._at, self._count, self._others, self._weights, rows, shares, allowed
-        return run_sums(*sums, room.sums, room.first, room.touched)
+        return run_sums(*sums, room.sums, room.touched)
 
 
 def rows_of(ids: IntArray, rows: IntArray, order: IntArray) -> tuple[IntArray, BoolArray]:

@@ -76,7 +76,7 @@ class PastSessions:
         numbers, likeness, ago = shared.take(order, axis=1)
         size = len(self._with_item_starts) - 1
         sums = numbers, likeness / ago, self._starts, self._members, size, allowed
-        return member_sums(*sums, room.sums, room.first, room.touched)
+        return member_sums(*sums, room.sums, room.touched)
 
 
 def _fit_together(items: IntArray, ends: IntArray, starts: IntArray, members: IntArray) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import FloatArray, IntArray
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.rows_by_value import RowsByValue
 from features.recall.compiled import NumberArray
@@ -113,10 +113,12 @@ class FacetTable:
         """The values of each row, by their numbers, as they stand until the next `put`."""
         return Runs(self._starts, self._counts, self._values)
 
-    def rows_having(self, numbers: IntArray, limit: int) -> IntArray | None:
-        """The rows that have one of the values with these numbers, and perhaps some that have none, each once and in no order;
-        None where there are more than `limit`."""
-        return self._by_value.having(numbers, limit, self.runs, len(self.names))
+    def best_having(
+        self, weights: FloatArray, factors: FloatArray, allowed: BoolArray, limit: int, max_rows: int
+    ) -> IntArray | None:
+        """Keys (`features.recall.sparse`), in no order, of allowed rows by the mean weights [V] of their values times their
+        factors [N], the best `limit` among them; None where more than `max_rows` rows have a value with a weight."""
+        return self._by_value.best(self.runs, len(self.names), max_rows, weights, factors, allowed, limit)
 
     def columns_of(self, vocabulary: Vocabulary) -> NumberArray:
         """[V] the column of each value, by number."""

@@ -66,7 +66,7 @@ class Together:
     def spread(self, rows: IntArray, shares: FloatArray, allowed: BoolArray) -> IntArray:
         """As `Relations.spread`."""
         room = scratch(len(self._others))
-        return table_sums(self._others, self._shares, rows, shares, allowed, room.sums, room.first, room.touched)
+        return table_sums(self._others, self._shares, rows, shares, allowed, room.sums, room.touched)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ whichever is the shorter way."""
 from math import isqrt
 from typing import Final
 
-import numpy as np
-
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.inputs.facet_table import FacetTable
-from features.recall.sparse import best, keys_of
-from features.recall.whole_order import WholeOrder, weighted_rows
+from features.recall.sparse import best
+from features.recall.whole_order import WholeOrder
 
 DEPTH: Final = 10
 """A walk along what is popular meets `limit` items with a liked value after some limit * all items / those that have one, and
@@ -28,7 +26,7 @@ def popular_by_taste(
     """The first `limit` allowed rows by the mean weight of their facet values, times the row's factor [N], where that is above 0;
     ties by row. weights: [V], 0 or more, of each value by number; factors never rise along the order `popular`."""
     max_rows = isqrt(depth * limit * len(factors))
-    rows = facets.rows_having(np.flatnonzero(weights), max_rows)
-    if rows is None:
+    keys = facets.best_having(weights, factors, allowed, limit, max_rows)
+    if keys is None:
         return popular.best_weighted(facets.runs, weights, factors, allowed, limit)
-    return best(keys_of(rows, weighted_rows(*facets.runs, weights, factors, rows, allowed), allowed), limit)
+    return best(keys, limit)

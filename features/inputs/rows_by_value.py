@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import IntArray
+from features.arrays import BoolArray, FloatArray, IntArray
 from features.recall.compiled import NumberArray, compiled, scratch
-from features.recall.whole_order import Runs
+from features.recall.sparse import ROW_BITS
+from features.recall.whole_order import BLOCK, Runs, highest, keep_best
 
 CHANGED: Final = 1024
 CHANGED_SHARE: Final = 64
@@ -45,25 +46,69 @@ def how_many(bounds: IntArray, numbers: IntArray) -> int:
 
 
 @compiled
-def distinct_rows(
-    bounds: IntArray, rows: NumberArray, numbers: IntArray, changed: IntArray, marks: NumberArray
+def is_first_of(
+    number: int, row: int, starts: IntArray, counts: NumberArray, values: NumberArray, weights: FloatArray
+) -> bool:
+    """Whether a value is the first one of its row that has a weight: by the others of them the row is met, too."""
+    for index in range(starts[row], starts[row] + counts[row]):
+        if values[index] < len(weights) and weights[values[index]] > 0:
+            return bool(values[index] == number)
+    return False
+
+
+@compiled
+def best_having(
+    bounds: IntArray,
+    by_value: NumberArray,
+    numbers: IntArray,
+    changed: IntArray,
+    marks: NumberArray,
+    starts: IntArray,
+    counts: NumberArray,
+    values: NumberArray,
+    weights: FloatArray,
+    factors: FloatArray,
+    allowed: BoolArray,
+    limit: int,
 ) -> IntArray:
-    """The rows that have one of the values, and those that have changed, each once. marks: all 0, before and after."""
-    out = np.empty(how_many(bounds, numbers) + len(changed), np.int64)
-    used = 0
+    """Keys as `features.recall.whole_order.best_weighted` gives, of the rows that have one of the values, by their numbers: those
+    that have a weight. changed: rows whose values may be others than in `by_value`. marks: all 0, before and after."""
+    keys, block, bound = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(1, np.float32)
+    bits, largest = bound.view(np.int32), highest(weights)
+    used, worst, count = 0, 0, 0
+    if largest == 0 or limit == 0:
+        return keys[:0]
     for row in changed:
-        if not marks[row]:
-            marks[row], out[used] = 1, row
-            used += 1
+        if marks[row]:
+            continue
+        marks[row], block[count] = 1, row
+        count += 1
+        if count == BLOCK:
+            used, worst = keep_best(keys, used, worst, block, starts, counts, values, weights, factors, allowed, limit)
+            count = 0
     for number in numbers:
-        if number + 1 < len(bounds):
-            for at in range(bounds[number], bounds[number + 1]):
-                if not marks[rows[at]]:
-                    marks[rows[at]], out[used] = 1, rows[at]
-                    used += 1
-    for at in range(used):
-        marks[out[at]] = 0
-    return out[:used]
+        if number + 1 >= len(bounds):
+            continue
+        for at in range(bounds[number], bounds[number + 1]):
+            row = by_value[at]
+            if row >= len(allowed) or not allowed[row]:
+                continue
+            bound[0] = largest * factors[row]
+            if bits[0] < -(worst >> ROW_BITS) or marks[row]:
+                continue
+            if not is_first_of(number, row, starts, counts, values, weights):
+                continue
+            block[count] = row
+            count += 1
+            if count == BLOCK:
+                used, worst = keep_best(
+                    keys, used, worst, block, starts, counts, values, weights, factors, allowed, limit
+                )
+                count = 0
+    used, worst = keep_best(keys, used, worst, block[:count], starts, counts, values, weights, factors, allowed, limit)
+    for row in changed:
+        marks[row] = 0
+    return keys[:used]
 
 
 class RowsByValue:
@@ -79,14 +124,25 @@ class RowsByValue:
         if self._bounds is not None:
             self._changed.append(row)
 
-    def having(self, numbers: IntArray, limit: int, runs: Runs, values: int) -> IntArray | None:
-        """Returns the rows that have one of the values with these numbers, and perhaps some that have none, each once and in no
-        order; None where there are more than `limit`. runs, values: of the table as it is, and how many values it knows."""
-        size = len(runs.counts)
-        if self._bounds is None or len(self._changed) > max(CHANGED, size // CHANGED_SHARE):
-            self._bounds, self._rows = inverted(*runs, values)
+    def best(
+        self,
+        runs: Runs,
+        size: int,
+        max_rows: int,
+        weights: FloatArray,
+        factors: FloatArray,
+        allowed: BoolArray,
+        limit: int,
+    ) -> IntArray | None:
+        """Returns keys as `best_having`; None where more than `max_rows` rows have a value with a weight. runs: of the table as
+        it is; size: how many values it knows."""
+        rows, numbers = len(runs.counts), np.flatnonzero(weights)
+        if self._bounds is None or len(self._changed) > max(CHANGED, rows // CHANGED_SHARE):
+            self._bounds, self._rows = inverted(*runs, size)
             self._changed = array("q")
-        if how_many(self._bounds, numbers) + len(self._changed) > limit:
+        if how_many(self._bounds, numbers) + len(self._changed) > max_rows:
             return None
         changed = np.array(self._changed, np.int64)
-        return distinct_rows(self._bounds, self._rows, numbers, changed, scratch(size).first)
+        return best_having(
+            self._bounds, self._rows, numbers, changed, scratch(rows).first, *runs, weights, factors, allowed, limit
+        )

@@ -4,7 +4,7 @@ import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
 from features.recall.compiled import NumberArray, compiled
-from features.recall.sparse import add, take_all_sums, take_sums
+from features.recall.sparse import take_all_sums, take_sums
 
 
 @compiled
@@ -52,19 +52,18 @@ def member_sums(
     size: int,
     allowed: BoolArray,
     sums: DoubleArray,
-    marks: NumberArray,
     touched: IntArray,
 ) -> IntArray:
     """Keys of the sums of the weights of the sessions, by their numbers, that a row is a member of; there are `size` rows."""
     used, adds = 0, 0
     for number in numbers:
         adds += starts[number + 1] - starts[number]
-    if adds >= size:
-        for at in range(len(numbers)):
-            for index in range(starts[numbers[at]], starts[numbers[at] + 1]):
-                sums[members[index]] += weights[at]
-        return take_all_sums(sums, size, allowed)
+    many = adds >= size
     for at in range(len(numbers)):
         for index in range(starts[numbers[at]], starts[numbers[at] + 1]):
-            used = add(sums, marks, touched, used, members[index], weights[at])
-    return take_sums(sums, marks, touched, used, allowed)
+            row = members[index]
+            if not many and sums[row] == 0:
+                touched[used] = row
+                used += 1
+            sums[row] += weights[at]
+    return take_all_sums(sums, size, allowed) if many else take_sums(sums, touched, used, allowed)

@@ -53,28 +53,14 @@ def divided(keys: IntArray, divisors: FloatArray) -> IntArray:
 
 
 @compiled
-def add(
-    sums: DoubleArray, marks: NumberArray, touched: IntArray, used: int, row: int, value: float | np.float32
-) -> int:
-    """Add a value to a row's sum; a row that has none yet is marked, and put after the first `used` touched ones. Returns how
-    many are touched now."""
-    sums[row] += value
-    if marks[row]:
-        return used
-    marks[row] = 1
-    touched[used] = row
-    return used + 1
-
-
-@compiled
-def take_sums(sums: DoubleArray, marks: NumberArray, touched: IntArray, count: int, allowed: BoolArray) -> IntArray:
-    """The keys of the first `count` touched rows, of those that are allowed; the sums and marks of all of them are cleared."""
+def take_sums(sums: DoubleArray, touched: IntArray, count: int, allowed: BoolArray) -> IntArray:
+    """The keys of the first `count` touched rows, of those that are allowed; the sums of all of them are cleared. A row is
+    touched where a value is added to a sum of 0, so one whose sum came back to 0 may stand there twice: it has one key."""
     values = np.empty(count, np.float32)
     for at in range(count):
         row = touched[at]
         values[at] = sums[row]
         sums[row] = 0.0
-        marks[row] = 0
     return keys_of(touched[:count], values, allowed)
 
 
@@ -98,7 +84,6 @@ def run_sums(
     shares: FloatArray,
     allowed: BoolArray,
     sums: DoubleArray,
-    marks: NumberArray,
     touched: IntArray,
 ) -> IntArray:
     """Keys of the sums of the weights of all neighbours of `rows` [k], each times its row's share. The neighbours of a row are
@@ -107,20 +92,18 @@ def run_sums(
     for row in rows:
         if row < len(starts):
             adds += counts[row]
-    if adds >= len(starts):
-        for at in range(len(rows)):
-            row = rows[at]
-            if row < len(starts):
-                for index in range(starts[row], starts[row] + counts[row]):
-                    sums[others[index]] += np.float32(weights[index] * shares[at])
-        return take_all_sums(sums, len(starts), allowed)
+    many = adds >= len(starts)
     for at in range(len(rows)):
         row = rows[at]
         if row >= len(starts):
             continue
         for index in range(starts[row], starts[row] + counts[row]):
-            used = add(sums, marks, touched, used, others[index], np.float32(weights[index] * shares[at]))
-    return take_sums(sums, marks, touched, used, allowed)
+            other = others[index]
+            if not many and sums[other] == 0:
+                touched[used] = other
+                used += 1
+            sums[other] += np.float32(weights[index] * shares[at])
+    return take_all_sums(sums, len(starts), allowed) if many else take_sums(sums, touched, used, allowed)
 
 
 @compiled
@@ -131,31 +114,36 @@ def table_sums(
     shares: FloatArray,
     allowed: BoolArray,
     sums: DoubleArray,
-    marks: NumberArray,
     touched: IntArray,
 ) -> IntArray:
-    """Keys as `run_sums` gives, of neighbours in a table [N, K]; those with weight 0 are none."""
+    """Keys as `run_sums` gives, of neighbours in a table [N, K] of weights of 0 or more; those with weight 0 are none."""
     used = 0
     for at in range(len(rows)):
         row = rows[at]
         for index in range(others.shape[1]):
-            weight = weights[row, index]
-            if weight:
-                used = add(sums, marks, touched, used, others[row, index], np.float32(weight * shares[at]))
-    return take_sums(sums, marks, touched, used, allowed)
+            value = np.float32(weights[row, index] * shares[at])
+            if value > 0:
+                other = others[row, index]
+                if sums[other] == 0:
+                    touched[used] = other
+                    used += 1
+                sums[other] += value
+    return take_sums(sums, touched, used, allowed)
 
 
 @compiled
-def both_sums(
-    keys: IntArray, more: IntArray, allowed: BoolArray, sums: DoubleArray, marks: NumberArray, touched: IntArray
-) -> IntArray:
+def both_sums(keys: IntArray, more: IntArray, allowed: BoolArray, sums: DoubleArray, touched: IntArray) -> IntArray:
     """Keys of two strengths, added."""
     used = 0
     for some in (keys, more):
         values = values_of(some)
         for at in range(len(some)):
-            used = add(sums, marks, touched, used, some[at] & ROW, values[at])
-    return take_sums(sums, marks, touched, used, allowed)
+            row = some[at] & ROW
+            if sums[row] == 0:
+                touched[used] = row
+                used += 1
+            sums[row] += values[at]
+    return take_sums(sums, touched, used, allowed)
 
 
 @compiled

@@ -101,6 +101,43 @@ def weighted_rows(
 
 
 @compiled
+def keep_best(
+    keys: IntArray,
+    used: int,
+    worst: int,
+    rows: IntArray,
+    starts: IntArray,
+    counts: NumberArray,
+    values: NumberArray,
+    weights: FloatArray,
+    factors: FloatArray,
+    allowed: BoolArray,
+    limit: int,
+) -> tuple[int, int]:
+    """(used, worst): put the keys of `rows` by `weighted_rows` after the first `used` ones of keys [2 · limit + len(rows)], and
+    once these are twice as many as wanted keep the best `limit` alone, of which `worst` is the last; 0 before there are any."""
+    products = weighted_rows(starts, counts, values, weights, factors, rows, allowed)
+    bits = products.view(np.int32)
+    for at in range(len(rows)):
+        if products[at] > 0:
+            keys[used] = (-np.int64(bits[at]) << ROW_BITS) | rows[at]
+            used += 1
+    if used >= 2 * limit:
+        keys[:used] = np.partition(keys[:used], limit - 1)
+        used, worst = limit, keys[limit - 1]
+    return used, worst
+
+
+@compiled
+def highest(weights: FloatArray) -> float:
+    """A little more than the largest weight, 0 where none is above 0: what no mean of weights is above, however it is rounded."""
+    largest = np.float32(0)
+    for weight in weights:
+        largest = max(largest, weight)
+    return float(largest) * (1 + 1e-6)
+
+
+@compiled
 def best_weighted(
     settled: IntArray,
     moved: IntArray,
@@ -114,31 +151,21 @@ def best_weighted(
     allowed: BoolArray,
     limit: int,
 ) -> IntArray:
-    """[≤ limit] keys (`features.recall.sparse`), in no order, of the allowed rows with the largest mean weights of their values
-    times their factors."""
-    largest = np.float32(0)
-    for weight in weights:
-        largest = max(largest, weight)
-    keys, block = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64)
-    bound = np.empty(1, np.float32)
-    bound_bits = bound.view(np.int32)
+    """Keys (`features.recall.sparse`), in no order, of allowed rows by the mean weights of their values times their factors, the
+    best `limit` among them."""
+    keys, block, bound = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(1, np.float32)
+    bits, largest = bound.view(np.int32), highest(weights)
     used, worst, start, moved_start, count = 0, 0, 0, 0, BLOCK if largest > 0 and limit > 0 else 0
     while count == BLOCK:
         count, start, moved_start = next_rows(settled, moved, is_moved, strengths, start, moved_start, block)
-        if count and worst:
-            bound[0] = largest * (1 + 1e-6) * factors[block[0]]
-            if bound_bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
+        if count:
+            bound[0] = largest * factors[block[0]]
+            if bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
                 break
-        products = weighted_rows(starts, counts, values, weights, factors, block[:count], allowed)
-        bits = products.view(np.int32)
-        for at in range(count):
-            if products[at] > 0:
-                keys[used] = (-np.int64(bits[at]) << ROW_BITS) | block[at]
-                used += 1
-        if used >= 2 * limit:
-            keys[:used] = np.partition(keys[:used], limit - 1)
-            used, worst = limit, keys[limit - 1]
-    return keys[:used] if used <= limit else np.partition(keys[:used], limit - 1)[:limit]
+        used, worst = keep_best(
+            keys, used, worst, block[:count], starts, counts, values, weights, factors, allowed, limit
+        )
+    return keys[:used]
 
 
 @compiled

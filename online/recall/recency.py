@@ -69,7 +69,7 @@ class SessionRecall:
         shares = np.asarray(0.9 ** np.arange(len(rows) - 1, -1, -1), np.float32)
         together = moment.items.together
         anything, room = moment.standing.everything, scratch(len(moment.items.columns))
-        sums = room.sums, room.first, room.touched
+        sums = room.sums, room.touched
         near = both_sums(
             moment.items.similar.spread(rows, shares, anything),
             together.spread(rows, shares, anything),

@@ -274,8 +274,8 @@ FAULTS: Final = (
     Fault(
         "a walk by weight ends too early",
         "features/recall/whole_order.py",
-        "if bound_bits[0] < -(worst >> ROW_BITS):",
-        "if bound[0] < 5:",
+        "if bits[0] < -(worst >> ROW_BITS):  # not even",
+        "if bound[0] < 5:  # not even",
         ("test_the_best_by_weight_are_those_of_all_rows",),
     ),
     Fault(
@@ -286,17 +286,24 @@ FAULTS: Final = (
         ("test_rows_are_found_by_their_values_while_they_change",),
     ),
     Fault(
+        "a row that has two values which are liked is found twice",
+        "features/inputs/rows_by_value.py",
+        "return bool(values[index] == number)",
+        "return True",
+        ("test_rows_are_found_by_their_values_while_they_change", "test_it_gives_the_best_of_all_rows"),
+    ),
+    Fault(
         "rows of one search are left out of the next",
         "features/inputs/rows_by_value.py",
-        "        marks[out[at]] = 0",
-        "        pass",
+        "    for row in changed:\n        marks[row] = 0",
+        "    pass",
         ("test_it_gives_the_best_of_all_rows",),
     ),
     Fault(
         "sums of one list stay for the next",
         "features/recall/sparse.py",
-        "        sums[row] = 0.0\n        marks",
-        "        marks",
+        "        row = touched[at]\n        values[at] = sums[row]\n        sums[row] = 0.0",
+        "        row = touched[at]\n        values[at] = sums[row]",
         ("test_two_strengths_are_added",),
     ),
     Fault(
@@ -346,6 +353,6 @@ FAULTS: Final = (
         "features/recall/sparse.py",
         "        values[row] = sums[row]\n        sums[row] = 0.0",
         "        values[row] = sums[row]",
-        ("test_where_most_rows_are_touched_the_sums_are_the_same",),
+        ("test_sums_of_weights_that_cancel_are_what_a_dictionary_says",),
     ),
 )

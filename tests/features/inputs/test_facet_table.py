@@ -13,6 +13,7 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.facet_table import VOCABULARIES, FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.rows_by_value import CHANGED
+from features.recall.sparse import ROW
 
 NAMES = [f"v{number}" for number in range(12)]
 VOCABULARY = ("v1", "v3", "never")
@@ -80,6 +81,13 @@ def test_a_matrix_has_a_column_a_value_and_one_for_all_others(changes: list[tupl
         assert matrix(table, np.arange(10), vocabulary).tolist() == expected
 
 
+def having(table: FacetTable, wanted: set[str], max_rows: int) -> list[int] | None:
+    """The rows that have one of these values, each as often as it is found; None where there are too many."""
+    weights = np.array([name in wanted for name in table.names], np.float32)
+    keys = table.best_having(weights, np.ones(len(table), np.float32), np.ones(len(table), bool), len(table), max_rows)
+    return None if keys is None else sorted((keys & ROW).tolist())
+
+
 @given(puts, puts, st.sets(st.sampled_from(NAMES)))
 def test_rows_are_found_by_their_values_while_they_change(
     first: list[tuple[int, list[str]]], then: list[tuple[int, list[str]]], wanted: set[str]
@@ -88,11 +96,7 @@ def test_rows_are_found_by_their_values_while_they_change(
     for row, names in [(0, plain[0]), *then]:
         table.put(row, names)
         plain[row] = list(dict.fromkeys(names))
-        numbers = np.array(sorted(number for name in wanted if (number := table.number_of(name)) is not None), np.int64)
-        found = table.rows_having(numbers, 100)
-        assert found is not None
-        assert len(set(found.tolist())) == len(found)
-        assert {row for row, each in enumerate(plain) if wanted & set(each)} <= set(found.tolist())
+        assert having(table, wanted, 100) == [row for row, each in enumerate(plain) if wanted & set(each)]
 
 
 def test_rows_by_value_are_made_anew_once_many_have_changed_and_not_given_where_they_are_too_many() -> None:
@@ -100,14 +104,11 @@ def test_rows_by_value_are_made_anew_once_many_have_changed_and_not_given_where_
     table = FacetTable(size)
     for row in range(size):
         table.put(row, [f"v{row % 100}", "any"])
-    rare, frequent = (np.array([table.number_of(name)], np.int64) for name in ("v7", "any"))
-    assert (found := table.rows_having(rare, size - 1)) is not None
-    assert sorted(found.tolist()) == list(range(7, size, 100))
-    assert table.rows_having(frequent, size - 1) is None
+    assert having(table, {"v7"}, size - 1) == list(range(7, size, 100))
+    assert having(table, {"any"}, size - 1) is None
     for row in range(CHANGED + 1):
         table.put(row, ["any"])
-    assert (found := table.rows_having(rare, size - 1)) is not None
-    assert sorted(found.tolist()) == list(range(1107, size, 100))
+    assert having(table, {"v7"}, size - 1) == list(range(1107, size, 100))
 
 
 def test_values_that_came_after_a_vocabulary_was_used_are_others() -> None:
