@@ -22,7 +22,7 @@ class RawFeatures:
     """Features of one user and n items, under one vocabulary.
 
     layout   digest of the columns' meaning
-    user     [1, U + 3(G + 1)]
+    user     [1, U + 3(G + 1)]; [1, 0] where no model takes it
     items    [n, I + G + 1], a row for each item; [n, 0] where no model takes them
     cross    [n, C]
     history  (items [L], marks [L], gaps [L + 1])
@@ -66,21 +66,30 @@ class RequestFeatures:
     def shown(self, vocabulary: Vocabulary, indices: IntArray) -> RawFeatures:
         """All features of the items at these indices alone, to be logged: as models took them, the others as they are now."""
         raw, columns = self.under(vocabulary), self._moment.items.columns
-        items = raw.items[indices]
+        user, items = raw.user, raw.items[indices]
+        if not user.shape[1]:
+            user = self._user(vocabulary)
         if not items.shape[1]:
             items = item_matrix(columns, self._rows[indices], self._moment.at, vocabulary)
         cross = None if raw.cross is None else raw.cross[indices]
         signals = None if raw.signals is None else raw.signals[indices]
-        return replace(raw, items=items, cross=cross, signals=signals)
+        return replace(raw, user=user, items=items, cross=cross, signals=signals)
 
     def _make(self, vocabulary: Vocabulary) -> RawFeatures:
         moment, schema = self._moment, self._moment.items.schema
-        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, schema, moment.tastes)[None]
-        items = np.zeros((len(self._rows), 0), np.float32)
+        user, items = np.zeros((1, 0), np.float32), np.zeros((len(self._rows), 0), np.float32)
+        if self._names & {"user", "cross"}:
+            user = self._user(vocabulary)
         if self._names & {"item", "cross"}:
             items = item_matrix(moment.items.columns, self._rows, moment.at, vocabulary)
         cross = cross_matrix(user, items) if "cross" in self._names else None
         return RawFeatures(layout(vocabulary, schema.digest), user, items, cross, self._history, self._signals)
+
+    def _user(self, vocabulary: Vocabulary) -> FloatArray:
+        """[1, U + 3(G + 1)] the user's columns."""
+        moment = self._moment
+        schema = moment.items.schema
+        return user_vector(moment.user, moment.at, vocabulary, moment.weights, schema, moment.tastes)[None]
 
 
 def inputs_of(model: LiveModel, user_id: UserId, item_ids: IntArray, raw: RawFeatures) -> dict[str, AnyArray]:

@@ -34,9 +34,9 @@ class Candidates:
     failed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
-    def channels(self, index: int) -> tuple[str, ...]:
-        """Names of the channels that found the candidate at an index."""
-        return _names_of(self.names, int(self.found_by[index]))
+    def channels(self, found_by: int) -> tuple[str, ...]:
+        """Names of the channels that found a candidate, by what stands of it in `found_by`."""
+        return _names_of(self.names, found_by)
 
 
 @lru_cache(4096)

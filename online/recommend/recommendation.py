@@ -55,6 +55,12 @@ class Request:
         """Whether versions of the model may be compared in this list."""
         return self.judging is not None and not self.named and self.items is None and may_be_compared(self.policy())
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether more than the list is kept, for the log or to explain it. A caller's own candidates are not logged: what
+        becomes of them is the caller's."""
+        return self.items is None or self.explain
+
     def policy(self) -> Policy:
         """The policy of this list."""
         if self.named:

@@ -92,12 +92,13 @@ class Recommender:
         at = ts if request.at is None else request.at
         hidden = {item_id for item_id, until in user.hidden.items() if until > at}
         acted = self._items.rows(list(user.seen | hidden))
-        allowed = self._allowed(acted, request, policy, at)
+        given = None if request.items is None else self._items.rows(list(request.items))
+        allowed = self._allowed(acted, given, request, policy, at)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed, acted)
         if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
-        found = await self._recall(query, request, policy, began)
+        found = await self._recall(query, given, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed] + [LEFT_OUT + name for name in found.left_out]
         item_ids = self._items.columns.ids[found.rows]
         models = None if request.model is None else self._models_of(request, request.model, policy)
@@ -138,7 +139,7 @@ class Recommender:
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
                 slate=slate,
-                features=None if features is None else features.shown(vocabulary, shown),
+                features=features.shown(vocabulary, shown) if features is not None and request.is_kept else None,
             ),
             arms=request.arms(),
             n=user.n,
@@ -184,11 +185,11 @@ class Recommender:
 
         return candidate, run
 
-    async def _recall(self, query: Query, request: Request, policy: Policy, began: float) -> Candidates:
-        if request.items is not None:
+    async def _recall(self, query: Query, given: IntArray | None, policy: Policy, began: float) -> Candidates:
+        """The candidates: the rows that are given, or what the channels find."""
+        if given is not None:
             query.signals.find(RECALL_SIGNALS)
-            rows = self._items.rows(list(request.items))
-            return Candidates(rows, np.zeros(len(rows), np.int64), ())
+            return Candidates(given, np.zeros(len(given), np.int64), ())
         seconds = max(MIN_RECALL_SECONDS, began + RECALL_SHARE * self._deadline - time.monotonic())
         timeout = min(TOWER_SHARE * self._deadline, seconds)
         runner = ChannelRunner(query, MAX_CANDIDATES, policy.channels, seconds)
@@ -240,15 +241,18 @@ class Recommender:
             policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
         return make_slate(policy, item_ids, order, size, self._rng, teams, is_new)
 
-    def _allowed(self, acted: IntArray, request: Request, policy: Policy, at: Millis) -> BoolArray:
+    def _allowed(
+        self, acted: IntArray, given: IntArray | None, request: Request, policy: Policy, at: Millis
+    ) -> BoolArray:
         """[N] False for items that are not available at a time (ms), that the user's acts hide (`acted`: their rows), the caller
-        excludes or the policy hides. Items that the caller asks to rank are always allowed."""
+        excludes or the policy hides. Items that the caller asks to rank (`given`: their rows) are always allowed."""
         items, size = self._items, len(self._items)
         allowed = items.showable(at)
         allowed[acted] = False
-        allowed[items.rows(list(request.exclude))] = False
-        if request.items is not None:
-            allowed[items.rows(list(request.items))] = True
+        if request.exclude:
+            allowed[items.rows(list(request.exclude))] = False
+        if given is not None:
+            allowed[given] = True
             return allowed
         if request.filters:
             allowed &= items.facets.mask(request.filters, size)
@@ -267,16 +271,17 @@ class Recommender:
 
     def _show(self, found: Candidates, slate: Slate, item_ids: list[ItemId], scores: list[float]) -> list[Shown]:
         """The items of a slate, given their ids and scores."""
+        found_by = found.found_by[slate.candidate_indices].tolist()
         return [
             Shown(
                 item=self._items.item_of(item_id),
                 score=score,
-                channels=found.channels(index),
+                channels=found.channels(mask),
                 candidate_index=index,
                 propensity=propensity,
                 team=slate.teams.get(index),
             )
-            for index, item_id, score, propensity in zip(
-                slate.candidate_indices, item_ids, scores, slate.propensities, strict=True
+            for index, item_id, score, mask, propensity in zip(
+                slate.candidate_indices, item_ids, scores, found_by, slate.propensities, strict=True
             )
         ]

@@ -225,7 +225,7 @@ def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(b
     assert len(found.rows) == 20
     assert len(set(found.rows.tolist())) == 20
     index_of_39 = found.rows.tolist().index(store.row(39))
-    assert found.channels(index_of_39) == ("popular_day", "popular", "genre", "trending", "newest")
+    assert found.channels(int(found.found_by[index_of_39])) == ("popular_day", "popular", "genre", "trending", "newest")
     assert ids(store, found.rows[:3]) == [
         6,
         40,

@@ -139,7 +139,7 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
     async def recommended() -> Recommendation:
         async with recommender(base, client=client) as (made, items):
             items.put_item(film(500, "New", ("Ornithology",), 2026, ts=AT))
-            return await made.recommend(Request(7, model_under(vocabulary), 10, items=(500, 1, 2)))
+            return await made.recommend(Request(7, model_under(vocabulary), 10, items=(500, 1, 2), explain=True))
 
     answer = asyncio.run(recommended())
     assert NO_MODEL not in answer.degraded
@@ -153,6 +153,18 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
     features = answer.ranked.features
     assert features is not None
     assert features.layout == layout(vocabulary, MOVIES.digest)
+
+
+def test_what_is_not_logged_carries_no_features(base: Base) -> None:
+    async def recommended() -> list[Recommendation]:
+        async with recommender(base, client=_Scores()) as (made, _):
+            model = model_under(("Comedy",))
+            return [await made.recommend(Request(7, model, 10, items=items)) for items in (None, (1, 2))]
+
+    logged, given = asyncio.run(recommended())
+    assert logged.ranked.features is not None
+    assert given.ranked.features is None
+    assert given.model is not None
 
 
 def test_two_versions_of_other_vocabularies_rank_side_by_side(base: Base) -> None:

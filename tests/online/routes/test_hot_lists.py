@@ -157,7 +157,9 @@ def test_pieces_give_the_bytes_of_the_answers_type(ways: tuple[TestClient, TestC
     """Also of teams, arms, unknown items, a changed item, and a list of nothing."""
     hot, _ = ways
     server: Any = hot.app.state.server  # type: ignore[attr-defined]
-    teams = replace(answer, items=[replace(each, team="fusion") for each in answer.items], arms={"order": "new"})
+    teams = replace(
+        answer, items=[structs.replace(each, team="fusion") for each in answer.items], arms={"order": "new"}
+    )
     for each in (answer, teams, replace(answer, items=[]), replace(answer, user="Ada", model=None)):
         for seen in (None, True, False):
             assert server.pieces.encode(each, seen) == encode_answer(answer_of(server, each, seen))
@@ -166,5 +168,5 @@ def test_pieces_give_the_bytes_of_the_answers_type(ways: tuple[TestClient, TestC
     first = answer.items[0]
     renamed = structs.replace(first.item, title="Another")
     server.items.put_item(renamed)
-    changed = replace(answer, items=[replace(first, item=renamed)])
+    changed = replace(answer, items=[structs.replace(first, item=renamed)])
     assert b'"title":"Another"' in server.pieces.encode(changed, None)
