@@ -89,7 +89,7 @@ def time_channels(report: Report, group: str, channels: Sequence[Recall], querie
                 for kind, clock in clocks.items():
                     took[channel.name][kind].append((clock() - began[kind]) / 1e6)
     together = {kind: [sum(each) for each in zip(*(of[kind] for of in took.values()), strict=True)] for kind in clocks}
-    for name, of in {**took, "all of these": together}.items():
+    for name, of in {**took, **({"all of these": together} if len(channels) > 1 else {})}.items():
         report.add(spread("ms", of["ms"]) | spread("CPU ms", of["CPU ms"]), f"{group}: {name}")
 
 
