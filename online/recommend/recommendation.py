@@ -56,8 +56,8 @@ class Request:
         return self.judging is not None and not self.named and self.items is None and may_be_compared(self.policy())
 
     @property
-    def is_kept(self) -> bool:
-        """Whether more than the list is kept, for the log or to explain it. A caller's own candidates are not logged: what
+    def wants_features(self) -> bool:
+        """Whether the features of its items are wanted, for the log or to explain it. A caller's own candidates are not logged: what
         becomes of them is the caller's."""
         return self.items is None or self.explain
 

@@ -139,7 +139,7 @@ class Recommender:
                 scores=scores,
                 by_model={} if scored is None else scored.by_model,
                 slate=slate,
-                features=features.shown(vocabulary, shown) if features is not None and request.is_kept else None,
+                features=features.shown(vocabulary, shown) if features is not None and request.wants_features else None,
             ),
             arms=request.arms(),
             n=user.n,
