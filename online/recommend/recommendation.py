@@ -57,8 +57,8 @@ class Request:
 
     @property
     def wants_features(self) -> bool:
-        """Whether the features of its items are wanted, for the log or to explain it. A caller's own candidates are not logged: what
-        becomes of them is the caller's."""
+        """Whether the features of its items are wanted, for the log or to explain it. A caller's own candidates are not logged:
+        what becomes of them is the caller's."""
         return self.items is None or self.explain
 
     def policy(self) -> Policy:
