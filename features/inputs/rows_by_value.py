@@ -20,8 +20,9 @@ CHANGED_SHARE: Final = 64
 
 
 @compiled
-def inverted(starts: IntArray, counts: NumberArray, values: NumberArray, size: int) -> tuple[IntArray, NumberArray]:
+def inverted(runs: Runs, size: int) -> tuple[IntArray, NumberArray]:
     """(starts [size + 1], rows): rows[starts[v] : starts[v + 1]] have the value v."""
+    starts, counts, values = runs
     bounds = np.zeros(size + 1, np.int64)
     for row in range(len(counts)):
         for at in range(starts[row], starts[row] + counts[row]):
@@ -46,10 +47,9 @@ def how_many(bounds: IntArray, numbers: IntArray) -> int:
 
 
 @compiled
-def is_first_of(
-    number: int, row: int, starts: IntArray, counts: NumberArray, values: NumberArray, weights: FloatArray
-) -> bool:
+def is_first_of(number: int, row: int, runs: Runs, weights: FloatArray) -> bool:
     """Whether a value is the first one of its row that has a weight: by the others of them the row is met, too."""
+    starts, counts, values = runs
     for index in range(starts[row], starts[row] + counts[row]):
         if values[index] < len(weights) and weights[values[index]] > 0:
             return bool(values[index] == number)
@@ -63,9 +63,7 @@ def best_having(
     numbers: IntArray,
     changed: IntArray,
     marks: NumberArray,
-    starts: IntArray,
-    counts: NumberArray,
-    values: NumberArray,
+    runs: Runs,
     weights: FloatArray,
     factors: FloatArray,
     allowed: BoolArray,
@@ -84,7 +82,7 @@ def best_having(
         marks[row], block[count] = 1, row
         count += 1
         if count == BLOCK:
-            used, worst = keep_best(keys, used, worst, block, starts, counts, values, weights, factors, allowed, limit)
+            used, worst = keep_best(keys, used, worst, block, runs, weights, factors, allowed, limit)
             count = 0
     for number in numbers:
         if number + 1 >= len(bounds):
@@ -96,16 +94,14 @@ def best_having(
             bound[0] = largest * factors[row]
             if bits[0] < -(worst >> ROW_BITS) or marks[row]:
                 continue
-            if not is_first_of(number, row, starts, counts, values, weights):
+            if not is_first_of(number, row, runs, weights):
                 continue
             block[count] = row
             count += 1
             if count == BLOCK:
-                used, worst = keep_best(
-                    keys, used, worst, block, starts, counts, values, weights, factors, allowed, limit
-                )
+                used, worst = keep_best(keys, used, worst, block, runs, weights, factors, allowed, limit)
                 count = 0
-    used, worst = keep_best(keys, used, worst, block[:count], starts, counts, values, weights, factors, allowed, limit)
+    used, worst = keep_best(keys, used, worst, block[:count], runs, weights, factors, allowed, limit)
     for row in changed:
         marks[row] = 0
     return keys[:used]
@@ -138,11 +134,11 @@ class RowsByValue:
         it is; size: how many values it knows."""
         rows, numbers = len(runs.counts), np.flatnonzero(weights)
         if self._bounds is None or len(self._changed) > max(CHANGED, rows // CHANGED_SHARE):
-            self._bounds, self._rows = inverted(*runs, size)
+            self._bounds, self._rows = inverted(runs, size)
             self._changed = array("q")
         if how_many(self._bounds, numbers) + len(self._changed) > max_rows:
             return None
         changed = np.array(self._changed, np.int64)
         return best_having(
-            self._bounds, self._rows, numbers, changed, scratch(rows).first, *runs, weights, factors, allowed, limit
+            self._bounds, self._rows, numbers, changed, scratch(rows).first, runs, weights, factors, allowed, limit
         )

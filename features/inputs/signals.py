@@ -108,7 +108,7 @@ class _OfTaste:
         )
 
     def at(self, rows: IntArray) -> FloatArray:
-        return weighted_rows(*self._facets.runs, self._liking, self._root, rows, self._allowed)
+        return weighted_rows(self._facets.runs, self._liking, self._root, rows, self._allowed)
 
     def fill(self, out: FloatArray, column: int, rows: IntArray) -> None:
         top = self.at(self.order[:1])[0]

@@ -76,16 +76,15 @@ def walk(
 
 @compiled
 def weighted_rows(
-    starts: IntArray,
-    counts: NumberArray,
-    values: NumberArray,
+    runs: Runs,
     weights: FloatArray,
     factors: FloatArray,
     rows: IntArray,
     allowed: BoolArray,
 ) -> FloatArray:
-    """[n] the mean weight of each row's values (`Runs`) times its factor; 0 for those that are not allowed. Values that are newer
+    """[n] the mean weight of each row's values times its factor; 0 for those that are not allowed. Values that are newer
     than the weights have none."""
+    starts, counts, values = runs
     out = np.zeros(len(rows), np.float32)
     for at in range(len(rows)):
         row = rows[at]
@@ -106,9 +105,7 @@ def keep_best(
     used: int,
     worst: int,
     rows: IntArray,
-    starts: IntArray,
-    counts: NumberArray,
-    values: NumberArray,
+    runs: Runs,
     weights: FloatArray,
     factors: FloatArray,
     allowed: BoolArray,
@@ -116,7 +113,7 @@ def keep_best(
 ) -> tuple[int, int]:
     """(used, worst): put the keys of `rows` by `weighted_rows` after the first `used` ones of keys [2 · limit + len(rows)], and
     once these are twice as many as wanted keep the best `limit` alone, of which `worst` is the last; 0 before there are any."""
-    products = weighted_rows(starts, counts, values, weights, factors, rows, allowed)
+    products = weighted_rows(runs, weights, factors, rows, allowed)
     bits = products.view(np.int32)
     for at in range(len(rows)):
         if products[at] > 0:
@@ -143,9 +140,7 @@ def best_weighted(
     moved: IntArray,
     is_moved: MarkArray,
     strengths: FloatArray,
-    starts: IntArray,
-    counts: NumberArray,
-    values: NumberArray,
+    runs: Runs,
     weights: FloatArray,
     factors: FloatArray,
     allowed: BoolArray,
@@ -162,9 +157,7 @@ def best_weighted(
             bound[0] = largest * factors[block[0]]
             if bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
                 break
-        used, worst = keep_best(
-            keys, used, worst, block[:count], starts, counts, values, weights, factors, allowed, limit
-        )
+        used, worst = keep_best(keys, used, worst, block[:count], runs, weights, factors, allowed, limit)
     return keys[:used]
 
 
@@ -214,7 +207,7 @@ class WholeOrder:
         A. Lotem, M. Naor, Optimal Aggregation Algorithms for Middleware, PODS 2001).
         """
         keys = best_weighted(
-            self._settled, self._moved, self._is_moved, self._strengths, *runs, weights, factors, allowed, limit
+            self._settled, self._moved, self._is_moved, self._strengths, runs, weights, factors, allowed, limit
         )
         return best(keys, limit)
 
