@@ -117,7 +117,7 @@ class FacetTable:
         self, weights: FloatArray, factors: FloatArray, allowed: BoolArray, limit: int, max_rows: int
     ) -> IntArray | None:
         """Keys (`features.recall.sparse`), in no order, of allowed rows by the mean weights [V] of their values times their
-        factors [N], the best `limit` among them; None where more than `max_rows` rows have a value with a weight."""
+        factors [N], the best `limit` among them; None where more than `max_rows` rows would be looked at (`RowsByValue.best`)."""
         return self._by_value.best(self.runs, len(self.names), max_rows, weights, factors, allowed, limit)
 
     def columns_of(self, vocabulary: Vocabulary) -> NumberArray:

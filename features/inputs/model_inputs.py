@@ -97,12 +97,12 @@ def _made(name: str, maps: InputMaps, raw: RawInputs, shared: bool, signals: int
             return np.broadcast_to(rows, (n, rows.shape[1]))
         case "item":
             return normalise(raw.items, maps.item_mean, maps.item_std)
-        case "cross":
+        case "cross" if raw.cross is not None or (raw.users.shape[1] and raw.items.shape[1]):
             cross = cross_matrix(raw.users, raw.items) if raw.cross is None else raw.cross
             return normalise(cross, maps.cross_mean, maps.cross_std)
         case "history" | "history_marks" | "history_gaps" if raw.history is not None:
             part = raw.history[HISTORY_INPUTS.index(name)]
-            return part.reshape(1, -1) if n == 1 else np.broadcast_to(part, (n, part.shape[-1]))
+            return part[None] if n == 1 and part.ndim == 1 else np.broadcast_to(part, (n, part.shape[-1]))
         case "signals" if raw.signals is not None:
             return raw.signals[:, :signals]
     width_of(name, ())  # complains of a name that is none

@@ -123,22 +123,22 @@ class RowsByValue:
     def best(
         self,
         runs: Runs,
-        size: int,
+        value_count: int,
         max_rows: int,
         weights: FloatArray,
         factors: FloatArray,
         allowed: BoolArray,
         limit: int,
     ) -> IntArray | None:
-        """Returns keys as `best_having`; None where more than `max_rows` rows have a value with a weight. runs: of the table as
-        it is; size: how many values it knows."""
-        rows, numbers = len(runs.counts), np.flatnonzero(weights)
-        if self._bounds is None or len(self._changed) > max(CHANGED, rows // CHANGED_SHARE):
-            self._bounds, self._rows = inverted(runs, size)
+        """Returns keys as `best_having`; None where it would look at more than `max_rows` rows, each as often as it has a value
+        with a weight, or has changed. runs: of the table as it is; value_count: how many values it knows."""
+        row_count, numbers = len(runs.counts), np.flatnonzero(weights)
+        if self._bounds is None or len(self._changed) > max(CHANGED, row_count // CHANGED_SHARE):
+            self._bounds, self._rows = inverted(runs, value_count)
             self._changed = array("q")
         if how_many(self._bounds, numbers) + len(self._changed) > max_rows:
             return None
         changed = np.array(self._changed, np.int64)
         return best_having(
-            self._bounds, self._rows, numbers, changed, scratch(rows).first, runs, weights, factors, allowed, limit
+            self._bounds, self._rows, numbers, changed, scratch(row_count).first, runs, weights, factors, allowed, limit
         )

@@ -202,8 +202,9 @@ def allowed_values(strengths: FloatArray, rows: IntArray, allowed: BoolArray) ->
     """[n] the strengths [N] of rows; 0 for those that are not allowed."""
     out = np.zeros(len(rows), np.float32)
     for at in range(len(rows)):
-        if allowed[rows[at]]:
-            out[at] = strengths[rows[at]]
+        row = rows[at]
+        if row < len(allowed) and allowed[row]:
+            out[at] = strengths[row]
     return out
 
 

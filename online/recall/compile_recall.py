@@ -5,10 +5,11 @@ import numpy as np
 
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
-from features.fold.state import UserFeatures
-from features.inputs.columns import ClickWeights, ItemColumns, item_matrix
+from features.fold.state import ItemFeatures, UserFeatures
+from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import signal_matrix
+from features.recall.score_order import by_score
 from features.schema.tables import Schema, preset_schema
 from features.types import CLICK, Item
 from features.units import DAY_MS
@@ -20,10 +21,12 @@ AT = DAY_MS
 
 
 def compile_recall(schema: Schema) -> None:
-    """Run the core channels, and what rankers read of them, for a user of a made-up catalogue."""
+    """Run the core channels, and what rankers and the log read of them, for a user of a made-up catalogue that is liked."""
     columns, row_of = ItemColumns(2), {1: 0, 2: 1}
     for item_id, row in row_of.items():
         columns.set_item(row, item_id, Item(item_id, "", tastes=("value",), label_count=1, year=2000))
+        liked = ItemFeatures(item_id, days=[[AT // DAY_MS, 0, 0, 1, schema.unit]])
+        columns.set_features(row, liked, schema.unit)
     one, starts = np.ones(1, np.float32), np.array([0, 1])
     relations = Relations(columns.ids, np.array([1]), starts, np.array([2]), one)
     sessions = PastSessions(columns.ids, np.array([1, 2]), np.array([1]), np.array([0, 2]), np.array([0, 1]))
@@ -33,6 +36,8 @@ def compile_recall(schema: Schema) -> None:
     found = merge(CORE_CHANNELS, query, 2)
     signal_matrix(query.signals, found.rows)
     item_matrix(columns, found.rows, AT, ("value",))
+    user_vector(user, AT, ("value",), ClickWeights(), schema, query.moment.tastes)
+    by_score(columns.ids[found.rows], np.zeros(len(found.rows), np.float32))
 
 
 if __name__ == "__main__":

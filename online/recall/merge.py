@@ -49,6 +49,7 @@ class ChannelRunner:
 
     seconds  of this thread's processor that the run may take. Wall time would leave channels out whenever the machine ran
              something else meanwhile, though running them then costs no more than ever
+    clock    of the processor, in seconds: it is dear, so a channel asks it only once `wall` says that the time may be over
     """
 
     def __init__(

@@ -355,4 +355,25 @@ FAULTS: Final = (
         "        values[row] = sums[row]",
         ("test_sums_of_weights_that_cancel_are_what_a_dictionary_says",),
     ),
+    Fault(
+        "a block of changed rows begins with one of the block before",
+        "features/inputs/rows_by_value.py",
+        "            count = 0\n    for number in numbers:",
+        "            count = 1\n    for number in numbers:",
+        ("test_it_gives_the_best_of_all_rows",),
+    ),
+    Fault(
+        "the columns of a user are not logged where no model takes them",
+        "online/ranking/features.py",
+        "            user = self._user(vocabulary)\n        if not items",
+        "            pass\n        if not items",
+        ("test_a_users_columns_are_logged_though_no_model_takes_them",),
+    ),
+    Fault(
+        "a sum that came back to 0 counts twice",
+        "features/recall/sparse.py",
+        "        sums[row] = 0.0\n    return keys_of(touched",
+        "    for row in touched[:count]:\n        sums[row] = 0.0\n    return keys_of(touched",
+        ("test_a_sum_that_comes_back_to_0_on_its_way_counts_once",),
+    ),
 )

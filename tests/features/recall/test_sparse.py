@@ -91,9 +91,17 @@ def test_a_run_and_a_table_of_neighbours_give_their_weights_times_shares(
     assert left_clear(room)
 
 
+def test_a_sum_that_comes_back_to_0_on_its_way_counts_once() -> None:
+    room, three = scratch(SIZE), np.arange(3)
+    runs = np.arange(SIZE), np.full(SIZE, 1), np.full(SIZE, 7, np.int32), np.resize([1, -1], SIZE).astype(np.float32)
+    found = run_sums(*runs, three, np.ones(3, np.float32), EVERYTHING, room.sums, room.touched)
+    assert plain(found) == {7: 1}
+    assert left_clear(room)
+
+
 @pytest.mark.parametrize("width", [4, 12], ids=["few rows are touched", "most rows are touched"])
 def test_sums_of_weights_that_cancel_are_what_a_dictionary_says(width: int) -> None:
-    """A sum that came back to 0 on its way does not count twice, and none is left for the next list."""
+    """None is left for the next list."""
     rng, room = np.random.default_rng(5), scratch(SIZE)
     others = np.array([rng.permutation(SIZE)[:width] for _ in range(SIZE)], np.int32)
     weights = rng.integers(-1, 2, (SIZE, width)).astype(np.float32)

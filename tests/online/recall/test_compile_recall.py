@@ -7,10 +7,11 @@ from numba.core.dispatcher import Dispatcher
 
 from features.base.reader import Base
 from features.fold.state import UserFeatures
-from features.inputs.columns import ClickWeights, item_matrix
+from features.inputs.columns import ClickWeights, item_matrix, user_vector
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.moment import Moment
 from features.inputs.signals import signal_matrix
+from features.recall.score_order import by_score
 from features.types import CLICK
 from features.units import DAY_MS
 from online.query import Query
@@ -19,7 +20,7 @@ from online.recall.compile_recall import compile_recall
 from online.recall.merge import ChannelRunner
 from online.stores.item_store import ItemStore
 
-AT = 20_000 * DAY_MS
+AT = 101 * DAY_MS
 
 
 def compiled() -> dict[str, int]:
@@ -42,5 +43,8 @@ def test_a_list_finds_all_that_it_computes_with_compiled(base: Base) -> None:
         found = runner.merged()
         assert found.failed == ()
         assert len(signal_matrix(query.signals, found.rows)) == len(found.rows) > 0
+        assert query.signals.orders["popular"].size
+        user_vector(user, AT, ("Comedy",), ClickWeights(), base.schema, query.moment.tastes)
+        by_score(store.columns.ids[found.rows], np.zeros(len(found.rows), np.float32))
         assert len(item_matrix(store.columns, found.rows, AT, vocabulary_of(store.catalogue))) == len(found.rows)
     assert compiled() == before

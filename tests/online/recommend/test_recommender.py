@@ -2,17 +2,21 @@
 deadline, and the order without a model."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from features.base.reader import Base
 from features.errors import Unavailable
 from features.inputs.columns import ITEM_COLUMNS
-from features.inputs.model_inputs import layout
+from features.inputs.model_inputs import layout, width_of
+from features.inputs.signals import SIGNAL_COLUMNS
 from features.units import DAY_MS
+from models.registry import ModelInput
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recommend.recommendation import Recommendation, Request
 from online.recommend.recommender import NO_MODEL, Recommender
@@ -153,6 +157,23 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
     features = answer.ranked.features
     assert features is not None
     assert features.layout == layout(vocabulary, MOVIES.digest)
+
+
+def test_a_users_columns_are_logged_though_no_model_takes_them(base: Base) -> None:
+    takes_all = model_under(("Comedy",))
+    inputs = (ModelInput("movieId", "int64"), ModelInput("signals", "float32", len(SIGNAL_COLUMNS)))
+    takes_signals = replace(takes_all, manifest=structs.replace(takes_all.manifest, inputs=inputs))
+
+    async def recommended() -> list[Recommendation]:
+        async with recommender(base, client=_Scores()) as (made, _):
+            return [await made.recommend(Request(7, model, 10, at=AT)) for model in (takes_all, takes_signals)]
+
+    whole, signals = (answer.ranked.features for answer in asyncio.run(recommended()))
+    assert whole is not None
+    assert signals is not None
+    assert signals.user.tolist() == whole.user.tolist()
+    assert signals.user.shape == (1, width_of("user", ("Comedy",)))
+    assert signals.items.tolist() == whole.items.tolist()
 
 
 def test_what_is_not_logged_carries_no_features(base: Base) -> None:
