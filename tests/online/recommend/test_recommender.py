@@ -18,6 +18,7 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from features.units import DAY_MS
 from models.registry import ModelInput
 from online.ranking.policy import Chosen, Hide, Policy
+from online.recall.compile_recall import compile_recall
 from online.recommend.recommendation import Recommendation, Request
 from online.recommend.recommender import NO_MODEL, Recommender
 from tests.online.conftest import write_base
@@ -160,6 +161,7 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
 
 
 def test_a_users_columns_are_logged_though_no_model_takes_them(base: Base) -> None:
+    compile_recall(base.schema)  # so that neither list lacks channels
     takes_all = model_under(("Comedy",))
     inputs = (ModelInput("movieId", "int64"), ModelInput("signals", "float32", len(SIGNAL_COLUMNS)))
     takes_signals = replace(takes_all, manifest=structs.replace(takes_all.manifest, inputs=inputs))
