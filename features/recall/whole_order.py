@@ -100,6 +100,30 @@ def weighted_rows(
 
 
 @compiled
+def select(keys: IntArray, limit: int) -> None:
+    """Put the `limit` smallest keys first, the largest of these last (C. A. R. Hoare, Algorithm 65: FIND, CACM 1961). NumPy's
+    partition takes four seconds to compile."""
+    low, high, last = 0, len(keys) - 1, limit - 1
+    while low < high:
+        pivot, start, end = keys[(low + high) // 2], low, high
+        while start <= end:
+            while keys[start] < pivot:
+                start += 1
+            while keys[end] > pivot:
+                end -= 1
+            if start <= end:
+                keys[start], keys[end] = keys[end], keys[start]
+                start += 1
+                end -= 1
+        if last <= end:
+            high = end
+        elif last >= start:
+            low = start
+        else:
+            break
+
+
+@compiled
 def keep_best(
     keys: IntArray,
     used: int,
@@ -120,7 +144,7 @@ def keep_best(
             keys[used] = (-np.int64(bits[at]) << ROW_BITS) | rows[at]
             used += 1
     if used >= 2 * limit:
-        keys[:used] = np.partition(keys[:used], limit - 1)
+        select(keys[:used], limit)
         used, worst = limit, keys[limit - 1]
     return used, worst
 

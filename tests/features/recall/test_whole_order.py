@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.arrays import BoolArray, FloatArray
-from features.recall.whole_order import Runs, WholeOrder
+from features.recall.whole_order import Runs, WholeOrder, select
 
 SIZE = 30
 
@@ -64,6 +64,15 @@ def test_the_best_by_weight_are_those_of_all_rows(seed: int, limit: int, one_eac
     products[moved] = (np.array(means)[moved] * factors[moved]).astype(np.float32)
     order.move(moved)
     assert order.best_weighted(runs, weights, factors, allowed, limit).tolist() == expected(products, allowed, limit)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=60), st.data())
+def test_the_smallest_keys_come_first(values: list[int], data: st.DataObject) -> None:
+    keys, limit = np.array(values, np.int64), data.draw(st.integers(1, len(values)))
+    select(keys, limit)
+    assert sorted(keys.tolist()) == sorted(values)
+    assert sorted(keys[:limit].tolist()) == sorted(values)[:limit]
+    assert keys[limit - 1] == sorted(values)[limit - 1]
 
 
 @pytest.mark.parametrize("hidden", [0, 5, 3 * 1000, 4 * 1000])
