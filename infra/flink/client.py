@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from features.errors import Unavailable
 from infra.system import probes
@@ -25,6 +25,18 @@ def innermost_cause(trace: str) -> str:
     """Returns the last cause in a stack trace of Java's, one line; "" if there is none."""
     lines = [line.strip() for line in trace.splitlines() if line.strip().startswith("Caused by: ")]
     return lines[-1].removeprefix("Caused by: ")[:400] if lines else ""
+
+
+class Failure(NamedTuple):
+    """A failure of a job. text: its stack trace; worker: the TaskManager of the task that failed, "" where it was none; at: its
+    time, ms."""
+
+    text: str
+    worker: str
+    at: int
+
+
+NO_FAILURE: Final = Failure("", "", 0)
 
 
 class FlinkClient:
@@ -58,10 +70,13 @@ class FlinkClient:
         found: Json = self._request(f"/jobs/{job}")
         return found
 
-    def newest_failure(self, job: str) -> str:
-        """Returns a job's newest stack trace; "" if it has not failed."""
+    def newest_failure(self, job: str) -> Failure:
+        """Returns a job's newest failure; NO_FAILURE if it has not failed."""
         entries = self._request(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-        return str(entries[0]["stacktrace"]) if entries else ""
+        if not entries:
+            return NO_FAILURE
+        newest = entries[0]
+        return Failure(str(newest["stacktrace"]), str(newest.get("taskManagerId") or ""), int(newest["timestamp"]))
 
     def checkpoints(self, job: str) -> Json:
         """Returns a job's checkpoints: counts, latest, and history (ten, the newest first)."""

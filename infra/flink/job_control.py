@@ -17,6 +17,7 @@ from infra.flink.checkpoints import Checkpoint
 from infra.flink.client import FlinkClient, Json, all_run, innermost_cause
 from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
 from infra.flink.repetition import CLOCKS_DIFFER
+from infra.flink.spoiled_python import SpoiledPython
 from infra.home.paths import Home
 from infra.services.supervisor import Supervisor
 from infra.storage.file_store import FileStore
@@ -79,6 +80,7 @@ class Job:
         self._flink = flink
         self._client = client
         self._supervisor = supervisor
+        self._spoiled = SpoiledPython(supervisor.replace, supervisor.note)
         self._began: float | None = None
         self.use(_carried_on(settings, settings_file(home)))
 
@@ -151,7 +153,8 @@ class Job:
                     if all_run(detail):
                         self._supervisor.note(job=job)
                         return
-                if (trouble := self.trouble()) and _fault(trouble) is CheckpointUnreadable:
+                trouble = self._trouble()
+                if _fault(trouble) is CheckpointUnreadable:
                     raise CheckpointUnreadable(trouble)
                 cause = innermost_cause(trouble)
             except CheckpointUnreadable:
@@ -163,17 +166,22 @@ class Job:
             f"the job does not run after {timeout:.0f} s: {state}{cause and f', {cause}'}; see the logs of the TaskManagers"
         )
 
-    def trouble(self) -> str:
-        """Returns the newest failure of the newest job; "" if there is none. Raises Unavailable."""
+    def _trouble(self) -> str:
+        """Returns the stack trace of the newest job's newest failure, "" if there is none, and replaces a TaskManager that is
+        behind it. Raises Unavailable."""
         job = self._flink.newest_job()
-        return "" if job is None else self._flink.newest_failure(job)
+        if job is None:
+            return ""
+        failure = self._flink.newest_failure(job)
+        self._spoiled.see_to(failure)
+        return failure.text
 
     def restores_in_vain(self) -> bool:
         """Returns whether the job keeps failing to restore its checkpoint. Raises Unavailable."""
         job = self.running()
         if job is None or all_run(self._flink.job(job)):
             return False
-        return _fault(self.trouble()) is CheckpointUnreadable
+        return _fault(self._trouble()) is CheckpointUnreadable
 
     def details(self) -> Json | None:
         """Returns Flink's details of the live job; None if there is none. Raises Unavailable."""

@@ -59,6 +59,7 @@ def collect(home: Home) -> dict[str, Any]:
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),
         "job_wrote_again": status.get("job_wrote_again"),
+        "worker_spoiled": status.get("worker_spoiled"),
         "spare": status.get("spare"),
         "pages": None,
         "alarms": None,

@@ -84,6 +84,8 @@ def _print_job(console: Console, report: dict[str, Any], flow: dict[str, Any]) -
     )
     if report["job_wrote_again"]:
         console.print(f"  what Redis lost was written again at {report['job_wrote_again']}")
+    if report["worker_spoiled"]:
+        console.print(f"  in a TaskManager Python started no more: {escape(report['worker_spoiled'])}")
     console.print(f"  Flink's page: {job['page']}")
     tasks = ", ".join(
         f"{vertex['name']} {_percent(vertex['busy'])} ({_percent(vertex['backpressured'])})"

@@ -186,6 +186,20 @@ class Supervisor:
             self._write()
         return clean and did_run
 
+    def replace(self, name: str) -> bool:
+        """Stop a service that runs but can do no more, and start it anew; returns False where none of that name runs. Its
+        successor need not be ready then."""
+        with self._lock:
+            child = self._children.get(name)
+            if child is None or child.is_ending or not child.runs:
+                return False
+            child.is_ending = True
+        stop(child.id, child.service.grace)
+        with self._lock:
+            if self._children.get(name) is child and not self._stopping.is_set():
+                self._spawn(child.service, child)
+        return True
+
     def runs(self, name: str) -> bool:
         with self._lock:
             return name in self._children

@@ -28,6 +28,8 @@ from tests.seed import EMPTY, seed
 
 HURRIED = WATCHFUL | {"spare_calm": 3.0}
 """The standby TaskManager is there soon."""
+_NUMBERS = count()
+"""Of all that is sent, one each: an event id that comes again would be a duplicate."""
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
 
 
@@ -50,14 +52,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Ma
 class Traffic:
     """Clicks of 200 users at a steady rate, until the context ends; what the broker acknowledged is counted."""
 
-    _numbers = count()
-
     def __init__(self, martlet: Martlet, rate: float = 100.0) -> None:
         self._producer = KafkaProducer(
             bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=2, delivery_timeout_ms=180_000
         )
         self._kafka = martlet.kafka
-        self._run = next(self._numbers)
+        self._run = next(_NUMBERS)
         self._pause = 1 / rate
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -209,7 +209,7 @@ def newest_failure(martlet: Martlet) -> str:
     """The stack trace of the job's newest failure; "" where it has not failed."""
     client = FlinkClient(flink(martlet))
     found = until(lambda: [client.newest_failure(martlet.status()["job"])], 30, "Flink answers", despite=Unavailable)
-    return str(found[0])
+    return str(found[0].text)
 
 
 def cancel_job(martlet: Martlet) -> None:
@@ -220,7 +220,10 @@ def act_as_many(martlet: Martlet, users: int) -> int:
     """One click each of so many users, to the log; returns how many were acknowledged: all."""
     producer = KafkaProducer(bootstrap_servers=martlet.bootstrap, acks="all", linger_ms=20)
     ids = range(710_000, 710_000 + users)
-    events = {user: Event(f"one-of-many-{user}", CLICK, user, 1 + user % 50, 0, "", 892_000_000_000) for user in ids}
+    run = next(_NUMBERS)
+    events = {
+        user: Event(f"one-of-many-{run}-{user}", CLICK, user, 1 + user % 50, 0, "", 892_000_000_000) for user in ids
+    }
     sent = [
         producer.send(
             EVENTS, write_event(event, MOVIES), str(user).encode(), partition=partition_of(user, DEFAULT_PARTITIONS)

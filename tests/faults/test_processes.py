@@ -210,6 +210,8 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
     """Row 9: the last second may be gone; to be sure that some is, the tail of its log is cut off. The job writes it again as it
     runs; one that has just been started doesn't remember what, and goes back to a checkpoint from before."""
     before = ledger(broken)
+    noted = "job_wrote_again" if remembers else "job_submitted_again"
+    known = broken.status().get(noted)
     with Traffic(broken) as traffic:
         new_checkpoint(broken)
         time.sleep(2)
@@ -223,10 +225,10 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
         answer = broken.recommend(700_001)
         assert "no live features" in answer["degraded"]
         if not remembers:
-            os.kill(pid_of(broken, "taskmanager-1"), signal.SIGKILL)
+            os.kill(pid_of(broken, working(broken)[0]), signal.SIGKILL)
         os.kill(supervisor, signal.SIGCONT)
-        noted = "job_wrote_again" if remembers else "job_submitted_again"
-        until(lambda: "another instance" in broken.status().get(noted, ""), 120, "it is written again")
+        until(lambda: broken.status().get(noted) != known, 120, "it is written again")
+        assert "another instance" in broken.status()[noted]
         await_job(broken)
     exact_after(broken, traffic, before)
 

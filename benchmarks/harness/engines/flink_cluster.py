@@ -112,7 +112,7 @@ class Cluster:
     def exceptions(self) -> str:
         """Describes the job's newest failure in one line, for an error message."""
         try:
-            failure = self._flink.newest_failure(self.job()["jid"])
+            failure = self._flink.newest_failure(self.job()["jid"]).text
         except (Unavailable, KeyError) as error:
             return f"Flink says no more ({error})"
         return f"the job's newest failure: {failure[:600]}" if failure else "the job has not failed"

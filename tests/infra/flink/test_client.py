@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from features.errors import Unavailable
-from infra.flink.client import FlinkClient, all_run, innermost_cause
+from infra.flink.client import NO_FAILURE, Failure, FlinkClient, all_run, innermost_cause
 from infra.system.processes import free_ports
 from tests.flink_stub import Flink, flink_stub
 
@@ -59,13 +59,22 @@ def test_failures_and_metrics_that_are_not_there(flink: Flink) -> None:
     flink.answers["/jobs/a/exceptions"] = {"exceptionHistory": {"entries": []}}
     flink.answers["/jobs/a/metrics?get=x,y"] = [{"id": "x", "value": "3"}]
     flink.answers["/jobs/a/vertices/v/subtasks/metrics?get=x&agg=max"] = None
-    assert client(flink).newest_failure("a") == ""
+    assert client(flink).newest_failure("a") == NO_FAILURE
     assert client(flink).job_metrics("a", ("x", "y")) == {"x": "3"}
     assert client(flink).vertex_metrics("a", "v", ("x",)) == {}
     flink.answers["/jobs/a/exceptions"] = {
-        "exceptionHistory": {"entries": [{"stacktrace": "new"}, {"stacktrace": "old"}]}
+        "exceptionHistory": {
+            "entries": [
+                {"stacktrace": "new", "taskManagerId": "w", "timestamp": 7},
+                {"stacktrace": "old", "timestamp": 6},
+            ]
+        }
     }
-    assert client(flink).newest_failure("a") == "new"
+    assert client(flink).newest_failure("a") == Failure("new", "w", 7)
+    flink.answers["/jobs/a/exceptions"] = {
+        "exceptionHistory": {"entries": [{"stacktrace": "of no task", "timestamp": 8}]}
+    }
+    assert client(flink).newest_failure("a") == Failure("of no task", "", 8)
 
 
 def test_the_innermost_cause_of_a_stack_trace_is_one_line() -> None:

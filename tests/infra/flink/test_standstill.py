@@ -14,6 +14,7 @@ from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from features.store.job_status import lane_fields, lane_key
 from infra.flink.checkpoints import own_store, retained
+from infra.flink.client import NO_FAILURE, Failure
 from infra.flink.job_control import Job
 from infra.flink.job_keeper import JobKeeper
 from infra.flink.standstill import PATIENCE, POLL_EVERY, PendingRecords, Standstill
@@ -127,8 +128,8 @@ class Cluster:
         reads = self.restored is not None and self.restored.endswith("chk-1")
         return job_of(int(reads))
 
-    def newest_failure(self, job: str) -> str:
-        return ""
+    def newest_failure(self, job: str) -> Failure:
+        return NO_FAILURE
 
     def checkpoints(self, job: str) -> dict[str, Any]:
         return {"latest": {"restored": None if self.restored is None else {"external_path": self.restored}}}
@@ -150,7 +151,7 @@ def test_a_checkpoint_that_reads_nothing_is_refused_with_all_that_came_of_it(tmp
         os.utime(metadata, (number, number))
     cluster: Any = Cluster(home)
     notes: dict[str, object] = {}
-    supervisor: Any = SimpleNamespace(note=notes.update, waiting=set)
+    supervisor: Any = SimpleNamespace(note=notes.update, waiting=set, replace=None)
     job = Job(home, own_store(home), cluster, cluster, settings_of(tmp_path, 0), supervisor)
     cluster.submit((home.checkpoints / "a" / "chk-2").as_uri())
     clock = count(0.0, PATIENCE)

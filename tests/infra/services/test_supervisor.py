@@ -47,6 +47,24 @@ def test_a_child_that_dies_is_started_again_and_status_says_so(
     assert status["services"]["child"]["last_exit"] == -signal.SIGKILL
 
 
+def test_one_that_runs_but_can_do_no_more_is_replaced_at_once(
+    home: Home, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag"
+    waiting = service(f"open({str(flag)!r}, 'w').close(); import time; time.sleep(60)", flag, restart_after=600.0)
+    supervisor.start(waiting)
+    supervisor.start_monitor()
+    first = supervisor.child_id("child")
+    assert supervisor.replace("child")
+    assert first.process() is None
+    assert supervisor.child_id("child") != first
+    assert supervisor.child_id("child").process() is not None
+    status = read_json(home.status_file)
+    assert status is not None
+    assert status["services"]["child"]["restarts"] == 1
+    assert not supervisor.replace("nobody"), "a service of somebody else"
+
+
 def test_one_that_dies_over_and_over_waits_for_its_next_start_no_longer_than_the_home_says(home: Home) -> None:
     (home.run / "times.json").write_text('{"longest_pause": 0.1}')
     supervisor = Supervisor(home)
