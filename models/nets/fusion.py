@@ -63,7 +63,7 @@ def build(context: NetContext) -> Any:
         "signals": keras.Input(shape=(len(SIGNAL_COLUMNS),), dtype="float32", name="signals"),
     }
     index = IdIndex(context.item_ids, "item_index")
-    following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
+    following = NextItem(SequenceEncoder(len(context.item_ids), context.seed), context.seed)
     history, marks, gaps, whose = Distinct()(*(inputs[name] for name in (*HISTORY_INPUTS, "movieId")))
     items = index(history)
     next_scores = following(items, marks, gaps, whose, index(inputs["movieId"]))

@@ -18,7 +18,7 @@ def build(context: NetContext) -> Any:
     inputs = history_inputs() | {"movieId": keras.Input(shape=(), dtype="int64", name="movieId")}
     history, marks, gaps, whose = Distinct()(*(inputs[name] for name in (*HISTORY_INPUTS, "movieId")))
     index = IdIndex(context.item_ids, "item_index")
-    following = NextItem(SequenceEncoder(len(context.item_ids), context.seed))
+    following = NextItem(SequenceEncoder(len(context.item_ids), context.seed), context.seed)
     next_scores = following(index(history), marks, gaps, whose, index(inputs["movieId"]))
     odds = log(len(context.item_ids))
     score = keras.layers.Lambda(lambda values: keras.ops.sigmoid(values[:, :1] + odds), name="score")(next_scores)

@@ -17,6 +17,7 @@ WIDTH: Final = 64
 BLOCKS: Final = 2
 HEADS: Final = 2
 DROPOUT: Final = 0.3
+BOUNDS: Final = 3
 
 
 class Norm(keras.layers.LayerNormalization):  # type: ignore[misc]  # Keras has no types
@@ -106,30 +107,55 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         """[…, size] of every item of the vocabulary, from its first on."""
         return tf.matmul(states, self.items.embeddings[1:], transpose_b=True) + self.bias
 
+    def logits_of(self, states: Any, candidates: Any) -> Any:
+        """[n] of one item each, states [n, WIDTH], candidates [n] as indices; of no item in particular for 0."""
+        own = tf.reduce_sum(states * self.items(candidates), axis=1)
+        return own + tf.gather(self.bias, tf.maximum(candidates - 1, 0))
+
+
+class Bounds(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
+    """What the logits of all items come to, from the state alone: [m, WIDTH] → [m, 3] the logarithm of the sum of their
+    exponentials, the largest and the smallest, as training has learned them (`models.training.fitting.fit_bounds`). To compute
+    them takes as long as the catalogue is large; and within a list they are the same for all candidates.
+    """
+
+    def __init__(self, seed: int, name: str = "bounds") -> None:
+        super().__init__(name=name)
+        init = keras.initializers.GlorotUniform
+        self.hidden = keras.layers.Dense(2 * WIDTH, activation=gelu, kernel_initializer=init(seed), name="hidden")
+        self.out = keras.layers.Dense(BOUNDS, kernel_initializer="zeros", name="out")
+
+    def build(self, shape: Any) -> None:
+        self.hidden.build(shape)
+        self.out.build((shape[0], 2 * WIDTH))
+        self.built = True
+
+    def call(self, states: Any) -> Any:
+        return self.out(self.hidden(states))
+
 
 class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Scores of candidates as the next item: items, marks [m, L], gaps [m, L + 1], whose [n], candidate [n] → [n, 2] the
-    logarithm of its share among all items, and how far its logit is below the best. An item that is not in the vocabulary
-    has the share of the least likely.
+    logarithm of its share among all items, and how far its logit is below the best, by what is learned of both (`Bounds`). An
+    item that is not in the vocabulary has the share of the least likely.
     """
 
-    def __init__(self, encoder: SequenceEncoder, name: str = "next_item") -> None:
+    def __init__(self, encoder: SequenceEncoder, seed: int, name: str = "next_item") -> None:
         super().__init__(name=name)
         self.encoder = encoder
+        self.bounds = Bounds(seed)
 
     def build(self, *_shapes: Any, **_named: Any) -> None:
         self.encoder.build()
+        self.bounds.build((None, WIDTH))
         self.built = True
 
     def call(self, items: Any, marks: Any, gaps: Any, whose: Any, candidate: Any) -> Any:
-        logits = self.encoder.logits(self.encoder(items, marks, gaps, last=True)[:, 0])
-        best = tf.reduce_max(logits, axis=1, keepdims=True)
-        lowest = tf.reduce_min(logits, axis=1, keepdims=True)
-        whole = best + tf.math.log(tf.reduce_sum(tf.exp(logits - best), axis=1, keepdims=True))
-        known = tf.concat([lowest, logits], axis=1)
-        size = tf.shape(known, out_type=tf.int64)[1]
-        mine = tf.gather(tf.reshape(known, [-1]), whose * size + candidate)
-        return tf.stack([mine - tf.gather(whole[:, 0], whose), mine - tf.gather(best[:, 0], whose)], axis=1)
+        states = self.encoder(items, marks, gaps, last=True)[:, 0]
+        whole, best, lowest = tf.unstack(tf.gather(self.bounds(states), whose), axis=1)
+        logits = self.encoder.logits_of(tf.gather(states, whose), candidate)
+        mine = tf.where(candidate > 0, logits, lowest)
+        return tf.stack([mine - whole, mine - best], axis=1)
 
     def compute_output_shape(self, *_shapes: Any, **_named: Any) -> tuple[None, int]:
         return (None, 2)

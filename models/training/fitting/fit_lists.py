@@ -14,11 +14,13 @@ from models.nets.parts.net import SEQUENCES, Net, NetContext
 from models.training.effort import FULL, Effort
 from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.fitting.early_stopping import Epoch, Stopper
+from models.training.fitting.fit_bounds import fit_bounds
 from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
 from models.training.fitting.fit_sequences import LATE_RATE, RATE, fit_encoder
 from models.training.fitting.warm_start import Earlier, take_over, with_new
 from models.training.lessons.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
+from models.training.lessons.sequence_windows import WindowedHistories, Windows
 from models.training.list_metrics import measured, rank_metrics, ranks_of
 
 Progress = Callable[[int, int, float], None]
@@ -48,7 +50,8 @@ def fit_on_lists(
     from the rows before the first list. The layer that weighs candidates then learns from the lists, stopped by NDCG on the
     newest ones. At last the encoder goes on over all rows, as thoroughly as it began, as a served model should know the newest:
     metrics and calibration are of the model before that, since after it no row is left that it has not seen. An earlier
-    version's encoder has not seen the lists: it goes on only at last.
+    version's encoder has not seen the lists: it goes on only at last. Whenever the encoder has changed, what all items' logits
+    come to is learned anew (`models.training.fitting.fit_bounds`).
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -60,16 +63,19 @@ def fit_on_lists(
         take_over(model, context, earlier)
     if not any(layer.name == "next_item" for layer in model.layers):
         return Fitted(model, context, *fit_whole(net, model, ranking_lists, seed, progress, resume, effort.whole))
-    encoder = model.get_layer("next_item").encoder
+    next_item = model.get_layer("next_item")
+    encoder = next_item.encoder
     number, loss = 0, float("nan")
+    windows: Windows | WindowedHistories
     if earlier is None:
-        number = effort.sequence
-        past = ranking_lists.past(MAX_EVENTS)
-        loss = fit_encoder(net, encoder, past, context.item_ids, number, seed, progress, resume=resume)
-    elif net.learns == SEQUENCES:
-        number = effort.going_on
-        shown = windows_of(ranking_lists.train_lists)
-        loss = fit_encoder(net, encoder, shown, context.item_ids, number, seed, progress, LATE_RATE)
+        number, windows = effort.sequence, ranking_lists.past(MAX_EVENTS)
+        loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, resume=resume)
+    else:
+        windows = windows_of(ranking_lists.train_lists)
+        if net.learns == SEQUENCES:
+            number = effort.going_on
+            loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, LATE_RATE)
+    fit_bounds(next_item, windows, context.item_ids, seed)
     if net.learns == SEQUENCES:
         metrics, _ = measured(
             ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False
@@ -82,6 +88,7 @@ def fit_on_lists(
     newest = ranking_lists.everything(MAX_EVENTS)
     epochs_at_last, rate = (effort.last, RATE) if earlier is None else (effort.going_on, LATE_RATE)
     fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, rate, resume, AT_LAST)
+    fit_bounds(next_item, newest, context.item_ids, seed + 1)
     return Fitted(model, context, epochs, metrics)
 
 

@@ -15,6 +15,8 @@ from models.registry import Manifest, read_manifest, version_folder
 WEIGHTS: Final = Path("assets.extra") / "weights.npz"
 _IDS: Final = ("user_ids", "item_ids")
 _VOCABULARY: Final = "vocabulary"
+_FITTED_ANEW: Final = "/bounds/"
+"""Part of the path of weights that each training fits anew, to the others."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,13 @@ def with_new(known: IntArray, ids: IntArray) -> IntArray:
 
 def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:
     """Put the earlier weights into a model that was built anew, rows of tables where their ids are now; new ids keep what they
-    began with. Raises Broken where the net is not the one of that version."""
-    named = {each.path: each for each in model.weights if not each.path.endswith(_VOCABULARY)}
+    began with, and so do weights that each training fits anew, where that version had none of them. Raises Broken where the net
+    is not the one of that version."""
+    named = {
+        each.path: each
+        for each in model.weights
+        if not each.path.endswith(_VOCABULARY) and (each.path in earlier.values or _FITTED_ANEW not in each.path)
+    }
     if named.keys() != earlier.values.keys():
         strange = ", ".join(sorted(named.keys() ^ earlier.values.keys())[:3])
         raise Broken(f"{earlier.manifest.name} was built otherwise in version {earlier.manifest.version}: {strange}")
