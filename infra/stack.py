@@ -341,6 +341,7 @@ class Stack:
             horizon_since=record.clock_since,
             parallelism=record.parallelism,
             attribution=record.attribution,
+            passwords=self.settings.flink.address is None,
             items=record.folds_items,
             name=record.job_name,
         )

@@ -162,7 +162,7 @@ def main() -> None:
     if not order:  # the process that would have sent it has ended
         return
     restore = msgspec.json.decode(order, type=Order).restore
-    settings = read_settings(arguments.settings)
+    settings = read_settings(arguments.settings).to_submit()
     env = remote_environment(restore)
     env.set_parallelism(settings.parallelism)
     env.set_max_parallelism(MAX_PARALLELISM)

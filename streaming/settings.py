@@ -29,6 +29,8 @@ class JobSettings(msgspec.Struct, frozen=True):
     whole_until     broker time, ms: users of a batch that has a record from before that are written whole: an earlier job may
                     have written to a Redis that lacked something
     name            of the job in Flink
+    passwords       whether the job takes those of Kafka and Redis along; if not, they are in the environment of each process of
+                    the Flink cluster
     items           whether events are also folded into items and pairs. If not, half of the job's work is saved, and items and
                     pairs stay as they are in the base
     """
@@ -41,10 +43,18 @@ class JobSettings(msgspec.Struct, frozen=True):
     horizon_since: int | None
     parallelism: int = 1
     attribution: int = ATTRIBUTION_S
+    passwords: bool = True
     items: bool = True
     state_version: int = 0
     whole_until: int = 0
     name: str = "martlet"
+
+    def to_submit(self) -> "JobSettings":
+        """Returns the settings as the cluster is told them."""
+        if self.passwords:
+            return self
+        kafka, redis = self.kafka.without_password(), self.redis.without_password()
+        return msgspec.structs.replace(self, kafka=kafka, redis=redis)
 
     def clock(self) -> Clock:
         """The home's clock."""

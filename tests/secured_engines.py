@@ -116,9 +116,11 @@ ALL_RIGHTS = ("READ", "WRITE", "DESCRIBE", "DESCRIBE_CONFIGS", "CREATE", "GROUP_
 
 
 @contextmanager
-def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterator[SecuredBroker]:
-    """Starts a broker that shows `certificate`, wants to see one, and lets nobody do anything that no ACL allows; stops it at the
-    end."""
+def secured_kafka(
+    folder: Path, drawn: Certificates, certificate: str, password: str = PASSWORD
+) -> Iterator[SecuredBroker]:
+    """Starts a broker that shows `certificate`, wants to see one, and USER's `password`, and lets nobody do anything that no ACL
+    allows; stops it at the end."""
     home = Home(folder).make()
     secured, certified = free_ports(2)
     ports = Ports.choose(free_ports(1)[0], {})
@@ -147,7 +149,7 @@ def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterat
     text = config.read_text()
     kept = [line for line in text.splitlines() if line.partition("=")[0] not in more]
     config.write_text("\n".join([*kept, *(f"{key}={value}" for key, value in more.items())]) + "\n")
-    scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+    scram = f"SCRAM-SHA-512=[name={USER},password={password}]"
     words = [str(part) for part in [*argv, "--add-scram", scram]]
     done = subprocess.run(words, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -162,7 +164,7 @@ def secured_kafka(folder: Path, drawn: Certificates, certificate: str) -> Iterat
         tls = Tls(drawn.ca, own)
         yield SecuredBroker(
             own,
-            KafkaAddress(f"127.0.0.1:{secured}", "shop.", tls, USER, PASSWORD),
+            KafkaAddress(f"127.0.0.1:{secured}", "shop.", tls, USER, password),
             KafkaAddress(f"127.0.0.1:{certified}", "shop.", tls),
             KafkaAddress(f"127.0.0.1:{ports.kafka}", "shop."),
         )

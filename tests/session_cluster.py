@@ -1,10 +1,11 @@
 """A Flink session cluster for tests that belongs to no home: a JobManager and TaskManagers in a folder of their own, each with a
 slot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from features.errors import Unavailable
 from infra.flink import cluster
@@ -44,13 +45,17 @@ class SessionCluster:
 
 @contextmanager
 def session_cluster(
-    folder: Path, task_managers: int, lacks: str | None = None, store: FileStore | None = None
+    folder: Path,
+    task_managers: int,
+    lacks: str | None = None,
+    store: FileStore | None = None,
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[SessionCluster]:
-    """Starts the cluster, which does not start again what dies in it, whose lib `lacks` the jars of a pattern, and which can
-    enter the `store` of checkpoints; stops it at the end."""
+    """Starts the cluster, which does not start again what dies in it, whose lib `lacks` the jars of a pattern, which can enter
+    the `store` of checkpoints, and whose processes have `secrets` in their environment; stops it at the end."""
     home = Home(folder).make()
     ports = Ports.choose(0, {})
-    env = cluster.configure(home, ports, store=store)
+    env = {**cluster.configure(home, ports, store=store), **secrets}
     for jar in [] if lacks is None else (home.flink / "lib").glob(lacks):
         jar.unlink()
     workers = [cluster.task_manager(home, ports, env, number + 1) for number in range(task_managers)]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from features.engines.passwords import KAFKA_VARIABLE, password_of
 from features.engines.tls import Tls
 from features.ids import OuterId
 from features.keys import DEFAULT_PARTITIONS, partition_of
@@ -19,6 +20,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     tls        None: plain text
     user       whom SASL names; None: no SASL
     password   of that user
+    password_from  environment variable that has it where the address is used, in place of it
     mechanism  of SASL
     partitions of each topic of users: `events`, `served`, `shown` and `samples`
     """
@@ -30,6 +32,13 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     password: str | None = None
     mechanism: Mechanism = "SCRAM-SHA-512"
     partitions: int = DEFAULT_PARTITIONS
+    password_from: str | None = None
+
+    def without_password(self) -> "KafkaAddress":
+        """Returns the address as another machine may be told it: the password is in its environment."""
+        if self.password is None:
+            return self
+        return msgspec.structs.replace(self, password=None, password_from=KAFKA_VARIABLE)
 
     def topic(self, name: str) -> str:
         """Returns the name in Kafka of a topic of the home (`features.keys`).
@@ -61,7 +70,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
 
     def client_options(self) -> dict[str, Any]:
         """Returns the options by which a client of kafka-python or aiokafka connects. Raises BadInput for files of TLS that can't
-        be used."""
+        be used, and where the environment lacks the password."""
         options: dict[str, Any] = {"bootstrap_servers": self.bootstrap.split(","), "security_protocol": self.protocol}
         if self.tls is not None:
             options["ssl_context"] = self.tls.context()
@@ -69,7 +78,7 @@ class KafkaAddress(msgspec.Struct, frozen=True):
             options |= {
                 "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.user,
-                "sasl_plain_password": self.password or "",
+                "sasl_plain_password": password_of(self.password, self.password_from) or "",
             }
         return options
 

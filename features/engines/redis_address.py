@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from features.engines.passwords import REDIS_VARIABLE, password_of
 from features.engines.redis_slots import Server
 from features.engines.tls import Tls
 
@@ -22,6 +23,7 @@ class RedisAddress(msgspec.Struct, frozen=True):
     password    of that user; None: none is asked for
     cluster     whether the server is one of a cluster
     others      more servers of the cluster, by one of which it is entered where the first does not answer
+    password_from  environment variable that has the password where the address is used, in place of it
     """
 
     host: str
@@ -32,6 +34,13 @@ class RedisAddress(msgspec.Struct, frozen=True):
     password: str | None = None
     cluster: bool = False
     others: tuple[Server, ...] = ()
+    password_from: str | None = None
+
+    def without_password(self) -> "RedisAddress":
+        """Returns the address as another machine may be told it: the password is in its environment."""
+        if self.password is None:
+            return self
+        return msgspec.structs.replace(self, password=None, password_from=REDIS_VARIABLE)
 
     @property
     def servers(self) -> tuple[Server, ...]:
@@ -41,13 +50,14 @@ class RedisAddress(msgspec.Struct, frozen=True):
     def at(self, server: Server) -> "RedisAddress":
         """A server of the cluster by itself."""
         host, port = server
-        return RedisAddress(host, port, tls=self.tls, user=self.user, password=self.password)
+        return msgspec.structs.replace(self, host=host, port=port, database=0, cluster=False, others=())
 
     def client_options(self) -> dict[str, Any]:
-        """Returns the options by which a client of redis-py connects to the server, of `redis.asyncio` too."""
+        """Returns the options by which a client of redis-py connects to the server, of `redis.asyncio` too. Raises BadInput where
+        the environment lacks the password."""
         options: dict[str, Any] = {"host": self.host, "port": self.port, "db": self.database}
-        if self.password is not None:
-            options |= {"username": self.user, "password": self.password}
+        if (password := self._password()) is not None:
+            options |= {"username": self.user, "password": password}
         if self.tls is not None:
             options |= {"ssl": True, "ssl_check_hostname": True, "ssl_cert_reqs": "required"}
             options |= {"ssl_ca_certs": self.tls.ca, "ssl_certfile": self.tls.certificate}
@@ -58,13 +68,17 @@ class RedisAddress(msgspec.Struct, frozen=True):
         return None if self.tls is None else self.tls.context()
 
     def greeting(self) -> list[tuple[str, ...]]:
-        """Returns the commands, each answered by OK, that a new connection begins with."""
+        """Returns the commands, each answered by OK, that a new connection begins with. Raises BadInput where the environment
+        lacks the password."""
         commands: list[tuple[str, ...]] = []
-        if self.password is not None:
-            commands.append(("AUTH", *([] if self.user is None else [self.user]), self.password))
+        if (password := self._password()) is not None:
+            commands.append(("AUTH", *([] if self.user is None else [self.user]), password))
         if self.database:
             commands.append(("SELECT", str(self.database)))
         return commands
+
+    def _password(self) -> str | None:
+        return password_of(self.password, self.password_from)
 
     def open_socket(self, timeout: float) -> socket.socket:
         """Returns a connected socket, whose waits end after `timeout` seconds each; `greeting` is still to be sent. Raises

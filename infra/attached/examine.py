@@ -29,7 +29,7 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     if (redis := attached_redis(settings.redis, home)) is not None:
         yield from examine_redis(redis, record.home_id)
     if settings.flink.address is not None:
-        yield from flink_findings(home, record, settings.flink)
+        yield from flink_findings(home, record, settings.flink, kafka, redis)
     yield from _store_findings(home, settings, record.home_id)
     if settings.models.server is not None:
         yield examine_model_server(settings.models.server)

@@ -10,6 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import msgspec
+
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from infra.attached.findings import Finding, away, refused, require_well, well
 from infra.flink import java_classes
@@ -28,8 +32,8 @@ SLOTS_TIMEOUT: Final = 20.0
 """Seconds that `up` waits for slots: those of a job that has just ended, or of TaskManagers that have just been started."""
 _SLOTS: Final = "Flink: slots"
 _NEEDED: Final = (
-    "JobManager and TaskManagers need this repository, its Python packages, the home's folder, and in lib what ./martlet jars "
-    "copies: docs/attach.md"
+    "JobManager and TaskManagers need this repository, its Python packages, the home's folder, in lib what ./martlet jars "
+    "copies, the way to Kafka and Redis, and their passwords in the environment: docs/attach.md"
 )
 
 
@@ -75,9 +79,11 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def flink_findings(home: Home, record: HomeRecord, flink: Flink) -> Iterator[Finding]:
+def flink_findings(
+    home: Home, record: HomeRecord, flink: Flink, kafka: KafkaAddress | None, redis: RedisAddress | None
+) -> Iterator[Finding]:
     """Yields what is found of the cluster: whether it has room for the home's job, unless that runs there, and what a probe found
-    in a slot, where one is free."""
+    in a slot, where one is free. kafka, redis: what the job is to enter, where they are attached too."""
     address = flink.address
     assert address is not None
     try:
@@ -94,10 +100,10 @@ def flink_findings(home: Home, record: HomeRecord, flink: Flink) -> Iterator[Fin
         return
     # A folder of its own: the home's files may be those of a cluster that it runs. In the home, which the cluster must share.
     with TemporaryDirectory(prefix="martlet-probe-", dir=home.path if home.path.is_dir() else None) as folder:
-        yield _probe(Home(Path(folder)).make(), flink, record.state)
+        yield _probe(Home(Path(folder)).make(), flink, record.state, kafka, redis)
 
 
-def _probe(own: Home, flink: Flink, state: str) -> Finding:
+def _probe(own: Home, flink: Flink, state: str, kafka: KafkaAddress | None, redis: RedisAddress | None) -> Finding:
     """Run a job that checks a TaskManager from within; returns what it found there."""
     assert flink.address is not None
     log, written = own.logs / "probe.log", own.checkpoints / "written"
@@ -114,6 +120,10 @@ def _probe(own: Home, flink: Flink, state: str) -> Finding:
         "--jar",
         jar,
     ]
+    entered = {"Kafka": kafka and kafka.without_password(), "Redis": redis and redis.without_password()}
+    for engine, address in entered.items():
+        if address is not None:
+            argv += [f"--{engine.lower()}", msgspec.json.encode(address).decode()]
     own.checkpoints.mkdir(parents=True, exist_ok=True)
     expected = "a job of this version to run"
     try:
@@ -132,7 +142,10 @@ def _probe(own: Home, flink: Flink, state: str) -> Finding:
         return refused(
             "Flink: probe", expected, "what a TaskManager writes into the home's folder is not here", _NEEDED
         )
-    return well("Flink: probe", "a TaskManager has this version, its jars and the home's folder")
+    found = "a TaskManager has this version, its jars and the home's folder"
+    if names := " and ".join(name for name, address in entered.items() if address is not None):
+        found += f", and enters {names}"
+    return well("Flink: probe", found)
 
 
 def end_leftover_job(home: Home, print_line: Callable[[str], None]) -> bool:

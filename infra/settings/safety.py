@@ -106,6 +106,9 @@ def _check_flink(settings: Settings, where: Where) -> None:
             raise BadInput(where("flink.python"), "flink.address with it", "nothing to attach to")
         return
     _check_port(int(flink.address.rpartition(":")[2]), "flink.address", where)
+    if any(each in (settings.kafka.password or "") for each in '"\\\r\n'):
+        expected = "a line without \" and \\, since an attached Flink's clients take it from their environment as it is"
+        raise BadInput(where("kafka.password"), expected, "another one")
     if is_loopback(urlsplit(flink.address).hostname or ""):
         return
     for path, address in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
@@ -113,12 +116,6 @@ def _check_flink(settings: Settings, where: Where) -> None:
             raise BadInput(
                 where("flink.address"), f"{path} with it, since `up` starts one for this machine alone", flink.address
             )
-    if settings.kafka.password is not None or settings.redis.password is not None:
-        raise BadInput(
-            where("flink.address"),
-            "an address of this machine, a tunnel's for one, since the job takes passwords along, over plain HTTP",
-            flink.address,
-        )
 
 
 def _check_api(api: Api, where: Where) -> None:

@@ -167,10 +167,10 @@ FAULTS: Final = (
     ),
     Fault(
         "passwords go to Flink over the network as they are",
-        SAFETY,
-        "if settings.kafka.password is not None or settings.redis.password is not None:",
-        "if settings.kafka.password is not None and settings.redis.password is not None:",
-        ("test_a_wrong_setting_names_itself",),
+        "streaming/settings.py",
+        "        if self.passwords:\n            return self",
+        "        if self.passwords or self.items:\n            return self",
+        ("test_an_attached_cluster_is_told_no_password",),
     ),
     Fault(
         "why a job was not submitted is left to its log",

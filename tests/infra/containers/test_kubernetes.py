@@ -11,13 +11,14 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
 from features.version import VERSION
 from infra.flink.cluster import CONSOLE_LOGGING, process_settings, slots_of
 from infra.home.paths import Home
 from infra.settings.reading import read_settings
 from infra.settings.table import FIELDS
 from models.server import flags
-from tests.infra.containers.compose_file import FOLDER, ROLES, service
+from tests.infra.containers.compose_file import FOLDER, ROLES, environment, service
 from tests.infra.containers.images import IMAGES
 
 KUBERNETES: Final = "1.34"
@@ -186,6 +187,14 @@ def test_flinks_processes_are_configured_as_those_of_up_and_have_room_for_python
             if name.startswith(f"{process}.memory.") and not name.endswith((".min", ".segment-size"))
         ]
         assert spec[resource]["resource"]["memory"] == f"{sum(sizes)}m"
+
+
+def test_flinks_processes_have_the_passwords_that_the_job_is_not_told() -> None:
+    spec = manifest("FlinkDeployment", "martlet-flink")["spec"]["podTemplate"]["spec"]
+    for variable in (KAFKA_VARIABLE, REDIS_VARIABLE):
+        key = {"name": "martlet-secrets", "key": variable, "optional": True}
+        assert {"name": variable, "valueFrom": {"secretKeyRef": key}} in spec["containers"][0]["env"]
+        assert all(variable in environment(name) for name in ("jobmanager", "taskmanager"))
 
 
 def test_offline_steps_are_commands_of_the_offline_image() -> None:

@@ -125,9 +125,8 @@ def test_the_number_of_partitions_comes_from_the_home_whichever_kafka_it_is(tmp_
             r"line 2, flink\.address: expected kafka\.bootstrap with it",
         ),
         (
-            '[flink]\naddress = "http://flink:8081"\n[kafka]\nbootstrap = "a:1"\n'
-            '[redis]\nurl = "rediss://cache"\npassword = "p"\n',
-            r"line 2, flink\.address: expected an address of this machine, .* the job takes passwords along, .*:8081",
+            '[flink]\naddress = "http://127.0.0.1:8081"\n[kafka]\nbootstrap = "127.0.0.1:1"\nuser = "me"\npassword = "a\\"b"\n',
+            r'line 6, kafka\.password: expected a line without " and \\, since an attached Flink.* got another one',
         ),
         ('[spark]\nmaster = "mesos://a"\n', r"spark\.master: expected local\[…\], spark://HOST:PORT"),
         ("[api]\nprocesses = 0\n", r"line 2, api\.processes: expected 1 to 16, got 0"),
