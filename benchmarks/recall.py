@@ -1,7 +1,7 @@
 """Time of each recall channel per request, `./martlet bench recall`: over the catalogue of a home, with its users as in the
 base; of channels by vectors over a large catalogue of vectors alone; and of the signals and a list's raw features over a large
-catalogue of items with many facet values, with the memory that these take. In this process; the two-tower model's vector of a
-user is taken as given, since computing it is the model server's cost.
+catalogue of items with many facet values, with the memory that these take, and of ranking by a model of so many items. In this
+process; the two-tower model's vector of a user is taken as given, since computing it is the model server's cost.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 
 from benchmarks.ann import MAKERS
+from benchmarks.catalogue.large_fusion import fusion_session
 from benchmarks.harness.bare_api import bare_api
 from benchmarks.harness.run_report import Report, spread, work_folder
 from benchmarks.harness.wide_catalogue import (
@@ -178,6 +179,16 @@ def _of_process(folder: Path, values: int, size: int, rounds: int, report: Repor
         )
 
 
+def of_ranking(size: int, rounds: int, report: Report) -> None:
+    """Report the time in which ONNX Runtime ranks the candidates of a list by a Fusion of so many items, untrained: its work is
+    the same."""
+    with work_folder() as folder:
+        session = fusion_session(folder, size)
+        rng = np.random.default_rng(7)
+        took = [session.rank_ms(rng) for _ in range(rounds + 1)][1:]
+    report.add(spread("ms", took), f"{MAX_CANDIDATES} candidates ranked by a Fusion of {size:,} items")
+
+
 def run(home: Path | None, size: int, values: int, rounds: int, json_file: Path | None) -> None:
     report = Report("recall", {"size": size, "values": values, "rounds": rounds, "candidates": MAX_CANDIDATES})
     if home is not None:
@@ -186,6 +197,7 @@ def run(home: Path | None, size: int, values: int, rounds: int, json_file: Path 
     if size:
         if values:
             of_facets(size, values, rounds, report)
+            of_ranking(size, rounds, report)
         else:
             time_channels(report, f"{size:,} vectors", VECTOR_CHANNELS, of_vectors(size, rounds, report))
     for group in report.groups:
