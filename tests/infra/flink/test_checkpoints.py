@@ -64,7 +64,7 @@ def test_a_checkpoint_from_after_a_loss_is_not_taken_by_a_later_start_either(hom
     running = {"jid": NEW, "state": "RUNNING", "vertices": [{"status": "RUNNING"}]}
     flink: Any = SimpleNamespace(live_job=lambda: NEW, job=lambda _: running)
     submitted: Any = client
-    supervisor: Any = SimpleNamespace(note=lambda **facts: notes.update(facts))
+    supervisor: Any = SimpleNamespace(note=lambda **facts: notes.update(facts), replace=None)
     job = Job(home, own_store(home), flink, submitted, settings_of(home.path, 1), supervisor)
     assert job.start(before=1500) == str(earlier)
     assert job.start() == str(earlier), "Redis would lack what was written between the two"

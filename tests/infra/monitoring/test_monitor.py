@@ -149,7 +149,7 @@ def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
         "services": {}, "attached": {"Redis": "redis://cache:6379"},
         "troubles": [], "preparing": [], "learning": None, "job_from": "the base", "job_submitted_again": None,
-        "job_wrote_again": None, "spare": "warm",
+        "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
