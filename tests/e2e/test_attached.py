@@ -19,6 +19,7 @@ import pytest
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
 from features.errors import Unavailable
 from features.keys import HOME_KEY, user_key
 from infra.attached.redis_entry import GRANT
@@ -27,13 +28,14 @@ from infra.flink.client import FlinkClient
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.storage.bucket_store import BucketStore, S3Access
+from infra.system.probes import http_json
 from infra.system.processes import ProcessId
 from models.registry import list_models, list_versions
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import verify
 from tests.redis_cluster import RedisCluster, redis_cluster
 from tests.s3_server import BUCKET, SECRET_KEY, s3_server
-from tests.secured_engines import ALL_RIGHTS, PASSWORD, USER, SecuredBroker, certificates, secured_kafka
+from tests.secured_engines import ALL_RIGHTS, USER, SecuredBroker, certificates, secured_kafka
 from tests.seed import HISTORY, seed
 from tests.session_cluster import SessionCluster, session_cluster
 
@@ -41,6 +43,9 @@ pytestmark = [pytest.mark.broken, pytest.mark.timeout(1200)]
 
 SPARE = 1
 """Slots beside the two of the job."""
+PASSWORD = "of the cluster's environment"
+SECRETS = {KAFKA_VARIABLE: PASSWORD, REDIS_VARIABLE: PASSWORD}
+"""What the cluster's processes have in their environment: the job is told no password."""
 USERS = (6, 7, 9, 13, 18, 42)
 SETTINGS = """
 [kafka]
@@ -89,9 +94,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attached]:
     with ExitStack() as stack:
         s3 = stack.enter_context(s3_server(folder / "s3"))
         checkpoints = BucketStore(f"s3://{BUCKET}/checkpoints", s3)
-        broker = stack.enter_context(secured_kafka(folder / "kafka", drawn, drawn.signed("IP:127.0.0.1")))
+        broker = stack.enter_context(secured_kafka(folder / "kafka", drawn, drawn.signed("IP:127.0.0.1"), PASSWORD))
         redis = stack.enter_context(redis_cluster(folder / "redis", node_timeout=5.0))
-        flink = stack.enter_context(session_cluster(folder / "flink", 2 + SPARE, store=checkpoints))
+        flink = stack.enter_context(session_cluster(folder / "flink", 2 + SPARE, store=checkpoints, secrets=SECRETS))
         broker.grant("shop.", ALL_RIGHTS)
         admin = KafkaAdminClient(**broker.admin.client_options())
         admin.create_topics([NewTopic("somebody.events", 1, 1)])
@@ -180,12 +185,13 @@ def test_the_doctor_asks_the_attached_engines(attached: Martlet, engines: Attach
     assert "ok      Kafka: rights: User:martlet may read" in found
     assert "ok      Redis: owner: this home's" in found
     assert f"ok      Flink: version: 2.3.0 at {engines.flink.address}" in found
-    assert "ok      Flink: probe: a TaskManager has this version, its jars and the home's folder" in found
+    probed = "a TaskManager has this version, its jars and the home's folder, and enters Kafka and Redis"
+    assert f"ok      Flink: probe: {probed}" in found
     assert f"ok      checkpoints: s3://{BUCKET}/checkpoints/" in found
     assert f"ok      models: s3://{BUCKET}/models/" in found
 
 
-def test_no_secret_is_where_others_may_read(attached: Martlet) -> None:
+def test_no_secret_is_where_others_may_read(attached: Martlet, engines: Attached) -> None:
     secrets = [each.encode() for each in (PASSWORD, json.dumps(PASSWORD)[1:-1], SECRET_KEY)]
     named = {"martlet.toml", "engines.json", "api.json", "job.json", "model-mirror.json"}
     for path in attached.home.rglob("*"):
@@ -195,6 +201,9 @@ def test_no_secret_is_where_others_may_read(attached: Martlet) -> None:
     for entry in attached.status()["services"].values():
         words = psutil.Process(entry["pid"]).cmdline()
         assert not any(secret.decode() in word for word in words for secret in secrets)
+    job = attached.status()["job"]
+    for page in (f"/jobs/{job}/plan", f"/jobs/{job}/config", "/jobmanager/config", "/jobmanager/environment"):
+        assert PASSWORD not in json.dumps(http_json(f"{engines.flink.address}{page}")), page
     shown = attached.command("config").stdout
     assert "[s3]" in shown
     assert not any(secret.decode() in shown for secret in secrets)

@@ -13,7 +13,6 @@ import redis
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
 from features.keys import HOME_KEY
 from infra.attached.redis_entry import GRANT
 from tests.home import Martlet, run_martlet, running
@@ -21,7 +20,6 @@ from tests.ledger import verify
 from tests.redis_process import RedisProcess, redis_process
 from tests.secured_engines import ALL_RIGHTS, PASSWORD, USER, SecuredBroker, by_tls, certificates, secured_kafka
 from tests.seed import HISTORY, seed
-from tests.session_cluster import session_cluster
 
 pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(1200)]
 
@@ -81,48 +79,6 @@ def attached(
     file.write_text(engines[2])
     with running(home, seed=seed(HISTORY, seeds)) as started:
         yield started
-
-
-def test_an_attached_flink_finds_the_passwords_in_its_environment(tmp_path: Path, seeds: Path) -> None:
-    """Kafka's clients of the JobManager and the TaskManagers look it up as they connect, and so do the operators for Redis."""
-    drawn = certificates(tmp_path / "certificates")
-    shown = drawn.signed("IP:127.0.0.1")
-    word = "of the cluster's environment"
-    with (
-        secured_kafka(tmp_path / "kafka", drawn, shown, word) as broker,
-        redis_process(tmp_path) as server,
-        session_cluster(tmp_path / "flink", 2, secrets={KAFKA_VARIABLE: word, REDIS_VARIABLE: word}) as flink,
-        by_tls(server.port, shown) as port,
-    ):
-        broker.grant("shop.", ALL_RIGHTS)
-        client: Any = server.client  # of redis-py, without types
-        client.execute_command(
-            "ACL", "SETUSER", *(rule.replace(">PASSWORD", f">{word}") for rule in GRANT.format(user=USER).split()[2:])
-        )
-        home = tmp_path / "home"
-        home.mkdir()
-        file = home / "martlet.toml"
-        file.touch(0o600)
-        text = SETTINGS.format(
-            kafka=broker.address.bootstrap,
-            certificate=broker.certificate,
-            redis=port,
-            ca=drawn.ca,
-            user=USER,
-            password=f'"{word}"',
-        )
-        file.write_text(f'{text}\n[flink]\naddress = "{flink.address}"\n')
-        with running(home, seed=seed(HISTORY, seeds)) as started:
-            assert set(started.status()["attached"]) == {"Kafka", "Redis", "Flink"}
-            answer = started.post({"type": "rating", "user_id": 6, "item_id": 50, "rating": 5})
-            started.applied(6, answer.json()["seen"])
-            assert verify(started)["applied"] == 1
-            found = started.command("doctor").stdout
-            assert "ok      Kafka: rights" in found
-        probed = run_martlet("doctor", "--home", str(home))
-        assert "and the home's folder, and enters Kafka and Redis" in probed.stdout, probed.stdout
-        for path in (tmp_path / "flink").rglob("*.log"):
-            assert word not in path.read_text(errors="replace"), path
 
 
 def test_a_rating_is_in_the_next_list_and_a_replay_is_folded(attached: Martlet) -> None:
