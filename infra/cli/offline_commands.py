@@ -219,6 +219,13 @@ def evaluate(
     ties: Annotated[
         str, typer.Option(help="With --anew: the order of rows of one second, by a hash or by id.", metavar="hash|id")
     ] = "hash",
+    renew: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="With --anew: make all anew so often on the way, too, and let weights go on between, as one that learns.",
+        ),
+    ] = 0,
     rows: Annotated[int | None, typer.Option(min=1, help="With --live: only so many rows.  [default: all]")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: HOME/evaluation]")] = None,
 ) -> None:
@@ -231,6 +238,8 @@ def evaluate(
     given = [name for name, is_given in instead.items() if is_given]
     if len(given) > 1:
         raise BadInput("evaluate", f"at most one of {', '.join(instead)}", " and ".join(given))
+    if renew and not anew:
+        raise BadInput("--renew", "--anew with it", str(renew))
     target = home_of(home)
     number = HomeRecord(target).newest_base if anew else HomeRecord(target).base_number
     if number is None:
@@ -252,7 +261,7 @@ def evaluate(
 
         if ties not in TIES:
             raise BadInput("--ties", " or ".join(TIES), ties)
-        evaluate_anew(target, number, model or [FIRST_MODELS[0]], anew, ties, folder / "anew", typer.echo)
+        evaluate_anew(target, number, model or [FIRST_MODELS[0]], anew, ties, folder / "anew", typer.echo, renew)
     else:
         evaluation.in_memory(target, number, model or [], late, peers, folder, typer.echo)
 

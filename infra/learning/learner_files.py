@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from features.durable import sync_path, sync_tree
 from features.errors import Broken
@@ -22,9 +21,7 @@ from infra.home.paths import Home, read_json
 from infra.learning.learner_state import LearnerState
 from models.registry import MANIFEST, version_folder
 from offline.training_data.file_names import MAPS, META
-
-REPLAYED: Final = 2_000
-"""Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""
+from offline.training_data.slice_lists import REPLAYED
 
 
 def remove_lists(home: Home) -> None:

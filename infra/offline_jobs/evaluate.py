@@ -1,7 +1,7 @@
 """Evaluation of lists: in memory (`offline.evaluation`), or of a running home over HTTP, as any client would."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -26,16 +26,24 @@ from offline.evaluation.prequential import QueryLists, stacked
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
 from offline.evaluation.report import page_table, print_side_tables, print_table, report_console, results, write_report
+from online.ranking.policy import Learning
 
 TIMEOUT = 10.0
 """Seconds per request."""
 
 
 def in_memory(
-    home: Home, number: int, names: list[str], late: bool, peers: bool, out: Path, print_line: Callable[[str], None]
+    home: Home,
+    number: int,
+    names: list[str],
+    late: bool,
+    peers: bool,
+    out: Path,
+    print_line: Callable[[str], None],
+    renewed: Sequence[Home] = (),
 ) -> None:
     """Evaluate on what comes after the history, in a process of its own: the table goes to `print_line`, the report into
-    `out`."""
+    `out`. renewed: homes with base 1 of longer and longer histories, and their models."""
     base = Base(home.bases / str(number))
     argv = ["offline.evaluation", "--dataset", runner.dataset_of(home, base), "--data-dir", str(home.data)]
     argv += ["--base", str(base.folder), "--models", str(home.models), "--out", str(out)]
@@ -46,6 +54,9 @@ def in_memory(
         argv += ["--embeddings", str(embeddings)]
     ranking_lists = runner.ranking_lists_folder(home, number)
     argv += ["--asks", str(ranking_lists)] if runner.is_current(ranking_lists) else []
+    for stage in renewed:
+        argv += ["--renewed", str(stage.bases / "1"), str(stage.models)]
+    argv += ["--positives", str(Learning().positives)] if renewed else []
     if peers:
         argv += ["--peers", str(make_peer_lists(home, HomeRecord(home), number, print_line))]
     runner.run_module(argv + (["--late"] if late else []), home.logs / "evaluation.log", print_line)

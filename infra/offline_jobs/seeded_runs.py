@@ -33,12 +33,20 @@ REPORT: Final = "report.json"
 
 
 def evaluate_anew(
-    home: Home, number: int, names: list[str], seeds: int, ties: str, out: Path, print_line: Callable[[str], None]
+    home: Home,
+    number: int,
+    names: list[str],
+    seeds: int,
+    ties: str,
+    out: Path,
+    print_line: Callable[[str], None],
+    renewals: int = 0,
 ) -> None:
     """Make and walk all of it for each seed, in a folder of its own that is removed after it; the reports, with intervals over
     users, stay in `out`. Prints each figure's mean over the seeds, its smallest and its largest.
 
-    ties: BY_ID, or BY_HASH for another order with each seed. Raises MartletError if a step fails.
+    ties: BY_ID, or BY_HASH for another order with each seed; renewals: how often all is made anew on the way, too. Raises
+    MartletError if a step fails.
     """
     base = Base(home.bases / str(number))
     reports = {}
@@ -47,7 +55,9 @@ def evaluate_anew(
         shutil.rmtree(work.path, ignore_errors=True)
         print_line(f"seed {seed}: ties in the order of {'ids' if ties == BY_ID else 'a hash'}, in {report}")
         try:
-            _run_seed(home, base, work, names, seed, BY_ID if ties == BY_ID else str(seed), report, print_line)
+            _run_seed(
+                home, base, work, names, seed, BY_ID if ties == BY_ID else str(seed), report, print_line, renewals
+            )
         finally:
             shutil.rmtree(work.path, ignore_errors=True)
         reports[str(seed)] = read_json(report / REPORT) or {}
@@ -63,6 +73,7 @@ def _run_seed(
     ties: str,
     out: Path,
     print_line: Callable[[str], None],
+    renewals: int,
 ) -> None:
     work.make()
     name = str(base.manifest["dataset"])
@@ -70,12 +81,15 @@ def _run_seed(
     if home.schema_file.exists():
         shutil.copy(home.schema_file, work.schema_file)
     runner.run_module(["offline.datasets.tie_order", str(work.data / name), ties], work.logs / "ties.log", print_line)
-    record = HomeRecord(work)
-    record.describe(str(work.data / name), float(base.manifest["history"]))
-    record.save()
-    runner.prepare(work, record, 1, print_line, value_of(home, "spark.master", None))
-    runner.train(work, 1, names, print_line, seed=seed)
-    in_memory(work, 1, names, False, False, out, print_line)
+    history = float(base.manifest["history"])
+    stages = [work, *(Home(work.path / f"renewed-{number}").make() for number in range(1, renewals + 1))]
+    for number, stage in enumerate(stages):
+        record = HomeRecord(stage)
+        record.describe(str(work.data / name), history + (1 - history) * number / len(stages))
+        record.save()
+        runner.prepare(stage, record, 1, print_line, value_of(home, "spark.master", None))
+        runner.train(stage, 1, names, print_line, seed=seed)
+    in_memory(work, 1, names, False, False, out, print_line, stages[1:])
 
 
 def print_and_write(reports: dict[str, Any], ties: str, out: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,18 +14,19 @@ from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.inputs.signals import RECALL_SIGNALS, SIGNALS
 from features.units import HOUR_MS, MINUTE_MS, SECOND_MS
-from models.registry import Manifest, list_models
+from models.registry import Manifest, list_models, version_folder
 from models.training.runtime import code_revision, peak_megabytes
 from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.beyond_accuracy import beyond, item_population
-from offline.evaluation.count_blend import CountBlend
-from offline.evaluation.embedding_methods import EmbeddingMethod
-from offline.evaluation.model_methods import ModelMethod, manifest_of
+from offline.evaluation.methods.count_blend import CountBlend
+from offline.evaluation.methods.embedding_methods import EmbeddingMethod
+from offline.evaluation.methods.model_methods import ModelMethod, manifest_of
 from offline.evaluation.page_metrics import page_results
 from offline.evaluation.peers.exchange import read_peers
 from offline.evaluation.prequential import NEVER, Lesson, Method, QueryLists, by_fusion_of_ranks, by_signal, prequential
+from offline.evaluation.renewed import Stage, renewed_lists
 from offline.evaluation.report import (
     SideTables,
     page_table,
@@ -54,7 +56,9 @@ def _methods(models: Path, manifests: Sequence[Manifest], embeddings: Path | Non
         kinds = sorted(folder.name for folder in embeddings.iterdir() if folder.is_dir())
         methods |= {f"embedding {kind}": EmbeddingMethod(embeddings / kind) for kind in kinds}
     methods["fusion of all signals' ranks"] = by_fusion_of_ranks(tuple(RECALL_SIGNALS))
-    return methods | {f"model {each.name}": ModelMethod(models, each) for each in manifests}
+    return methods | {
+        f"model {each.name}": ModelMethod(version_folder(models, each.name, each.version)) for each in manifests
+    }
 
 
 def evaluate(
@@ -67,9 +71,12 @@ def evaluate(
     embeddings: Path | None = None,
     peers: Path | None = None,
     ranking_lists: Path | None = None,
+    renewed: Sequence[Stage] = (),
+    positives: int = 0,
 ) -> None:
     """Print the tables and write the report. peers: lists of other libraries, as `offline.evaluation.peers` writes them;
-    ranking_lists: what the yardstick begins with.
+    ranking_lists: what the yardstick begins with; renewed: what models are made anew as on the way, and go on between by slices
+    of so many `positives`, which is a method beside the others.
 
     Each model is evaluated by its newest version that has learned from nothing after the base's history. Raises BadInput where
     nothing comes after that, or a model has no such version.
@@ -100,6 +107,16 @@ def evaluate(
 
         label = "features live, weights as trained"
         queries, lists, page_lists = found_lists(label, methods, 0, (yardstick.learn,))
+        if renewed:
+            with TemporaryDirectory(prefix="martlet-slices-") as work:
+                stages = [Stage(base, models), *renewed]
+                task = progress.add_task("weights that learn", total=dataset.rows - first)
+                learned = renewed_lists(
+                    dataset, catalogue, stages, names, Path(work), positives,
+                    lambda row: progress.update(task, completed=row + 1 - first),
+                )  # fmt: skip
+            lists |= learned.lists
+            page_lists |= learned.page_lists
         others = read_peers(peers) if peers else {}
         lists |= {f"library {name}": peer.lists for name, peer in others.items()}
         found = results(queries, lists)
@@ -149,6 +166,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--asks", dest="ranking_lists", type=Path, help="ranking lists, for the yardstick to begin with"
     )
+    parser.add_argument(
+        "--renewed",
+        action="append",
+        nargs=2,
+        type=Path,
+        default=[],
+        metavar=("BASE", "MODELS"),
+        help="a later base and models that know nothing after its history, which rank from there on: a method beside the others",
+    )
+    parser.add_argument("--positives", type=int, default=0, help="with --renewed: so many likes make a slice")
     parser.add_argument("--late", action="store_true", help="also with features that are late: what freshness is worth")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     given = parser.parse_args(argv)
@@ -163,6 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.embeddings,
             given.peers,
             given.ranking_lists,
+            [Stage(Base(base), models) for base, models in given.renewed],
+            given.positives,
         )
     )
 

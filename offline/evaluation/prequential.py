@@ -77,8 +77,10 @@ def prequential(
     late_ms: int = 0,
     lessons: Sequence[Lesson] = (),
     progress: Callable[[int], None] = lambda _: None,
+    since: int = 0,
+    end: int | None = None,
 ) -> QueryLists:
-    """Replay all rows, with queries from row `first` on.
+    """Replay all rows, or those before row `end`, with queries from row `first` on, and lists for those from `since` on.
 
     schema: what events mean. late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not
     at all. (Items that are hidden by now are left out all the same.) The weights between items in `relations` stay as they are.
@@ -90,8 +92,8 @@ def prequential(
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
     page_lists: dict[str, list[IntArray]] = {name: [] for name in methods}
-    for row in protocol_rows(dataset, schema, first, dataset.rows, queries):
-        if row.is_query or row.opens_page:
+    for row in protocol_rows(dataset, schema, first, dataset.rows if end is None else end, queries):
+        if (row.is_query or row.opens_page) and row.number >= since:
             while waiting and waiting[0][4] <= row.ts - late_ms:
                 late.fold(waiting.popleft())
             moment = late.moment(row.user_id, row.ts)
@@ -107,7 +109,7 @@ def prequential(
                 if row.opens_page:
                     page_lists[name].append(found)
             progress(row.number)
-        for learn in lessons:
+        for learn in lessons if row.number >= since else ():
             learn(row, walk.index.row_of[row.item_id])
         walk.fold(row.event)
         if late is not walk and row.number < first:

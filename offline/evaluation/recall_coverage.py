@@ -28,7 +28,7 @@ from models.registry import Manifest, list_versions, version_folder
 from offline.base.from_dataset import check_made_of
 from offline.console import run
 from offline.datasets.dataset import Dataset, open_dataset
-from offline.evaluation.model_methods import manifest_of
+from offline.evaluation.methods.model_methods import manifest_of
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries
 from offline.evaluation.report import report_console

@@ -44,6 +44,8 @@ from offline.training_data.ranking_lists import RANKING_LISTS
 
 MAX_WEIGHT: Final = 20.0
 """What the lists of one user may weigh in a slice, a list of mean weight being 1: who likes everything is one user."""
+REPLAYED: Final = 2_000
+"""Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""
 LEARNED: Final = "learned before"
 """Verdict on a sample that comes again, or is of before the time up to which the weights have learned from elsewhere."""
 USER, IMPORTANCE = RANKING_LISTS.names.index("user_id"), RANKING_LISTS.names.index("importance")

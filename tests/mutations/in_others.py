@@ -208,7 +208,7 @@ FAULTS: Final = (
     ),
     Fault(
         "the yardstick learns nothing from answers",
-        "offline/evaluation/count_blend.py",
+        "offline/evaluation/methods/count_blend.py",
         "self._weights[:width] -= RATE * slope / np.sqrt(self._squares[:width])",
         "pass",
         ("test_weights_follow_the_answers",),

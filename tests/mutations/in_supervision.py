@@ -117,7 +117,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a version is evaluated on what it has learned",
-        "offline/evaluation/model_methods.py",
+        "offline/evaluation/methods/model_methods.py",
         "if manifest.data.to_ms <= base.cut:",
         "if True:",
         ("test_the_newest_version_is_taken_that_has_not_seen_what_comes_after_the_base",),

@@ -8,7 +8,7 @@ import pytest
 
 from features.base.reader import EASE, SIMILAR
 from offline.datasets.dataset import Dataset
-from offline.evaluation.count_blend import CountBlend
+from offline.evaluation.methods.count_blend import CountBlend
 from offline.evaluation.prequential import Lesson, prequential
 from offline.evaluation.ranking_metrics import ranks_of
 from offline.item_weights.build import write_relations

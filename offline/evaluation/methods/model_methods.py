@@ -35,12 +35,11 @@ def manifest_of(models: Path, name: str, base: Base) -> Manifest:
 
 
 class ModelMethod:
-    """The lists of a version of a model."""
+    """The lists of a version of a model, in its folder. Raises Broken for one that can't be read."""
 
-    def __init__(self, models: Path, manifest: Manifest) -> None:
-        self._manifest = manifest
-        folder = version_folder(models, manifest.name, manifest.version)
-        self._names = [each.name for each in self._manifest.inputs]
+    def __init__(self, folder: Path) -> None:
+        self.manifest = read_manifest(folder)
+        self._names = [each.name for each in self.manifest.inputs]
         import_tensorflow()
         import tensorflow as tf
 
@@ -49,10 +48,14 @@ class ModelMethod:
         self._call = self._loaded.signatures["serving_default"]
 
     def __call__(self, query: RankingQuery) -> IntArray:
+        return self.best(query, TOP)
+
+    def best(self, query: RankingQuery, count: int) -> IntArray:
+        """The rows of so many candidates, best first."""
         moment, rows, names = query.moment, query.rows, self._names
         if not len(rows):
             return rows
-        item_ids, vocabulary = moment.items.columns.ids[rows], self._manifest.maps.vocabulary
+        item_ids, vocabulary = moment.items.columns.ids[rows], self.manifest.maps.vocabulary
         raw = RawInputs(
             np.array([moment.user_id], np.int64),
             user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema, moment.tastes)[None],
@@ -62,10 +65,8 @@ class ModelMethod:
             history_of(moment.user.recent, moment.at) if set(HISTORY_INPUTS) & set(names) else None,
             signal_matrix(query.signals, rows) if "signals" in names else None,
         )
-        inputs: dict[str, Any] = model_inputs(
-            names, self._manifest.maps, raw, signals=self._manifest.width_of("signals")
-        )
+        inputs: dict[str, Any] = model_inputs(names, self.manifest.maps, raw, signals=self.manifest.width_of("signals"))
         answer = self._call(**{name: self._constant(values) for name, values in inputs.items()})
-        scores = answer[self._manifest.outputs[0]].numpy()[:, 0]
-        best: IntArray = np.lexsort((item_ids, -scores))[:TOP]
+        scores = answer[self.manifest.outputs[0]].numpy()[:, 0]
+        best: IntArray = np.lexsort((item_ids, -scores))[:count]
         return rows[best]

@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import BadInput
 from models.registry import DataSeen
-from offline.evaluation.model_methods import manifest_of
+from offline.evaluation.methods.model_methods import manifest_of
 from tests.models.fake_version import publish_one
 
 

@@ -1,0 +1,97 @@
+"""A model whose weights go on by slices of the walk, by what the learner of a home goes on with (`models.learning`)."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+
+from features.arrays import IntArray
+from features.inputs.columns import user_vector
+from features.inputs.history import history_of
+from features.inputs.signals import signal_matrix
+from models.learning.one_slice import SliceOptions, learn_slice
+from models.registry import Manifest
+from models.training.row_metrics import TOP
+from offline.evaluation.methods.model_methods import ModelMethod
+from offline.evaluation.prequential import RankingQuery
+from offline.evaluation.protocol import ProtocolRow
+from offline.training_data.slice_lists import REPLAYED, UserBound, write_slice
+
+SHOWN: Final = 20
+"""So many items of a list the user sees: what is liked further down teaches nothing."""
+
+
+class LearningMethod:
+    """The lists of a version, then of those that came of it.
+
+    folder     of the version that it begins with
+    work       a folder, made anew, for what is learned
+    positives  what is liked of the lists makes a slice, if it is so many
+    mean       the mean weight of what is liked, in units of the schema; such a list has the importance 1
+    """
+
+    def __init__(self, folder: Path, work: Path, positives: int, mean: float) -> None:
+        self._folder = folder
+        self._work = work
+        work.mkdir(parents=True)
+        self._positives = positives
+        self._mean = mean
+        self._method = ModelMethod(folder)
+        self._query: RankingQuery | None = None
+        self._shown: IntArray = np.zeros(0, np.int64)
+        self._bound = UserBound()
+        self._rows: list[tuple[Any, ...]] = []
+        self._learned: list[tuple[Any, ...]] = []
+        self.slices = 0
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the version whose weights are learned from."""
+        return self._method.manifest
+
+    def __call__(self, query: RankingQuery) -> IntArray:
+        self._query, self._shown = query, self._method.best(query, SHOWN)
+        return self._shown[:TOP]
+
+    def learn(self, row: ProtocolRow, item_row: int) -> None:
+        """Take a row as a like of the list that was asked for before it, if it was one and the item was shown; the weights learn
+        as soon as there are enough of them. Raises Broken where the training diverges."""
+        answer = np.flatnonzero(self._shown == item_row)
+        importance = row.weight / self._mean
+        if not row.is_query or not len(answer) or not self._bound.allow(row.user_id, importance):
+            return
+        self._rows.append(self._lesson(row, int(answer[0]), importance))
+        if len(self._rows) >= self._positives:
+            self._learn_slice()
+
+    def _lesson(self, row: ProtocolRow, answer: int, importance: float) -> tuple[Any, ...]:
+        """As `offline.training_data.ranking_lists.RANKING_LISTS` has it."""
+        assert self._query is not None
+        moment, shown = self._query.moment, self._shown
+        vocabulary, columns = self.manifest.maps.vocabulary, moment.items.columns
+        user = user_vector(moment.user, moment.at, vocabulary, moment.weights, moment.items.schema, moment.tastes)
+        signals = signal_matrix(self._query.signals, shown).ravel()
+        history = (list(part) for part in history_of(moment.user.recent, moment.at))
+        ids = columns.ids[shown].tolist()
+        return (row.number, row.user_id, moment.at, *history, user.tolist(), ids, answer, signals.tolist(), importance)
+
+    def _learn_slice(self) -> None:
+        assert self._query is not None
+        schema = self._query.moment.items.schema
+        folder = self._work / str(self.slices + 1)
+        folder.mkdir()
+        again = self._learned[-REPLAYED:]
+        for name, rows in (("new", self._rows), ("whole", again + self._rows)):
+            write_slice(rows, self.manifest.maps, schema, {}, self._bound, folder / name)
+        out = folder / "out"
+        out.mkdir()
+        options = SliceOptions(
+            self.manifest.name, self._folder, folder / "new", folder / "whole", -1, {}, self._work / "nothing live", out
+        )
+        learn_slice(options, Console(quiet=True))
+        self._folder = out / "version"
+        self._method = ModelMethod(self._folder)
+        self.slices += 1
+        self._learned += self._rows
+        self._rows, self._bound = [], UserBound()
