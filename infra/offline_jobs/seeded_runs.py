@@ -1,6 +1,7 @@
 """Evaluations from the data set on, one for each seed: ties in an order of the seed's, a base, training data, models trained with
 the seed, and the walk. What differs between them is chance; a figure that is quoted is the mean of several."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -84,8 +85,10 @@ def _run_seed(
     history = float(base.manifest["history"])
     stages = [work, *(Home(work.path / f"renewed-{number}").make() for number in range(1, renewals + 1))]
     for number, stage in enumerate(stages):
+        if number:
+            shutil.copytree(work.data / name, stage.data / name, copy_function=os.link)
         record = HomeRecord(stage)
-        record.describe(str(work.data / name), history + (1 - history) * number / len(stages))
+        record.describe(str(stage.data / name), history + (1 - history) * number / len(stages))
         record.save()
         runner.prepare(stage, record, 1, print_line, value_of(home, "spark.master", None))
         runner.train(stage, 1, names, print_line, seed=seed)
