@@ -103,6 +103,11 @@ class FlinkClient:
         found = self._request(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?get={','.join(names)}&agg=max")
         return {each["id"]: each.get("max") for each in found or ()}
 
+    def worker_metrics(self, names: Sequence[str]) -> Json:
+        """Returns the maximum over all TaskManagers of each metric; None where Flink has no value."""
+        found = self._request(f"/taskmanagers/metrics?get={','.join(names)}&agg=max")
+        return {each["id"]: each.get("max") for each in found or ()}
+
     def task_managers(self) -> list[Json]:
         """Returns the registered TaskManagers: id, path, freeSlots …"""
         found: list[Json] = self._request("/taskmanagers")["taskmanagers"]

@@ -27,6 +27,7 @@ from infra.storage.file_store import FileStore
 from infra.system import packages
 from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
+from streaming.machine_memory import machine_memory
 
 
 def task_managers(parallelism: int) -> int:
@@ -289,6 +290,7 @@ def _job_manager(home: Home, ports: Ports, env: dict[str, str], number: int, res
 def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, state: str = MEMORY) -> Service:
     """Returns TaskManager `number` as a service, ready once it has registered; `state` as for `configure`."""
     name = f"taskmanager-{number}"
+    limit = flink_java.state_heap(machine_memory()) if state == MEMORY else 0
 
     def ready() -> None:
         if not any(each["id"].startswith(name) for each in FlinkClient(ports.flink).task_managers()):
@@ -298,7 +300,7 @@ def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, sta
         name,
         flink_java.command(
             flink_java.TASK_MANAGER,
-            flink_java.task_manager_memory(_MANAGED_MIB[state]),
+            flink_java.task_manager_memory(_MANAGED_MIB[state], limit),
             home,
             f"-Dtaskmanager.resource-id={name}",
         ),

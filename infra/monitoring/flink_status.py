@@ -6,6 +6,7 @@ from infra.flink.client import FlinkClient
 from infra.monitoring.snapshot import Checkpoints, Job, Vertex
 
 BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
+COLLECTING = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 
 
 def read_job(address: str, seconds: float, job_name: str) -> Job | None:
@@ -23,6 +24,7 @@ def read_job(address: str, seconds: float, job_name: str) -> Job | None:
         tasks_running=detail["status-counts"].get("RUNNING", 0),
         restarts=_number(flink.job_metrics(job, ("numRestarts",)).get("numRestarts")),
         checkpoints=checkpoints_of(flink.checkpoints(job)),
+        collecting=_share(flink.worker_metrics((COLLECTING,)).get(COLLECTING)),
         vertices=tuple(
             _vertex(vertex, flink.vertex_metrics(job, vertex["id"], (BUSY, BACKPRESSURED)))
             for vertex in detail["vertices"]
