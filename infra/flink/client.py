@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -103,9 +103,10 @@ class FlinkClient:
         found = self._request(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?get={','.join(names)}&agg=max")
         return {each["id"]: each.get("max") for each in found or ()}
 
-    def worker_metrics(self, names: Sequence[str]) -> Json:
-        """Returns the maximum over all TaskManagers of each metric; None where Flink has no value."""
-        found = self._request(f"/taskmanagers/metrics?get={','.join(names)}&agg=max")
+    def worker_metrics(self, workers: Collection[str], names: Sequence[str]) -> Json:
+        """Returns the maximum over these TaskManagers of each metric; None where Flink has no value."""
+        asked = f"get={','.join(names)}&taskmanagers={','.join(sorted(workers))}&agg=max"
+        found = self._request(f"/taskmanagers/metrics?{asked}") if workers else ()
         return {each["id"]: each.get("max") for each in found or ()}
 
     def task_managers(self) -> list[Json]:

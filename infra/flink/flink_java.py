@@ -21,8 +21,9 @@ _METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 1
 _CODE_CACHE = 128
 """MiB of address space, a part of _OVERHEAD; some 40 are used."""
 _HEAP, _OFF_HEAP = 384, 128
-_HEAP_SHARE, _LARGEST_HEAP = 16, 4096
-"""Part of the machine's memory, and MiB: to which a heap may grow that has the job's state."""
+_HEAPS_SHARE, _LARGEST_HEAP = 8, 2048
+"""Part of the machine's memory that all heaps with the job's state may take, and MiB that one may: a full collection stops a
+TaskManager for the longer the more there is, and one that is silent for 5 s is taken for dead."""
 
 _COLLECTOR = "-XX:+UseSerialGC"
 
@@ -81,13 +82,14 @@ def job_manager_memory() -> Memory:
     return Memory({f"jobmanager.memory.{name}": f"{size}m" for name, size in sizes.items()}, java)
 
 
-def state_heap(memory: int) -> int:
-    """Returns the MiB to which the heap of a TaskManager may grow that has state there, on a machine of so much memory (bytes).
+def state_heap(memory: int, count: int) -> int:
+    """Returns the MiB to which the heap of each of `count` TaskManagers may grow that have state there, on a machine of so much
+    memory (bytes).
 
-    >>> [state_heap(gib << 30) for gib in (4, 8, 24, 128)]
-    [512, 512, 1536, 4096]
+    >>> [state_heap(gib << 30, 2) for gib in (4, 8, 24, 128)], state_heap(24 << 30, 8)
+    ([512, 512, 1536, 2048], 512)
     """
-    return min(max(memory // _HEAP_SHARE >> 20, _FRAMEWORK + _TASK_HEAP), _LARGEST_HEAP)
+    return min(max((memory // _HEAPS_SHARE >> 20) // count, _FRAMEWORK + _TASK_HEAP), _LARGEST_HEAP)
 
 
 def task_manager_memory(managed: int, heap_limit: int = 0) -> Memory:

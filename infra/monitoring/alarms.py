@@ -20,7 +20,7 @@ CHECKPOINT_MS = 3 * 1000 * INTERVAL_S
 FAILED_IN_A_ROW = 2
 COLLECTING_MS = 20_000
 COLLECTING = 0.5
-"""Of the time: a Java whose memory suffices takes some hundredths for it."""
+"""Of a minute, over which Flink takes the mean: a Java whose memory suffices takes some hundredths for it."""
 GROWING_MS = 30_000
 GROWING_BY = 100
 STALE_MS = 1_000
@@ -76,9 +76,7 @@ def _state_outgrows_memory(snapshots: Snapshots) -> str | None:
     shares = [snapshot.job.collecting for snapshot in recent or () if snapshot.job is not None]
     if not shares or any(share is None or share < COLLECTING for share in shares):
         return None
-    return (
-        f"for {COLLECTING_MS // 1000} s a TaskManager has spent more than half of its time on looking for free memory"
-    )
+    return f"for {COLLECTING_MS // 1000} s a TaskManager has spent more than half of its last minute on looking for free memory"
 
 
 def _unreachable(service: str) -> Callable[[Snapshots], str | None]:

@@ -12,6 +12,7 @@ from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.types import Item, ItemId
 from models.registry import version_folder
+from models.training.lessons.list_data import MIN_LISTS
 from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import mean_weight, query_weights
 from offline.evaluation.methods.learning_method import LearningMethod
@@ -57,6 +58,8 @@ def renewed_lists(
     rows = [stage.first for stage in stages]
     if any(end <= first for first, end in pairwise([*rows, dataset.rows])):
         raise BadInput("--renewed", f"bases of longer and longer histories, up to {dataset.rows} rows", f"{rows} rows")
+    if positives < MIN_LISTS:
+        raise BadInput("--positives", f"{MIN_LISTS} at least with --renewed", str(positives))
     schema, first = stages[0].base.schema, rows[0]
     weights = query_weights(dataset, dataset.rows, schema)
     importances = (weights / mean_weight(weights[:first])).astype(np.float32)

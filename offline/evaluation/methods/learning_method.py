@@ -10,7 +10,6 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.signals import signal_matrix
-from models.learning.one_slice import SliceOptions, learn_slice
 from models.registry import Manifest
 from models.training.row_metrics import TOP
 from offline.evaluation.methods.model_methods import ModelMethod
@@ -77,6 +76,11 @@ class LearningMethod:
         return (row.number, row.user_id, moment.at, *history, user.tolist(), ids, answer, signals.tolist(), importance)
 
     def _learn_slice(self) -> None:
+        from models.learning.one_slice import (  # brings TensorFlow, which `ModelMethod` has prepared
+            SliceOptions,
+            learn_slice,
+        )
+
         assert self._query is not None
         schema = self._query.moment.items.schema
         folder = self._work / str(self.slices + 1)
