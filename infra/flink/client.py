@@ -105,8 +105,8 @@ class FlinkClient:
 
     def worker_metrics(self, workers: Collection[str], names: Sequence[str]) -> Json:
         """Returns the maximum over these TaskManagers of each metric; None where Flink has no value."""
-        asked = f"get={','.join(names)}&taskmanagers={','.join(sorted(workers))}&agg=max"
-        found = self._request(f"/taskmanagers/metrics?{asked}") if workers else ()
+        query = f"get={','.join(names)}&taskmanagers={','.join(sorted(workers))}&agg=max"
+        found = self._request(f"/taskmanagers/metrics?{query}") if workers else ()
         return {each["id"]: each.get("max") for each in found or ()}
 
     def task_managers(self) -> list[Json]:
