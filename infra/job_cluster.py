@@ -90,8 +90,8 @@ class JobCluster:
         if self.is_attached:
             return []
         numbers = range(1, flink.task_managers(parallelism) + 1)
-        state = self._record.state
-        return [flink.task_manager(self._home, self._ports, self._env, number, state) for number in numbers]
+        home, ports, env, state = self._home, self._ports, self._env, self._record.state
+        return [flink.task_manager(home, ports, env, number, state, parallelism) for number in numbers]
 
     def keeper(
         self, engines: Engines, settings: JobSettings, redis_run: RedisRun, fill_redis: Callable[[], object]

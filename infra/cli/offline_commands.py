@@ -258,9 +258,12 @@ def evaluate(
     elif anew:
         from infra.offline_jobs.seeded_runs import TIES, evaluate_anew
         from infra.services.model_server_config import FIRST_MODELS
+        from models.learning.fit_to_learn import require_fit
 
         if ties not in TIES:
             raise BadInput("--ties", " or ".join(TIES), ties)
+        for name in model or [] if renew else []:
+            require_fit(name, "--model with --renew")
         evaluate_anew(target, number, model or [FIRST_MODELS[0]], anew, ties, folder / "anew", typer.echo, renew)
     else:
         evaluation.in_memory(target, number, model or [], late, peers, folder, typer.echo)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -101,6 +101,12 @@ class FlinkClient:
     def vertex_metrics(self, job: str, vertex: str, names: Sequence[str]) -> Json:
         """Returns the maximum over a task's subtasks of each metric; None where Flink has no value."""
         found = self._request(f"/jobs/{job}/vertices/{vertex}/subtasks/metrics?get={','.join(names)}&agg=max")
+        return {each["id"]: each.get("max") for each in found or ()}
+
+    def worker_metrics(self, workers: Collection[str], names: Sequence[str]) -> Json:
+        """Returns the maximum over these TaskManagers of each metric; None where Flink has no value."""
+        query = f"get={','.join(names)}&taskmanagers={','.join(sorted(workers))}&agg=max"
+        found = self._request(f"/taskmanagers/metrics?{query}") if workers else ()
         return {each["id"]: each.get("max") for each in found or ()}
 
     def task_managers(self) -> list[Json]:

@@ -27,6 +27,7 @@ from infra.storage.file_store import FileStore
 from infra.system import packages
 from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
+from streaming.machine_memory import machine_memory
 
 
 def task_managers(parallelism: int) -> int:
@@ -69,7 +70,7 @@ logger.pekko.level = WARN
 
 MEMORY, ROCKSDB = "memory", "rocksdb"
 _STATE = {
-    # In the heap: fastest, for up to some 100,000 users. Each checkpoint writes all of it.
+    # In the heap (`flink_java.state_heap`): fastest. Each checkpoint writes all of it.
     MEMORY: {"state.backend.type": "hashmap"},
     # On disk with a cache in managed memory, checkpoints incremental: for millions of users.
     ROCKSDB: {"state.backend.type": "rocksdb", "execution.checkpointing.incremental": "true"},
@@ -286,9 +287,12 @@ def _job_manager(home: Home, ports: Ports, env: dict[str, str], number: int, res
     )
 
 
-def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, state: str = MEMORY) -> Service:
+def task_manager(
+    home: Home, ports: Ports, env: dict[str, str], number: int, state: str = MEMORY, parallelism: int = 1
+) -> Service:
     """Returns TaskManager `number` as a service, ready once it has registered; `state` as for `configure`."""
     name = f"taskmanager-{number}"
+    limit = flink_java.state_heap(machine_memory(), slots_of(parallelism)) if state == MEMORY else 0
 
     def ready() -> None:
         if not any(each["id"].startswith(name) for each in FlinkClient(ports.flink).task_managers()):
@@ -298,7 +302,7 @@ def task_manager(home: Home, ports: Ports, env: dict[str, str], number: int, sta
         name,
         flink_java.command(
             flink_java.TASK_MANAGER,
-            flink_java.task_manager_memory(_MANAGED_MIB[state]),
+            flink_java.task_manager_memory(_MANAGED_MIB[state], limit),
             home,
             f"-Dtaskmanager.resource-id={name}",
         ),

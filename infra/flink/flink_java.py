@@ -21,6 +21,9 @@ _METASPACE, _OVERHEAD, _NETWORK, _FRAMEWORK, _TASK_OFF_HEAP, _TASK_HEAP = 192, 1
 _CODE_CACHE = 128
 """MiB of address space, a part of _OVERHEAD; some 40 are used."""
 _HEAP, _OFF_HEAP = 384, 128
+_HEAPS_SHARE, _LARGEST_HEAP = 8, 2048
+"""Part of the machine's memory that all heaps with the job's state may take, and MiB that one may: a full collection stops a
+TaskManager for the longer the more there is, and one that is silent for 5 s is taken for dead."""
 
 _COLLECTOR = "-XX:+UseSerialGC"
 
@@ -79,8 +82,19 @@ def job_manager_memory() -> Memory:
     return Memory({f"jobmanager.memory.{name}": f"{size}m" for name, size in sizes.items()}, java)
 
 
-def task_manager_memory(managed: int) -> Memory:
-    """Returns a TaskManager's memory: 1136 MiB plus `managed` MiB, which Flink manages for RocksDB and Python."""
+def state_heap(memory: int, count: int) -> int:
+    """Returns the MiB to which the heap of each of `count` TaskManagers may grow that have state there, on a machine of so much
+    memory (bytes).
+
+    >>> [state_heap(gib << 30, 2) for gib in (4, 8, 24, 128)], state_heap(24 << 30, 8)
+    ([512, 512, 1536, 2048], 512)
+    """
+    return min(max((memory // _HEAPS_SHARE >> 20) // count, _FRAMEWORK + _TASK_HEAP), _LARGEST_HEAP)
+
+
+def task_manager_memory(managed: int, heap_limit: int = 0) -> Memory:
+    """Returns a TaskManager's memory: 1136 MiB plus `managed` MiB, which Flink manages for RocksDB and Python. heap_limit: MiB to
+    which its heap may grow, if these are more than what it begins with."""
     sizes = {
         "framework.heap.size": _FRAMEWORK,
         "task.heap.size": _TASK_HEAP,
@@ -95,7 +109,7 @@ def task_manager_memory(managed: int) -> Memory:
     }
     heap, direct = _FRAMEWORK + _TASK_HEAP, _FRAMEWORK + _TASK_OFF_HEAP + _NETWORK
     java = (
-        f"-Xmx{heap}m",
+        f"-Xmx{max(heap, heap_limit)}m",
         f"-Xms{heap}m",
         f"-XX:MaxDirectMemorySize={direct}m",
         f"-XX:MaxMetaspaceSize={_METASPACE}m",

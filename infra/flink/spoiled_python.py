@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from infra.flink.client import Failure
+from infra.flink.client import NO_FAILURE, Failure
 
 _PHRASES: Final = ("PythonInterpreter$MainInterpreter.initialize", "InterruptedException")
 """Phrases in the stack trace of such a task."""
@@ -23,23 +23,24 @@ def is_spoiled(failure: Failure) -> bool:
 class SpoiledPython:
     """Replaces such TaskManagers.
 
-    replace  ends a TaskManager by name and starts it anew; returns False for one that is not ours to replace
+    replace  ends a TaskManager by name and starts it anew, unless it was started after a time (wall time, s); returns False for
+             one that is not ours to replace
     note     sets a fact for `status`
-    clock    returns the wall time, s
     """
 
-    def __init__(
-        self, replace: Callable[[str], bool], note: Callable[..., None], clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, replace: Callable[[str, float], bool], note: Callable[..., None]) -> None:
         self._replace = replace
         self._note = note
-        self._clock = clock
-        self._until = 0
+        self._seen = NO_FAILURE
 
     def see_to(self, failure: Failure) -> None:
         """Replace the TaskManager of the job's newest failure if that is such a one, once; to be called repeatedly."""
-        if failure.at <= self._until or not is_spoiled(failure):
+        if failure == self._seen or not is_spoiled(failure):
             return
-        done = "replaced" if self._replace(failure.worker) else "not ours, and does not heal: restart it"
+        self._seen = failure
+        done = (
+            "replaced"
+            if self._replace(failure.worker, failure.at / 1000)
+            else "not ours, and does not heal: restart it"
+        )
         self._note(worker_spoiled=f"{time.strftime('%Y-%m-%d %H:%M:%S')}: {failure.worker}, {done}")
-        self._until = int(1000 * self._clock())  # what failed there meanwhile says nothing of its successor

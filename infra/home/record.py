@@ -243,6 +243,10 @@ class HomeRecord:
         """The salt of ids that are strings, hexadecimal; "" in a home of a version whose ids were numbers alone."""
         return self._settings.salt
 
+    def take_salt(self, salt: str) -> None:
+        """Use the salt of a home whose rows this one takes over: ids that are strings are the same inside, then."""
+        self._settings.salt = salt
+
     def salt_of_new_base(self) -> str:
         """The salt that a base made of the data set has: the home's, or a new one where it has none yet."""
         return self.salt or secrets.token_hex(SALT_BYTES)

@@ -18,6 +18,9 @@ NOT_RUNNING_MS = 30_000
 """A start or a restart may take that long."""
 CHECKPOINT_MS = 3 * 1000 * INTERVAL_S
 FAILED_IN_A_ROW = 2
+COLLECTING_MS = 20_000
+COLLECTING = 0.5
+"""Of a minute, over which Flink takes the mean: a Java whose memory suffices takes some hundredths for it."""
 GROWING_MS = 30_000
 GROWING_BY = 100
 STALE_MS = 1_000
@@ -66,6 +69,14 @@ def _job_restarting(snapshots: Snapshots) -> str | None:
     if counts and now.restarts is not None and now.restarts > min(counts):
         return f"the job restarted {now.restarts - min(counts)} times within the last minute"
     return None
+
+
+def _state_outgrows_memory(snapshots: Snapshots) -> str | None:
+    recent = latest_spanning(snapshots, COLLECTING_MS) if snapshots[-1].job is not None else None
+    shares = [snapshot.job.collecting for snapshot in recent or () if snapshot.job is not None]
+    if not shares or any(share is None or share < COLLECTING for share in shares):
+        return None
+    return f"for {COLLECTING_MS // 1000} s a TaskManager has spent more than half of its last minute on looking for free memory"
 
 
 def _unreachable(service: str) -> Callable[[Snapshots], str | None]:
@@ -153,6 +164,11 @@ _KINDS = {
     "job_restarting": _Kind(
         _job_restarting,
         "it goes on from its last checkpoint; Exceptions on Flink's page and logs/taskmanager-*.log say why",
+    ),
+    "state_outgrows_memory": _Kind(
+        _state_outgrows_memory,
+        "what is remembered of users and items no longer fits beside its work: `down`, then `up --state rocksdb`, or "
+        "`features --from-log` in between, which lets go what is not needed",
     ),
     "flink_unreachable": _Kind(
         _unreachable(FLINK), "`up` starts a dead JobManager again; if it comes and goes, read logs/jobmanager.log"

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from features.store.job_status import OPERATORS
 from infra.flink.client import FlinkClient
 from infra.monitoring.snapshot import Checkpoints, Job, Vertex
 
 BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
+COLLECTING = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 
 
 def read_job(address: str, seconds: float, job_name: str) -> Job | None:
@@ -23,11 +25,19 @@ def read_job(address: str, seconds: float, job_name: str) -> Job | None:
         tasks_running=detail["status-counts"].get("RUNNING", 0),
         restarts=_number(flink.job_metrics(job, ("numRestarts",)).get("numRestarts")),
         checkpoints=checkpoints_of(flink.checkpoints(job)),
+        collecting=_share(flink.worker_metrics(_workers(flink, detail), (COLLECTING,)).get(COLLECTING)),
         vertices=tuple(
             _vertex(vertex, flink.vertex_metrics(job, vertex["id"], (BUSY, BACKPRESSURED)))
             for vertex in detail["vertices"]
         ),
     )
+
+
+def _workers(flink: FlinkClient, detail: dict[str, Any]) -> set[str]:
+    """Returns the TaskManagers that have the job's state; in the cluster there may be others."""
+    vertices = (vertex["id"] for vertex in detail["vertices"] if short_name(vertex["name"]) in OPERATORS)
+    subtasks = (each for vertex in vertices for each in flink.subtasks(detail["jid"], vertex))
+    return {str(each["taskmanager-id"]) for each in subtasks if each["status"] == "RUNNING"}
 
 
 def _vertex(vertex: dict[str, Any], metrics: dict[str, Any]) -> Vertex:

@@ -47,7 +47,8 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Job:
-    """The Flink job. `state` is Flink's own term; `restarts` is None until Flink reports it."""
+    """The Flink job. `state` is Flink's own term; `restarts` is None until Flink reports it; `collecting`: the share of time in
+    which Java collects garbage, of the TaskManager that does most."""
 
     id: str
     state: str
@@ -56,6 +57,7 @@ class Job:
     tasks_running: int
     restarts: int | None = None
     checkpoints: Checkpoints = Checkpoints()
+    collecting: float | None = None
     vertices: tuple[Vertex, ...] = ()
 
     @property

@@ -87,8 +87,11 @@ def _run_seed(
     for number, stage in enumerate(stages):
         if number:
             shutil.copytree(work.data / name, stage.data / name, copy_function=os.link)
+        if number and home.schema_file.exists():
+            shutil.copy(home.schema_file, stage.schema_file)
         record = HomeRecord(stage)
         record.describe(str(stage.data / name), history + (1 - history) * number / len(stages))
+        record.take_salt(HomeRecord(home).salt)
         record.save()
         runner.prepare(stage, record, 1, print_line, value_of(home, "spark.master", None))
         runner.train(stage, 1, names, print_line, seed=seed)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -186,18 +186,22 @@ class Supervisor:
             self._write()
         return clean and did_run
 
-    def replace(self, name: str) -> bool:
-        """Stop a service that runs but can do no more, and start it anew; returns False where none of that name runs. Its
-        successor need not be ready then."""
+    def replace(self, name: str, at: float) -> bool:
+        """Stop a service that could do no more at a time (wall time, s), and start it anew, unless that has happened since or is
+        about to; returns False where none of that name is supervised. Its successor need not be ready then."""
         with self._lock:
             child = self._children.get(name)
-            if child is None or child.is_ending or not child.runs:
+            if child is None:
                 return False
+            if child.is_ending or not child.runs or child.id.started > at:
+                return True
             child.is_ending = True
         stop(child.id, child.service.grace)
         with self._lock:
             if self._children.get(name) is child and not self._stopping.is_set():
-                self._spawn(child.service, child)
+                child.is_ending, child.restart_at = False, time.monotonic()
+                with suppress(OSError):  # the monitor tries it again
+                    self._spawn(child.service, child)
         return True
 
     def runs(self, name: str) -> bool:

@@ -5,9 +5,9 @@ from models import nets
 from models.nets.parts.net import ROWS
 
 
-def require_fit(name: str) -> None:
-    """Raises BadInput for a name that no net has, and for a net that learns from rows; imports none of them."""
+def require_fit(name: str, where: str = "learn.model") -> None:
+    """Raises BadInput for a name that no net has, and for a net that learns from rows; imports none of them. where: it stood."""
     if name not in nets.names():
-        raise BadInput("learn.model", f"one of {', '.join(nets.names())}", repr(name))
+        raise BadInput(where, f"one of {', '.join(nets.names())}", repr(name))
     if nets.lessons_of(name) == ROWS:
-        raise BadInput("learn.model", "a model that learns from lists or sequences", f"{name}, which learns from rows")
+        raise BadInput(where, "a model that learns from lists or sequences", f"{name}, which learns from rows")

@@ -12,6 +12,7 @@ from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
 from features.types import Item, ItemId
 from models.registry import version_folder
+from models.training.lessons.list_data import MIN_LISTS
 from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import mean_weight, query_weights
 from offline.evaluation.methods.learning_method import LearningMethod
@@ -51,22 +52,26 @@ def renewed_lists(
     positives: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> RenewedLists:
-    """The lists of these models before each query after the first stage's history: as they were then and stay; going on by slices
-    of so many likes; made anew at each stage; and both. Raises BadInput for stages that are not in the order of their histories,
+    """The lists of these models before each query after the first stage's history: going on by slices of so many likes; made anew
+    at each stage; and both. Raises BadInput for stages that are not in the order of their histories,
     or a model without a version."""
     rows = [stage.first for stage in stages]
     if any(end <= first for first, end in pairwise([*rows, dataset.rows])):
         raise BadInput("--renewed", f"bases of longer and longer histories, up to {dataset.rows} rows", f"{rows} rows")
+    if positives < MIN_LISTS:
+        raise BadInput("--positives", f"{MIN_LISTS} at least with --renewed", str(positives))
     schema, first = stages[0].base.schema, rows[0]
-    mean = mean_weight(query_weights(dataset, first, schema))
-    going = {title(name, 0, True): _learner(stages[0], name, work / f"{name}-0-on", positives, mean) for name in names}
+    weights = query_weights(dataset, dataset.rows, schema)
+    importances = (weights / mean_weight(weights[:first])).astype(np.float32)
+
+    def learner(stage: Stage, name: str, folder: str) -> LearningMethod:
+        return LearningMethod(stage.version(name), work / folder, positives, importances)
+
+    going = {title(name, 0, True): learner(stages[0], name, f"{name}-0-on") for name in names}
     parts: list[RenewedLists] = []
     for number, (stage, end) in enumerate(zip(stages, [*rows[1:], dataset.rows], strict=True)):
         methods: dict[str, Method] = {title(name, len(stages) - 1): ModelMethod(stage.version(name)) for name in names}
-        anew = {
-            title(name, len(stages) - 1, True): _learner(stage, name, work / f"{name}-{number}", positives, mean)
-            for name in names
-        }
+        anew = {title(name, len(stages) - 1, True): learner(stage, name, f"{name}-{number}") for name in names}
         found = prequential(
             dataset, catalogue, stage.base.folder / RELATIONS, schema, first, methods | anew,
             lessons=[each.learn for each in anew.values()], progress=progress, since=stage.first, end=end,
@@ -86,10 +91,6 @@ def title(name: str, renewals: int, is_learning: bool = False) -> str:
     """Names a method."""
     anew = f", made anew {renewals} times" if renewals else ""
     return f"model {name}{anew}{', learning' if is_learning else ''}"
-
-
-def _learner(stage: Stage, name: str, work: Path, positives: int, mean: float) -> LearningMethod:
-    return LearningMethod(stage.version(name), work, positives, mean)
 
 
 def _joined(parts: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:

@@ -28,7 +28,6 @@ from infra.flink.client import FlinkClient
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.storage.bucket_store import BucketStore, S3Access
-from infra.system.probes import http_json
 from infra.system.processes import ProcessId
 from models.registry import list_models, list_versions
 from tests.home import Martlet, run_martlet, running, until
@@ -191,7 +190,7 @@ def test_the_doctor_asks_the_attached_engines(attached: Martlet, engines: Attach
     assert f"ok      models: s3://{BUCKET}/models/" in found
 
 
-def test_no_secret_is_where_others_may_read(attached: Martlet, engines: Attached) -> None:
+def test_no_secret_is_where_others_may_read(attached: Martlet) -> None:
     secrets = [each.encode() for each in (PASSWORD, json.dumps(PASSWORD)[1:-1], SECRET_KEY)]
     named = {"martlet.toml", "engines.json", "api.json", "job.json", "model-mirror.json"}
     for path in attached.home.rglob("*"):
@@ -201,9 +200,6 @@ def test_no_secret_is_where_others_may_read(attached: Martlet, engines: Attached
     for entry in attached.status()["services"].values():
         words = psutil.Process(entry["pid"]).cmdline()
         assert not any(secret.decode() in word for word in words for secret in secrets)
-    job = attached.status()["job"]
-    for page in (f"/jobs/{job}/plan", f"/jobs/{job}/config", "/jobmanager/config", "/jobmanager/environment"):
-        assert PASSWORD not in json.dumps(http_json(f"{engines.flink.address}{page}")), page
     shown = attached.command("config").stdout
     assert "[s3]" in shown
     assert not any(secret.decode() in shown for secret in secrets)

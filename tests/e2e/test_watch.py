@@ -10,9 +10,11 @@ import pytest
 
 from features.keys import EVENTS
 from features.store.job_status import VERDICTS
+from infra.flink.client import JOB_NAME
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.monitoring.alarms import NAMES
+from infra.monitoring.flink_status import read_job
 from tests.home import Martlet, until
 
 pytestmark = pytest.mark.home
@@ -77,6 +79,13 @@ def completed(martlet: Martlet) -> dict[str, Any] | None:
     """The job as `status` has it, once it has a checkpoint; Flink may be late with its answer."""
     job: dict[str, Any] | None = report(martlet)["flow"]["job"]
     return job if job and job["checkpoint"] and job["checkpoint"]["completed"] else None
+
+
+def test_flink_says_for_how_long_java_looks_for_memory(martlet: Martlet) -> None:
+    job = read_job(martlet.status()["flink"], 10, JOB_NAME)
+    assert job is not None
+    assert job.collecting is not None
+    assert 0 <= job.collecting <= 1
 
 
 def test_a_checkpoint_is_told_with_its_age_and_size(martlet: Martlet) -> None:

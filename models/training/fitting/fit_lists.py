@@ -18,7 +18,7 @@ from models.training.fitting.fit_bounds import fit_bounds
 from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
 from models.training.fitting.fit_sequences import LATE_RATE, RATE, fit_encoder
-from models.training.fitting.warm_start import Earlier, take_over, with_new
+from models.training.fitting.warm_start import Earlier, has_bounds, take_over, with_new
 from models.training.lessons.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
 from models.training.lessons.sequence_windows import WindowedHistories, Windows
 from models.training.list_metrics import measured, rank_metrics, ranks_of
@@ -75,7 +75,8 @@ def fit_on_lists(
         if net.learns == SEQUENCES:
             number = effort.going_on
             loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, LATE_RATE)
-    fit_bounds(next_item, windows, context.item_ids, seed)
+    if earlier is None or net.learns == SEQUENCES or not has_bounds(earlier):
+        fit_bounds(next_item, windows, context.item_ids, seed)
     if net.learns == SEQUENCES:
         metrics, _ = measured(
             ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False

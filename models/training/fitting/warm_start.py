@@ -61,6 +61,11 @@ def with_new(known: IntArray, ids: IntArray) -> IntArray:
     return np.union1d(known, ids[ids != UNKNOWN_ID]).astype(np.int64)
 
 
+def has_bounds(earlier: Earlier) -> bool:
+    """Whether a version has learned what all items' logits come to; one of before that has not."""
+    return any(_FITTED_ANEW in path for path in earlier.values)
+
+
 def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:
     """Put the earlier weights into a model that was built anew, rows of tables where their ids are now; new ids keep what they
     began with, and so do weights that each training fits anew, where that version had none of them. Raises Broken where the net

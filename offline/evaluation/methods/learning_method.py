@@ -6,11 +6,10 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from features.arrays import IntArray
+from features.arrays import FloatArray, IntArray
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.signals import signal_matrix
-from models.learning.one_slice import SliceOptions, learn_slice
 from models.registry import Manifest
 from models.training.row_metrics import TOP
 from offline.evaluation.methods.model_methods import ModelMethod
@@ -25,18 +24,18 @@ SHOWN: Final = 20
 class LearningMethod:
     """The lists of a version, then of those that came of it.
 
-    folder     of the version that it begins with
-    work       a folder, made anew, for what is learned
-    positives  what is liked of the lists makes a slice, if it is so many
-    mean       the mean weight of what is liked, in units of the schema; such a list has the importance 1
+    folder       of the version that it begins with
+    work         a folder, made anew, for what is learned
+    positives    what is liked of the lists makes a slice, if it is so many
+    importances  [rows] what a list counts in training that a row was liked of
     """
 
-    def __init__(self, folder: Path, work: Path, positives: int, mean: float) -> None:
+    def __init__(self, folder: Path, work: Path, positives: int, importances: FloatArray) -> None:
         self._folder = folder
         self._work = work
         work.mkdir(parents=True)
         self._positives = positives
-        self._mean = mean
+        self._importances = importances
         self._method = ModelMethod(folder)
         self._query: RankingQuery | None = None
         self._shown: IntArray = np.zeros(0, np.int64)
@@ -58,7 +57,7 @@ class LearningMethod:
         """Take a row as a like of the list that was asked for before it, if it was one and the item was shown; the weights learn
         as soon as there are enough of them. Raises Broken where the training diverges."""
         answer = np.flatnonzero(self._shown == item_row)
-        importance = row.weight / self._mean
+        importance = float(self._importances[row.number])
         if not row.is_query or not len(answer) or not self._bound.allow(row.user_id, importance):
             return
         self._rows.append(self._lesson(row, int(answer[0]), importance))
@@ -77,6 +76,11 @@ class LearningMethod:
         return (row.number, row.user_id, moment.at, *history, user.tolist(), ids, answer, signals.tolist(), importance)
 
     def _learn_slice(self) -> None:
+        from models.learning.one_slice import (  # brings TensorFlow, which `ModelMethod` has prepared
+            SliceOptions,
+            learn_slice,
+        )
+
         assert self._query is not None
         schema = self._query.moment.items.schema
         folder = self._work / str(self.slices + 1)

@@ -62,6 +62,9 @@ def test_failures_and_metrics_that_are_not_there(flink: Flink) -> None:
     assert client(flink).newest_failure("a") == NO_FAILURE
     assert client(flink).job_metrics("a", ("x", "y")) == {"x": "3"}
     assert client(flink).vertex_metrics("a", "v", ("x",)) == {}
+    flink.answers["/taskmanagers/metrics?get=x&taskmanagers=v,w&agg=max"] = [{"id": "x", "max": 3.0}]
+    assert client(flink).worker_metrics({"w", "v"}, ("x",)) == {"x": 3.0}
+    assert client(flink).worker_metrics(set(), ("x",)) == {}, "of no TaskManager none is asked"
     flink.answers["/jobs/a/exceptions"] = {
         "exceptionHistory": {
             "entries": [

@@ -26,21 +26,19 @@ Caused by: java.lang.InterruptedException
 @pytest.mark.parametrize(
     ("is_ours", "said"), [(True, "w, replaced"), (False, "w, not ours, and does not heal: restart it")]
 )
-def test_it_is_replaced_once_for_all_that_failed_there_until_then(is_ours: bool, said: str) -> None:
-    replaced: list[str] = []
+def test_it_is_replaced_once_for_each_failure(is_ours: bool, said: str) -> None:
+    replaced: list[tuple[str, float]] = []
     notes: dict[str, str] = {}
 
-    def replace(name: str) -> bool:
-        replaced.append(name)
+    def replace(name: str, at: float) -> bool:
+        replaced.append((name, at))
         return is_ours
 
-    spoiled = SpoiledPython(replace, notes.update, lambda: 10.0)
-    for at in (9_000, 9_000, 9_999, 10_000):
+    spoiled = SpoiledPython(replace, notes.update)
+    for at in (9_000, 9_000, 9_500):
         spoiled.see_to(Failure(TRACE, "w", at))
-    assert replaced == ["w"]
+    assert replaced == [("w", 9.0), ("w", 9.5)], "the supervisor knows whether it has been started since"
     assert said in notes["worker_spoiled"]
-    spoiled.see_to(Failure(TRACE, "v", 10_001))
-    assert replaced == ["w", "v"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +50,7 @@ def test_it_is_replaced_once_for_all_that_failed_there_until_then(is_ours: bool,
     ],
 )
 def test_another_failure_replaces_nobody(text: str) -> None:
-    spoiled = SpoiledPython(lambda name: pytest.fail(f"{name} was replaced"), lambda **_: None)
+    spoiled = SpoiledPython(lambda name, _: pytest.fail(f"{name} was replaced"), lambda **_: None)
     spoiled.see_to(Failure(text, "w", 1))
     spoiled.see_to(NO_FAILURE)
 
@@ -75,7 +73,7 @@ def test_the_job_sees_to_it_as_it_starts_and_as_it_runs(tmp_path: Path, monkeypa
             return Failure(TRACE, "taskmanager-1", self.at)
 
     home, cluster = Home(tmp_path).make(), Cluster()
-    supervisor: Any = SimpleNamespace(note=lambda **_: None, replace=replaced.append)
+    supervisor: Any = SimpleNamespace(note=lambda **_: None, replace=lambda name, _: replaced.append(name))
     client: Any = cluster
     job = Job(home, own_store(home), client, client, settings_of(tmp_path, 0), supervisor)
     monkeypatch.setattr(job_control, "RUN_TIMEOUT", 0.5)

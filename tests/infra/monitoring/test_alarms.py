@@ -77,6 +77,15 @@ def test_a_restart_is_told_for_a_minute() -> None:
     assert names({"job": job(restarts=None)}, {"job": job(restarts=2)}) == set()  # Flink had not counted yet
 
 
+def test_state_that_outgrows_memory_is_told_of_before_the_job_is_restarted_for_it() -> None:
+    busy, thrashing = {"job": job(collecting=0.4)}, {"job": job(collecting=0.6)}
+    assert names(*[thrashing] * 4) == set(), "a full collection may take seconds"
+    assert names(*[thrashing] * 5) == {"state_outgrows_memory"}
+    assert names(*[thrashing] * 4, busy, *[thrashing] * 3) == set()
+    assert names(*minute({"job": job(collecting=None)})) == set(), "a Flink that does not say"
+    assert names(*[thrashing] * 8, {"job": None, "failures": {"flink": "refused"}}) == {"flink_unreachable"}
+
+
 def checkpoints(**more: Any) -> Change:
     return {"job": job(checkpoints=Checkpoints(**more))}
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,31 @@ def test_one_that_runs_but_can_do_no_more_is_replaced_at_once(
     supervisor.start(waiting)
     supervisor.start_monitor()
     first = supervisor.child_id("child")
-    assert supervisor.replace("child")
+    assert supervisor.replace("child", first.started - 1)
+    assert supervisor.child_id("child") == first, "what failed before its start was another one"
+    assert supervisor.replace("child", time.time())
     assert first.process() is None
     assert supervisor.child_id("child") != first
     assert supervisor.child_id("child").process() is not None
     status = read_json(home.status_file)
     assert status is not None
     assert status["services"]["child"]["restarts"] == 1
-    assert not supervisor.replace("nobody"), "a service of somebody else"
+    assert not supervisor.replace("nobody", time.time()), "a service of somebody else"
+
+
+def test_a_replacement_that_can_not_be_started_is_tried_again(
+    home: Home, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    supervisor.start(Service("child", (str(program), "-c", "import time; time.sleep(60)"), lambda: None))
+    supervisor.start_monitor()
+    first = supervisor.child_id("child")
+    program.unlink()
+    assert supervisor.replace("child", time.time())
+    assert supervisor.waiting() == {"child"}
+    program.symlink_to(sys.executable)
+    until(lambda: supervisor.child_id("child") != first)
 
 
 def test_one_that_dies_over_and_over_waits_for_its_next_start_no_longer_than_the_home_says(home: Home) -> None:
