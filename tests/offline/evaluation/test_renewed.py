@@ -16,7 +16,7 @@ from offline.evaluation.prequential import QueryLists, prequential
 from offline.evaluation.renewed import Stage, renewed_lists, title
 from tests.seed import DATASET, HISTORY, seed
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.soak]
 
 FIRST, SECOND, ROWS = 600, 750, 1000
 
