@@ -1,6 +1,7 @@
 """Recomputes the features from base and log: the pure fold over every record, by the specification or by the kernel."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from features.keys import EVENTS, ITEMS, SERVED
 from features.types import UNDO, Contribution, Event
 from features.verdicts import MARKS, REJECTED, REROUTED
 from infra.verify.items_by_kernel import ItemsByKernel
+from infra.verify.stored_users import StoredUsers
 from offline.base.kafka_log import KafkaLog, Span
 from streaming.settings import JobSettings
 
@@ -37,7 +39,7 @@ BATCH = 4096
 class Expected:
     """Every user, item and set of pairs that the log touches, the next offset by user, and verdicts by partition."""
 
-    users: dict[int, UserState] = field(default_factory=dict)
+    users: Mapping[int, UserState] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
     items: dict[int, ItemFeatures] = field(default_factory=dict)
     pairs: dict[int, Pairs] = field(default_factory=dict)
@@ -62,7 +64,8 @@ class Recomputer:
         """The catalogue's version that holds in each partition."""
         self._next = {(topic, number): at for topic, parts in base.offsets.items() for number, at in parts.items()}
         self._next[ITEMS, 0] = base.catalogue_start
-        self.expected = Expected()
+        self._users: dict[int, UserState] = {}
+        self.expected = Expected(users=self._users)
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
         """Fold one record of `events` or `served`, or take one of `items`, which must come before those that follow on it in the
@@ -157,11 +160,11 @@ class Recomputer:
         return verdict
 
     def _user(self, user_id: int) -> UserState:
-        state = self.expected.users.get(user_id)
+        state = self._users.get(user_id)
         if state is None:
             stored = self._base.stored_user(user_id)
             state = UserState(UserFeatures(user_id)) if stored is None else thaw_user(stored)
-            self.expected.users[user_id] = state
+            self._users[user_id] = state
         return state
 
     def _add(self, added: Contribution) -> None:
@@ -201,9 +204,11 @@ class KernelRecomputer(Recomputer):
     def finish(self) -> None:
         self._fold_batch()
         self.expected.items, self.expected.pairs = self._by_kernel.features(), self._by_kernel.pairs()
-        while self._rows:  # one after the other: rows and objects of all users at once would take twice the memory
+        users = StoredUsers()
+        while self._rows:  # one after the other: rows and bytes of all users at once would take more memory
             user_id, rows = self._rows.popitem()
-            self.expected.users[user_id] = self._kernel.thaw(rows)
+            users.put(user_id, self._kernel.store(rows))
+        self.expected.users = users
 
     def _fold(self, partition: int, event: Event, n: int) -> str | None:
         rows = self._rows_of(event.user_id)

@@ -90,7 +90,7 @@ def expected_of(log: SmallLog, base: Base, settings: JobSettings) -> Expected:
 def wanted(expected: Expected, base: Base, generation: int = 1) -> Contents:
     """Redis as it must be: the base, and over it what the log has touched, and nothing else."""
     contents: Contents = {}
-    users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids} | expected.users
+    users = {user_id: thaw_user(base.stored_user(user_id) or b"") for user_id in base.user_ids} | dict(expected.users)
     items = {each: decode_item(value) for each, value in base.all_item_features()} | expected.items
 
     def put(key: str, n: int, value: bytes) -> None:

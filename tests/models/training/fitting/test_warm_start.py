@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import_tensorflow()
 
 from models.training import promotion_gate  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
-from models.training.fitting.warm_start import WEIGHTS, read_earlier, take_over, with_new  # noqa: E402
+from models.training.fitting.warm_start import WEIGHTS, has_bounds, read_earlier, take_over, with_new  # noqa: E402
 from models.training.lessons.list_data import read_ranking_lists  # noqa: E402
 from models.training.pipeline import Options, train_all  # noqa: E402
 
@@ -62,6 +63,17 @@ def test_known_ids_score_as_before_among_new_ones(
         key: values[:40] for key, values in lessons(name).validation.inputs.items() if key in nets.find(name).inputs
     }
     np.testing.assert_allclose(model(rows).numpy(), old.model(rows).numpy(), atol=1e-6)
+
+
+def test_a_version_of_before_bounds_goes_on_and_has_some_then(
+    published: Callable[[str], Path], ranking_lists: Any
+) -> None:
+    earlier = read_earlier(published("fusion"), "fusion", 1)
+    assert has_bounds(earlier)
+    before = replace(earlier, values={path: value for path, value in earlier.values.items() if "/bounds/" not in path})
+    assert not has_bounds(before)
+    model = fit_on_lists(nets.find("fusion"), ranking_lists, seed=3, earlier=before, effort=SMALL).model
+    assert all(np.abs(each.numpy()).max() > 0 for each in model.get_layer("next_item").bounds.weights)
 
 
 def test_a_net_that_was_built_otherwise_is_refused(
