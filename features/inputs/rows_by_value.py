@@ -9,10 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import BoolArray, FloatArray, IntArray
+from features.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from features.recall.compiled import NumberArray, compiled, scratch
-from features.recall.sparse import ROW_BITS
-from features.recall.whole_order import BLOCK, Runs, highest, keep_best
+from features.recall.whole_order import Runs, keep_best, weighted_rows
 
 CHANGED: Final = 1024
 CHANGED_SHARE: Final = 64
@@ -47,64 +46,45 @@ def how_many(bounds: IntArray, numbers: IntArray) -> int:
 
 
 @compiled
-def is_first_of(number: int, row: int, runs: Runs, weights: FloatArray) -> bool:
-    """Whether a value is the first one of its row that has a weight: by the others of them the row is met, too."""
-    starts, counts, values = runs
-    for index in range(starts[row], starts[row] + counts[row]):
-        if values[index] < len(weights) and weights[values[index]] > 0:
-            return bool(values[index] == number)
-    return False
-
-
-@compiled
 def best_having(
     bounds: IntArray,
     by_value: NumberArray,
     numbers: IntArray,
     changed: IntArray,
-    marks: NumberArray,
     runs: Runs,
     weights: FloatArray,
     factors: FloatArray,
     allowed: BoolArray,
     limit: int,
+    sums: DoubleArray,
+    touched: IntArray,
 ) -> IntArray:
     """Keys as `features.recall.whole_order.best_weighted` gives, of the rows that have one of the values, by their numbers: those
-    that have a weight. changed: rows whose values may be others than in `by_value`. marks: all 0, before and after."""
-    keys, block, bound = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(1, np.float32)
-    bits, largest = bound.view(np.int32), highest(weights)
-    used, worst, count = 0, 0, 0
-    if largest == 0 or limit == 0:
-        return keys[:0]
-    for row in changed:
-        if marks[row]:
-            continue
-        marks[row], block[count] = 1, row
-        count += 1
-        if count == BLOCK:
-            used, worst = keep_best(keys, used, worst, block, runs, weights, factors, allowed, limit)
-            count = 0
+    that have a weight. changed: rows, each once, whose values may be others than in `by_value`.
+
+    Weights are added row by row as the values' rows are met, so that of a row nothing is read but its sum, its count and its
+    factor: what takes the time is memory that is read all over."""
+    keys, used = np.empty(2 * limit, np.int64), 0
+    if limit == 0:
+        return keys
     for number in numbers:
-        if number + 1 >= len(bounds):
-            continue
-        for at in range(bounds[number], bounds[number + 1]):
-            row = by_value[at]
-            if row >= len(allowed) or not allowed[row]:
-                continue
-            bound[0] = largest * factors[row]
-            if bits[0] < -(worst >> ROW_BITS) or marks[row]:
-                continue
-            if not is_first_of(number, row, runs, weights):
-                continue
-            block[count] = row
-            count += 1
-            if count == BLOCK:
-                used, worst = keep_best(keys, used, worst, block, runs, weights, factors, allowed, limit)
-                count = 0
-    used, worst = keep_best(keys, used, worst, block[:count], runs, weights, factors, allowed, limit)
+        if number + 1 < len(bounds):
+            for at in range(bounds[number], bounds[number + 1]):
+                row = by_value[at]
+                touched[used] = row
+                used += sums[row] == 0
+                sums[row] += weights[number]
     for row in changed:
-        marks[row] = 0
-    return keys[:used]
+        sums[row] = 0.0
+    means = np.empty(used, np.float32)
+    for at in range(used):
+        row = touched[at]
+        means[at] = np.float32(sums[row]) / float(max(runs.counts[row], 1)) * factors[min(row, len(factors) - 1)]
+        sums[row] = 0.0
+    kept, worst = keep_best(keys, 0, 0, touched[:used], means, allowed, limit)
+    of_changed = weighted_rows(runs, weights, factors, changed, allowed)
+    kept, _ = keep_best(keys, kept, worst, changed, of_changed, allowed, limit)
+    return keys[:kept]
 
 
 class RowsByValue:
@@ -130,15 +110,14 @@ class RowsByValue:
         allowed: BoolArray,
         limit: int,
     ) -> IntArray | None:
-        """Returns keys as `best_having`; None where it would look at more than `max_rows` rows, each as often as it has a value
-        with a weight, or has changed. runs: of the table as it is; value_count: how many values it knows."""
+        """Returns keys as `best_having`, of the values with a weight; None where it would look at more than `max_rows` rows, each
+        as often as it has such a value, or has changed. runs: of the table as it is; value_count: how many values it knows."""
         row_count, numbers = len(runs.counts), np.flatnonzero(weights)
         if self._bounds is None or len(self._changed) > max(CHANGED, row_count // CHANGED_SHARE):
             self._bounds, self._rows = inverted(runs, value_count)
             self._changed = array("q")
         if how_many(self._bounds, numbers) + len(self._changed) > max_rows:
             return None
-        changed = np.array(self._changed, np.int64)
-        return best_having(
-            self._bounds, self._rows, numbers, changed, scratch(row_count).first, runs, weights, factors, allowed, limit
-        )
+        changed, room = np.unique(np.array(self._changed, np.int64)), scratch(row_count)
+        parts = self._bounds, self._rows, numbers, changed, runs, weights, factors, allowed, limit
+        return best_having(*parts, room.sums, room.touched)

@@ -125,27 +125,25 @@ def select(keys: IntArray, limit: int) -> None:
 
 @compiled
 def keep_best(
-    keys: IntArray,
-    used: int,
-    worst: int,
-    rows: IntArray,
-    runs: Runs,
-    weights: FloatArray,
-    factors: FloatArray,
-    allowed: BoolArray,
-    limit: int,
+    keys: IntArray, used: int, worst: int, rows: IntArray, values: FloatArray, allowed: BoolArray, limit: int
 ) -> tuple[int, int]:
-    """(used, worst): put the keys of `rows` by `weighted_rows` after the first `used` ones of keys [2 · limit + len(rows)], and
-    once these are twice as many as wanted keep the best `limit` alone, of which `worst` is the last; 0 before there are any."""
-    products = weighted_rows(runs, weights, factors, rows, allowed)
-    bits = products.view(np.int32)
+    """(used, worst): put the keys of those rows that are allowed and whose value is above 0 after the first `used` ones of keys
+    [2 · limit, which is 1 at least], and whenever these are full keep the best `limit` alone, of which `worst` is the last; 0
+    before there are any."""
+    bits = values.view(np.int32)
+    floor = -(worst >> ROW_BITS)
     for at in range(len(rows)):
-        if products[at] > 0:
-            keys[used] = (-np.int64(bits[at]) << ROW_BITS) | rows[at]
-            used += 1
-    if used >= 2 * limit:
-        select(keys[:used], limit)
-        used, worst = limit, keys[limit - 1]
+        if bits[at] <= 0 or bits[at] < floor:
+            continue
+        row = rows[at]
+        if row >= len(allowed) or not allowed[row]:
+            continue
+        keys[used] = (-np.int64(bits[at]) << ROW_BITS) | row
+        used += 1
+        if used == len(keys):
+            select(keys, limit)
+            used, worst = limit, keys[limit - 1]
+            floor = -(worst >> ROW_BITS)
     return used, worst
 
 
@@ -172,7 +170,7 @@ def best_weighted(
 ) -> IntArray:
     """Keys (`features.recall.sparse`), in no order, of allowed rows by the mean weights of their values times their factors, the
     best `limit` among them."""
-    keys, block, bound = np.empty(2 * limit + BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(1, np.float32)
+    keys, block, bound = np.empty(2 * limit, np.int64), np.empty(BLOCK, np.int64), np.empty(1, np.float32)
     bits, largest = bound.view(np.int32), highest(weights)
     used, worst, start, moved_start, count = 0, 0, 0, 0, BLOCK if largest > 0 and limit > 0 else 0
     while count == BLOCK:
@@ -181,7 +179,9 @@ def best_weighted(
             bound[0] = largest * factors[block[0]]
             if bits[0] < -(worst >> ROW_BITS):  # not even the largest weight makes one of these one of the best
                 break
-        used, worst = keep_best(keys, used, worst, block[:count], runs, weights, factors, allowed, limit)
+        rows = block[:count]
+        products = weighted_rows(runs, weights, factors, rows, allowed)
+        used, worst = keep_best(keys, used, worst, rows, products, allowed, limit)
     return keys[:used]
 
 

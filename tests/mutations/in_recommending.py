@@ -288,15 +288,15 @@ FAULTS: Final = (
     Fault(
         "a row that has two values which are liked is found twice",
         "features/inputs/rows_by_value.py",
-        "return bool(values[index] == number)",
-        "return True",
+        "used += sums[row] == 0",
+        "used += 1",
         ("test_rows_are_found_by_their_values_while_they_change", "test_it_gives_the_best_of_all_rows"),
     ),
     Fault(
         "rows of one search are left out of the next",
         "features/inputs/rows_by_value.py",
-        "    for row in changed:\n        marks[row] = 0",
-        "    pass",
+        "factors[min(row, len(factors) - 1)]\n        sums[row] = 0.0",
+        "factors[min(row, len(factors) - 1)]",
         ("test_it_gives_the_best_of_all_rows",),
     ),
     Fault(
@@ -356,10 +356,10 @@ FAULTS: Final = (
         ("test_sums_of_weights_that_cancel_are_what_a_dictionary_says",),
     ),
     Fault(
-        "a block of changed rows begins with one of the block before",
+        "a row that has changed is found by what it was, too",
         "features/inputs/rows_by_value.py",
-        "            count = 0\n    for number in numbers:",
-        "            count = 1\n    for number in numbers:",
+        "    for row in changed:\n        sums[row] = 0.0",
+        "    pass",
         ("test_it_gives_the_best_of_all_rows",),
     ),
     Fault(
