@@ -7,9 +7,13 @@ lacks or that ONNX Runtime takes otherwise:
 - An id's index (`models.nets.parts.id_layers.IdIndex`, a binary search) becomes one LabelEncoder, a table from id to index.
 - A choice by condition becomes Where; tf2onnx writes five steps of arithmetic.
 - A square becomes Pow: ONNX Runtime then knows a layer norm, and computes it in one step.
+
+What is large, weights and ids of a great many items, is left out of the graph while it is converted
+(`models.training.onnx_constants`).
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +28,7 @@ from features.errors import Broken
 from features.inputs.input_maps import HISTORY_INPUTS, OF_USER
 from models.nets.parts.net import Net
 from models.training.fitting.fit_rows import input_specs
+from models.training.onnx_constants import LargeConstants
 from models.training.runtime import silent
 
 ONNX_FILE: Final = "assets.extra/in_process.onnx"
@@ -64,6 +69,7 @@ def write_onnx(net: Net, model: Any, widths: dict[str, int], output: str, folder
         tf.TensorSpec([1, *specs[name].shape[1:]] if name in OF_USER else specs[name].shape, specs[name].dtype, name)
         for name in net.inputs
     ]
+    large = LargeConstants()
     try:
         with silent():
             graph, _ = tf2onnx.convert.from_function(
@@ -72,8 +78,9 @@ def write_onnx(net: Net, model: Any, widths: dict[str, int], output: str, folder
                 opset=OPSET,
                 extra_opset=[onnx.helper.make_opsetid(ML_DOMAIN, 2)],
                 custom_op_handlers={"SelectV2": (_as_where, []), "Square": (_as_power, [])},
-                custom_rewriter=[_ids_by_table],
+                custom_rewriter=[partial(_ids_by_table, large), large.leave_out],
             )
+            large.put_back(graph)
             content = graph.SerializeToString()
             session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     except Exception as error:  # tf2onnx raises anything, and ONNX Runtime classes of its own without a common one
@@ -110,18 +117,17 @@ def _as_power(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
     graph.replace_inputs(node, [node.input[0], exponent.output[0]])
 
 
-def _ids_by_table(graph: Any, operations: Any) -> Any:
+def _ids_by_table(large: LargeConstants, graph: Any, operations: Any) -> Any:
     """Replace each binary search for an id by a table: index from 1, 0 for what the vocabulary lacks."""
     for match in GraphMatcher(_INDEX_OF_ID, allow_reorder=True).match_ops(operations):
-        node, ids = match.get_op("index"), match.get_op("vocabulary").get_tensor_value(as_list=True)
+        node, ids = match.get_op("index"), match.get_op("vocabulary").get_tensor_value(as_list=False)
         outputs = list(node.output)
         shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
-        table = {"keys_int64s": ids, "values_int64s": list(range(1, len(ids) + 1)), "default_int64": 0}
         graph.remove_node(node.name)
-        graph.make_node(
+        encoder = graph.make_node(
             "LabelEncoder",
             [match.get_tensor("ids")],
-            attr=table,
+            attr={"keys_int64s": [0], "values_int64s": [0], "default_int64": 0},
             domain=ML_DOMAIN,
             outputs=outputs,
             name=node.name,
@@ -129,4 +135,5 @@ def _ids_by_table(graph: Any, operations: Any) -> Any:
             dtypes=dtypes,
             skip_conversion=True,
         )
+        large.tables[encoder.name] = {"keys_int64s": ids, "values_int64s": np.arange(1, len(ids) + 1)}
     return graph.get_nodes()

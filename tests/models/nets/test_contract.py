@@ -205,8 +205,9 @@ def test_no_rows_give_no_scores(net: Net, lessons: Callable[[str], Any], staged_
 
 
 def test_the_graph_has_no_lookup_tables(net: Net, staged_once: Callable[[str], Path]) -> None:
+    folder = staged_once(net.name)
     with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
-        v1.saved_model.load(session, ["serve"], str(staged_once(net.name)))
+        v1.saved_model.load(session, ["serve"], str(folder))
         kinds = {op.type for op in graph.get_operations()}
     assert not {kind for kind in kinds if "Table" in kind}
 
