@@ -46,7 +46,9 @@ def read_id(server: Server, where: str, outer: OuterId) -> tuple[UserId | ItemId
 
 def read_ids(server: Server, where: str, given: Iterable[OuterId]) -> list[UserId | ItemId]:
     """The numbers inside. Raises a 422 Problem for what is no id."""
-    return [read_id(server, where, outer)[0] for outer in given]
+    inside = server.schema.ids.inside
+    with field_faults(where):
+        return [inside(outer) for outer in given]
 
 
 def read_path_id(server: Server, where: str, text: str) -> tuple[UserId | ItemId, str]:
