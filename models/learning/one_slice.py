@@ -18,7 +18,7 @@ from models.registry import require_current_inputs, require_schema
 from models.training.effort import SLICE, Effort
 from models.training.export import stage
 from models.training.fitting.fit_lists import fit_on_lists
-from models.training.fitting.warm_start import Earlier, earlier_in
+from models.training.fitting.warm_start import Earlier, earlier_in, has_encoder
 from models.training.lessons.list_data import MIN_LISTS, RankingLists, read_lists, read_ranking_lists
 from models.training.lessons.row_data import read_json, schema_of
 from models.training.pipeline import data_seen, live_metrics
@@ -31,8 +31,9 @@ class SliceOptions:
     """What to learn from, and what goes on.
 
     start     the folder of a version, published or not, whose weights go on
-    new       a folder of ranking lists that nothing has learned from
-    whole     these with lists of slices before, which come again
+    new       a folder of ranking lists that nothing has learned from, and of what users did lately
+    whole     these with lists of slices before, which come again where a net has no sequence model. Where it has one, that has
+              learned what was liked of them: who weighed its scores by them would trust it too much
     since     the time, ms, up to which the weights have learned from elsewhere: lists up to it are left out
     compared  title → folder of the versions that are scored, too
     models    the model base, whose live version the weights are measured with for the gate
@@ -64,12 +65,13 @@ def learn_slice(options: SliceOptions, console: Console) -> SliceResult:
     lists, scores = score_lists(options.new / "asks", options.since, maps, schema, versions, console.print)
     users = len(set(lists.users.tolist()))
     console.print(f"{len(lists)} new lists of {users} users: {_text(scores)}")
-    known = len(read_lists(options.whole / "asks", maps, options.since))
+    taught = options.new if has_encoder(earlier) else options.whole
+    known = len(read_lists(taught / "asks", maps, options.since))
     learned = 0
     if known < MIN_LISTS:
         console.print(f"{known} lists are too few to learn from: {MIN_LISTS} at least")
     elif len(lists):
-        learned = _learn(net, earlier, read_ranking_lists(options.whole, options.since), options)
+        learned = _learn(net, earlier, read_ranking_lists(taught, options.since), options)
     result = SliceResult(lists=len(lists), users=users, ndcg10=scores, learned=learned, megabytes=peak_megabytes())
     write_whole(options.out / RESULT, msgspec.json.encode(result))
     return result

@@ -22,5 +22,5 @@ class Effort:
 FULL = Effort()
 """The effort that served models are trained with."""
 
-SLICE = Effort(going_on=1, lists=6, whole=2)
-"""The effort of a slice that the learner goes on with: its lists come again in the slices after it."""
+SLICE = Effort(going_on=2, lists=6, whole=2)
+"""The effort of a slice that the learner goes on with: what users did lately comes again in the slices after it."""

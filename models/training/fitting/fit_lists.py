@@ -29,6 +29,9 @@ MAX_EVENTS: Final = 2_000_000
 """The newest of a longer history teach."""
 PATIENCE: Final = 4
 LIST_L2: Final = 1e-5
+LATER: Final = 0.2
+"""The share of a net's rate by which what weighs goes on from an earlier version: Adam, begun anew, takes first steps as long as
+its rate is, however little there is to learn."""
 _ENCODE: Final = 256
 AT_LAST: Final = "last"
 """The part of a training in which the encoder goes on over all rows."""
@@ -83,8 +86,9 @@ def fit_on_lists(
         )
         epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
+        rate = net.learning_rate * (1 if earlier is None else LATER)
         epochs, metrics = _fit_weighing(
-            net, model, ranking_lists, seed, partial(progress, number), resume, effort.lists
+            net, model, ranking_lists, rate, seed, partial(progress, number), resume, effort.lists
         )
     newest = ranking_lists.everything(MAX_EVENTS)
     epochs_at_last, rate = (effort.last, RATE) if earlier is None else (effort.going_on, LATE_RATE)
@@ -97,6 +101,7 @@ def _fit_weighing(
     net: Net,
     model: Any,
     ranking_lists: RankingLists,
+    rate: float,
     seed: int,
     progress: Callable[[int, float], None],
     resume: Resume,
@@ -105,7 +110,7 @@ def _fit_weighing(
     """Train the layer that weighs, in place, with the encoder as it is. Returns the epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     variables = weighing.trainable_variables
-    optimizer = keras.optimizers.Adam(net.learning_rate)
+    optimizer = keras.optimizers.Adam(rate)
     optimizer.build(variables)
     rng = np.random.default_rng(seed)
     stopper = Stopper(weighing, "ndcg10", PATIENCE)

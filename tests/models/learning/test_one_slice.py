@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,15 +30,15 @@ pytestmark = pytest.mark.keras
 
 
 class Slices:
-    """A published version of Fusion, and slices that go on from it."""
+    """A published version of a model, and slices that go on from it."""
 
-    def __init__(self, folder: Path, staged: Path) -> None:
-        self.folder, self.models = folder, folder / "models"
-        publish(staged, self.models, "fusion")
-        self.version = self.models / "fusion" / "1"
+    def __init__(self, folder: Path, staged: Path, name: str = "fusion") -> None:
+        self.folder, self.models, self.name = folder, folder / "models", name
+        publish(staged, self.models, name)
+        self.version = self.models / name / "1"
         self.printed = Console(record=True, quiet=True)
 
-    def lists(self, name: str, **of: int) -> Path:
+    def lists(self, name: str, **of: Any) -> Path:
         write_ranking_lists(self.folder / name, **of)
         return self.folder / name
 
@@ -46,8 +47,8 @@ class Slices:
     ) -> SliceResult:
         (self.folder / out).mkdir()
         options = SliceOptions(
-            name="fusion", start=start or self.version, new=new, whole=whole or new, since=more.get("since", -1),
-            compared={"fusion:1": self.version}, models=self.models, out=self.folder / out, effort=SMALL,
+            name=self.name, start=start or self.version, new=new, whole=whole or new, since=more.get("since", -1),
+            compared={f"{self.name}:1": self.version}, models=self.models, out=self.folder / out, effort=SMALL,
         )  # fmt: skip
         return learn_slice(options, self.printed)
 
@@ -82,10 +83,38 @@ def test_too_few_lists_are_scored_and_not_learned(slices: Slices) -> None:
     assert (0 < result.lists < 8, result.learned) == (True, 0)
     assert WEIGHTS in result.ndcg10
     assert not (slices.folder / "out" / "version").exists()
-    before = slices.lists("before", users=30, later=20 * DAY_MS, seed=5)
-    for path in (before / "asks").iterdir():
-        shutil.copy(path, few / "asks" / f"again-{path.name}")
-    assert slices.learn("again", slices.lists("few-2", users=2, events=10, later=30 * DAY_MS), whole=few).learned > 8
+
+
+def with_old(slices: Slices) -> tuple[Path, Path]:
+    """(new, whole): folders of a few lists, and of these with more that come again."""
+    new, whole = (slices.lists(name, users=2, events=10, later=30 * DAY_MS) for name in ("few", "whole"))
+    for path in (slices.lists("before", users=30, later=20 * DAY_MS, seed=5) / "asks").iterdir():
+        shutil.copy(path, whole / "asks" / f"again-{path.name}")
+    return new, whole
+
+
+def test_what_weighs_learns_no_list_that_its_sequence_model_has_learned(slices: Slices) -> None:
+    new, whole = with_old(slices)
+    result = slices.learn("out", new, whole=whole)
+    assert (0 < result.lists < 8, result.learned) == (True, 0)
+
+
+def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[str], Path], tmp_path: Path) -> None:
+    slices = Slices(tmp_path, staged("din"), "din")
+    new, whole = with_old(slices)
+    assert slices.learn("out", new, whole=whole).learned > 8
+
+
+def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices) -> None:
+    learned = []
+    for acts in (False, True):
+        slices.learn(f"out-{acts}", slices.lists(f"new-{acts}", users=30, later=30 * DAY_MS, seed=5, acts=acts))
+        learned.append(earlier_in(slices.folder / f"out-{acts}" / "version", "it").values)
+    of_lists, of_all = learned
+    weighs = [path for path in of_all if path.startswith("weighing/")]
+    assert weighs
+    assert all(np.array_equal(of_lists[path], of_all[path]) for path in weighs)
+    assert not np.array_equal(of_lists["encoder/bias"], of_all["encoder/bias"])
 
 
 def test_lists_of_before_the_version_are_left_out(slices: Slices) -> None:
