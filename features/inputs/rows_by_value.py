@@ -85,10 +85,10 @@ def best_having(
         row = touched[at]
         means[at] = np.float32(sums[row]) / float(share_of[at]) * factors[min(row, len(factors) - 1)]
         sums[row] = 0.0
-    kept, worst = keep_best(keys, 0, 0, touched[:used], means, allowed, limit)
+    filled, worst = keep_best(keys, 0, 0, touched[:used], means, allowed, limit)
     of_changed = weighted_rows(runs, weights, factors, changed, allowed)
-    kept, _ = keep_best(keys, kept, worst, changed, of_changed, allowed, limit)
-    return keys[:kept]
+    filled, _ = keep_best(keys, filled, worst, changed, of_changed, allowed, limit)
+    return keys[:filled]
 
 
 class RowsByValue:

@@ -29,6 +29,27 @@ FAULTS: Final = (
         ("test_of_one_user_so_much_counts_and_what_is_left_out_is_counted",),
     ),
     Fault(
+        "a slice learns from any number of one user's acts",
+        "offline/training_data/newest_acts.py",
+        "act.number))[-ACTS_OF_USER:]",
+        "act.number))",
+        ("test_of_one_user_the_newest_count_and_what_is_left_out_is_counted",),
+    ),
+    Fault(
+        "the sequence model learns no acts but those of lists",
+        "models/training/lessons/list_data.py",
+        "histories = None if shown and not sequences.is_dir() else",
+        "histories = None if shown else",
+        ("test_the_folder_is_what_training_reads",),
+    ),
+    Fault(
+        "what weighs learns lists that its sequence model has learned",
+        "models/learning/one_slice.py",
+        "taught = options.new if has_encoder(earlier) else options.whole",
+        "taught = options.whole",
+        slow="test_what_weighs_learns_no_list_that_its_sequence_model_has_learned",
+    ),
+    Fault(
         "a heavy like counts as a light one",
         "offline/training_data/slice_lists.py",
         "self._weights[user_id] += importance",
