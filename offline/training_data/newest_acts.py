@@ -1,23 +1,28 @@
 """What users did lately, as a sequence model's lessons of a slice: all of it, not only what they did of lists.
 
-A model that learned from its own lists alone would learn what it knew. The newest acts come again in the slices after, as
-regularisation, so a slice needs no lessons of those before.
+A model that learned from its own lists alone would learn what it knew. The newest acts come again in the slices after, so a slice
+needs no sequences of those before. They end where the slice's newest list was shown: what answers a list is learned from once
+that has been scored.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple, Protocol
 
+from features.clock import Clock
+from features.contracts.admission import Admission, Marked, Misplaced, key_text
+from features.contracts.events import id_hash
+from features.errors import BadEvent
 from features.inputs.history import mark_of
 from features.keys import EVENTS
-from features.schema.tables import Schema
-from features.types import ItemId, Millis, UserId
-from offline.base.kafka_log import KafkaLog, Span
+from features.schema.tables import Schema, is_act
+from features.types import FORGET_USER, UNDO, ItemId, Millis, UserId
+from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import EventRow
 
 ACTS: Final = 10_000
-"""The newest events of all users that a slice learns from."""
+"""So many of the newest records of the events' topic."""
 ACTS_OF_USER: Final = 100
-"""Of these the newest of each user: who does a thousand things is one user."""
+"""Of what stands of these the newest of each user: who does a thousand things is one user."""
 
 
 class Act(NamedTuple):
@@ -44,10 +49,37 @@ class Sequences(NamedTuple):
     left_out: int
 
 
-def newest_spans(log: KafkaLog) -> list[Span]:
-    """The newest records of the events' topic, as many of each partition. Raises Unavailable."""
-    spans = log.spans(EVENTS)
-    return [span._replace(start=max(span.start, span.end - ACTS // len(spans))) for span in spans]
+class ActLog(Protocol):
+    """A log whose newest records up to a time can be found."""
+
+    def spans(self, topic: str, partitions: int | None = None, until: Millis | None = None) -> list[Span]: ...
+
+    def read(self, span: Span) -> Iterator[Record]: ...
+
+
+def newest_acts(
+    admission: Admission, is_known: Callable[[ItemId], bool], log: ActLog, clock: Clock, until: Millis
+) -> Iterator[Act]:
+    """What stands of the newest ACTS records that the broker had at a wall time (ms), as many of each partition: each event once,
+    none that was taken back or whose user was forgotten since, none of an item that is not known. Nothing is folded: a base that
+    was made of the log has these events already. Raises Unavailable, Broken."""
+    spans = log.spans(EVENTS, until=until)
+    for span in spans:
+        standing: dict[tuple[UserId, int], Act] = {}
+        for record in log.read(span._replace(start=max(span.start, span.end - ACTS // len(spans)))):
+            try:
+                key, now = key_text(record.key), clock.at(record.broker_ts)
+                event = admission.admit(record.value, key, span.partition, record.broker_ts, now)
+            except (BadEvent, Misplaced, Marked):
+                continue
+            if event.kind == FORGET_USER:
+                standing = {key: act for key, act in standing.items() if act.user_id != event.user_id}
+            elif event.kind == UNDO:
+                standing.pop((event.user_id, id_hash(event.target)), None)
+            elif is_act(event.kind) and is_known(event.item_id):
+                act = Act(event.user_id, event.item_id, event.kind, event.centi, event.ts, record.offset)
+                standing.setdefault((event.user_id, id_hash(event.event_id)), act)
+        yield from standing.values()
 
 
 def sequences_of(acts: Iterable[Act], schema: Schema, mean: float) -> Sequences:

@@ -36,16 +36,15 @@ from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.keys import SAMPLES, SERVED, SHOWN
-from features.schema.tables import Schema, is_act
+from features.schema.tables import Schema
 from features.types import Millis, UserId
 from models.registry import read_manifest, require_current_inputs, require_schema
-from offline.base.applied_log import AppliedLog
 from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 from offline.console import run, step
 from offline.training_data.file_names import MAPS, META
 from offline.training_data.from_impressions import lessons_of, unit_of
 from offline.training_data.logged_lists import Spans, logged_samples
-from offline.training_data.newest_acts import Act, Sequences, newest_spans, sequences_of
+from offline.training_data.newest_acts import Act, Sequences, newest_acts, sequences_of
 from offline.training_data.ranking_lists import RANKING_LISTS, SEQUENCES
 
 MAX_WEIGHT: Final = 20.0
@@ -54,7 +53,7 @@ REPLAYED: Final = 2_000
 """Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""
 LEARNED: Final = "learned before"
 """Verdict on a sample that comes again, or is of before the time up to which the weights have learned from elsewhere."""
-USER, IMPORTANCE = RANKING_LISTS.names.index("user_id"), RANKING_LISTS.names.index("importance")
+USER, AT, IMPORTANCE = (RANKING_LISTS.names.index(name) for name in ("user_id", "at", "importance"))
 SliceSpans = Mapping[int, tuple[int, int, Millis]]
 """Partition → (start, end, floor)."""
 
@@ -145,11 +144,8 @@ def _write_table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, folder: Pat
     pq.write_table(pa.Table.from_pylist(named, schema), folder / "part-0.parquet")
 
 
-def newest_acts(base: Base, log: KafkaLog, clock: Clock) -> Iterator[Act]:
-    """What stands of the newest events of the log. Raises Unavailable."""
-    for number, event in enumerate(AppliedLog(base, log, newest_spans(log), clock).events()):
-        if is_act(event.kind):
-            yield Act(event.user_id, event.item_id, event.kind, event.centi, event.ts, number)
+def _acts(base: Base, log: KafkaLog, clock: Clock, until: Millis) -> Iterator[Act]:
+    return newest_acts(base.admission, lambda item_id: base.catalogue_item(item_id) is not None, log, clock, until)
 
 
 def read_spans(text: str) -> SliceSpans:
@@ -201,7 +197,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with step("slice") as this:
             unit = unit_of(given.samples, schema)
             rows, counts, bound = slice_lists(samples, schema, columns, unit)
-            acts = newest_acts(base, log, Clock(given.horizon, given.horizon_since))
+            clock = Clock(given.horizon, given.horizon_since)
+            shown_until = max((row[AT] for row in rows), default=None)
+            acts = () if shown_until is None else _acts(base, log, clock, clock.wall(shown_until))
             sequences = sequences_of(acts, schema, unit)
             write_slice(rows, sequences, manifest.maps, schema, counts, bound, given.out)
             texts = [f"{count} {name}" for name, count in sorted(counts.items())]

@@ -18,7 +18,7 @@ from models.training.row_metrics import TOP
 from offline.evaluation.methods.model_methods import ModelMethod
 from offline.evaluation.prequential import RankingQuery
 from offline.evaluation.protocol import ProtocolRow
-from offline.training_data.newest_acts import ACTS, Act, act_of_row, sequences_of
+from offline.training_data.newest_acts import ACTS, Act, Sequences, act_of_row, sequences_of
 from offline.training_data.slice_lists import REPLAYED, UserBound, write_slice
 
 SHOWN: Final = 20
@@ -97,8 +97,8 @@ class LearningMethod:
         folder = self._work / str(self.slices + 1)
         folder.mkdir()
         again, sequences = self._learned[-REPLAYED:], sequences_of(self._acts, schema, self._mean)
-        for name, rows in (("new", self._rows), ("whole", again + self._rows)):
-            write_slice(rows, sequences, self.manifest.maps, schema, {}, self._bound, folder / name)
+        for name, rows, acts in (("new", self._rows, Sequences([], 0)), ("whole", again + self._rows, sequences)):
+            write_slice(rows, acts, self.manifest.maps, schema, {}, self._bound, folder / name)
         out = folder / "out"
         out.mkdir()
         options = SliceOptions(

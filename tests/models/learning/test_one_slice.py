@@ -19,11 +19,12 @@ from tests.models.synthetic_lists import write_ranking_lists
 import_tensorflow()
 
 from models.learning.__main__ import main  # noqa: E402
-from models.learning.one_slice import SliceOptions, learn_slice  # noqa: E402
+from models.learning.one_slice import MEASURED, SliceOptions, learn_slice, split  # noqa: E402
 from models.learning.slice_result import RESULT, SliceResult  # noqa: E402
 from models.learning.slice_scores import SIGNALS, WEIGHTS  # noqa: E402
 from models.training.fitting.warm_start import WEIGHTS as WEIGHTS_FILE  # noqa: E402
 from models.training.fitting.warm_start import earlier_in  # noqa: E402
+from models.training.lessons.list_data import read_lists  # noqa: E402
 from models.training.pipeline import gate_and_publish  # noqa: E402
 
 pytestmark = pytest.mark.keras
@@ -93,10 +94,38 @@ def with_old(slices: Slices) -> tuple[Path, Path]:
     return new, whole
 
 
-def test_what_weighs_learns_no_list_that_its_sequence_model_has_learned(slices: Slices) -> None:
+def values_of(version: Path, part: str) -> dict[str, Any]:
+    return {path: value for path, value in earlier_in(version, "it").values.items() if path.startswith(part)}
+
+
+def are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one) and all(np.array_equal(value, other[path]) for path, value in one.items())
+
+
+def test_a_few_lists_teach_the_sequence_model_and_not_what_weighs(slices: Slices) -> None:
     new, whole = with_old(slices)
     result = slices.learn("out", new, whole=whole)
-    assert (0 < result.lists < 8, result.learned) == (True, 0)
+    assert 0 < result.lists < 8 < result.learned
+    learned = slices.folder / "out" / "version"
+    assert are_same(values_of(slices.version, "weighing/"), values_of(learned, "weighing/"))
+    assert not are_same(values_of(slices.version, "encoder/"), values_of(learned, "encoder/"))
+
+
+def test_what_weighs_learns_no_list_that_its_sequence_model_has_learned(slices: Slices) -> None:
+    new = slices.lists("new", users=30, later=30 * DAY_MS, seed=5)
+    whole = slices.lists("whole", users=30, later=30 * DAY_MS, seed=5)
+    for path in (slices.lists("before", users=60, later=20 * DAY_MS, seed=6) / "asks").iterdir():
+        shutil.copy(path, whole / "asks" / f"again-{path.name}")
+    maps = read_manifest(slices.version).maps
+    of_new, of_all = (read_lists(folder / "asks", maps) for folder in (new, whole))
+    taught, measured = split(of_new, of_all)
+    half = len(of_new) // 2
+    assert taught.seqs.tolist() == of_new.seqs[:half].tolist()
+    assert set(taught.at) <= set(of_new.at)
+    assert len(of_all) - half > MEASURED > len(of_new) - half
+    assert len(measured) == MEASURED
+    assert measured.at[-(len(of_new) - half) :].tolist() == of_new.at[half:].tolist()
+    assert not set(measured.at[: -(len(of_new) - half)]) & set(of_new.at)
 
 
 def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[str], Path], tmp_path: Path) -> None:
@@ -106,15 +135,11 @@ def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[s
 
 
 def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices) -> None:
-    learned = []
     for acts in (False, True):
         slices.learn(f"out-{acts}", slices.lists(f"new-{acts}", users=30, later=30 * DAY_MS, seed=5, acts=acts))
-        learned.append(earlier_in(slices.folder / f"out-{acts}" / "version", "it").values)
-    of_lists, of_all = learned
-    weighs = [path for path in of_all if path.startswith("weighing/")]
-    assert weighs
-    assert all(np.array_equal(of_lists[path], of_all[path]) for path in weighs)
-    assert not np.array_equal(of_lists["encoder/bias"], of_all["encoder/bias"])
+    of_lists, of_all = (slices.folder / f"out-{acts}" / "version" for acts in (False, True))
+    assert are_same(values_of(of_lists, "weighing/"), values_of(of_all, "weighing/"))
+    assert not are_same(values_of(of_lists, "encoder/"), values_of(of_all, "encoder/"))
 
 
 def test_lists_of_before_the_version_are_left_out(slices: Slices) -> None:

@@ -1,14 +1,18 @@
-"""What users did lately: in the order of time, and of each user so many."""
+"""What users did lately: in the order of time, of each user so many, and nothing that came after the newest list was shown."""
 
-from typing import cast
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
+from features.clock import Clock
+from features.contracts.admission import Admission
+from features.contracts.events import write_event
 from features.inputs.history import mark_of
-from features.keys import EVENTS
-from features.types import RATING
-from offline.base.kafka_log import KafkaLog, Span
-from offline.training_data.newest_acts import ACTS, ACTS_OF_USER, Act, act_of_row, newest_spans, sequences_of
+from features.keys import partitioner
+from features.types import FORGET_USER, NO_ID, RATING, UNDO, Event, Millis
+from offline.base.kafka_log import Record, Span
+from offline.training_data.newest_acts import ACTS, ACTS_OF_USER, Act, act_of_row, newest_acts, sequences_of
 from tests.schemas import MOVIES
 
 START = 1_000_000
@@ -41,13 +45,58 @@ def test_of_one_user_the_newest_count_and_what_is_left_out_is_counted() -> None:
     assert found.rows[0][2] == [10 + number for number in range(1_000 - ACTS_OF_USER, 1_000)]
 
 
-def test_the_newest_records_are_of_all_partitions_as_far_as_there_are_some() -> None:
-    class Log:
-        def spans(self, topic: str) -> list[Span]:
-            return [Span(topic, 0, 5, 9), Span(topic, 1, 0, ACTS)]
+PARTITIONS = 2
+partition_of = partitioner(PARTITIONS)
+WALL = Clock(0, None)
 
-    found = newest_spans(cast(KafkaLog, Log()))
-    assert found == [Span(EVENTS, 0, 5, 9), Span(EVENTS, 1, ACTS - ACTS // 2, ACTS)]
+
+@dataclass
+class Listed:
+    """A log of these events, each taken by the broker a second after the one before."""
+
+    events: list[Event]
+
+    def of(self, partition: int) -> list[tuple[Millis, Event]]:
+        taken = [(START + 1000 * number, event) for number, event in enumerate(self.events)]
+        return [(ts, event) for ts, event in taken if partition_of(str(event.user_id)) == partition]
+
+    def spans(self, topic: str, partitions: int | None = None, until: Millis | None = None) -> list[Span]:
+        assert until is not None
+        ends = [sum(ts <= until for ts, _ in self.of(partition)) for partition in range(PARTITIONS)]
+        return [Span(topic, partition, 0, end) for partition, end in enumerate(ends)]
+
+    def read(self, span: Span) -> Iterator[Record]:
+        for offset, (ts, event) in list(enumerate(self.of(span.partition)))[span.start : span.end]:
+            yield Record(offset, ts, str(event.user_id).encode(), write_event(event, MOVIES))
+
+
+def event(name: str, user: int, item: int, kind: int = RATING, target: str = "") -> Event:
+    return Event(name, kind, user, item, 400 if kind == RATING else 0, target, START)
+
+
+def found_in(events: list[Event], until: Millis = START + 10**9) -> list[tuple[int, int]]:
+    acts = newest_acts(Admission(MOVIES, PARTITIONS), lambda item_id: item_id < 90, Listed(events), WALL, until)
+    return sorted((act.user_id, act.item_id) for act in acts)
+
+
+def test_each_event_that_stands_is_found_once() -> None:
+    events = [
+        event("a", 1, 10), event("a", 1, 10), event("b", 1, 11), event("c", 2, 12), event("d", 3, 13), event("e", 2, 99),
+        event("u", 1, NO_ID, UNDO, "b"), event("f", 3, NO_ID, FORGET_USER), event("g", 3, 14),
+    ]  # fmt: skip
+    assert found_in(events) == [(1, 10), (2, 12), (3, 14)]
+
+
+def test_what_came_after_the_newest_list_was_shown_is_not_learned_yet() -> None:
+    events = [event(str(number), 1 + number % 5, 10 + number) for number in range(20)]
+    assert found_in(events, START + 7_000) == sorted((1 + number % 5, 10 + number) for number in range(8))
+
+
+def test_of_each_partition_the_newest_are_found() -> None:
+    events = [event(str(number), 1 + number % 9, 10 + number % 80) for number in range(2 * ACTS)]
+    found = found_in(events)
+    assert len(found) == ACTS
+    assert {partition_of(str(user)) for user, _ in found} == {0, 1}
 
 
 def test_a_row_of_a_data_set_is_an_act() -> None:
