@@ -17,7 +17,3 @@ class Clock(NamedTuple):
     def at(self, wall: Millis) -> Millis:
         """The clock (ms) when the broker took a record at `wall` (ms)."""
         return wall if self.since is None else self.horizon + max(0, wall - self.since)
-
-    def wall(self, at: Millis) -> Millis:
-        """The wall time (ms) at which the clock stood at `at` (ms), or was begun if that was later."""
-        return at if self.since is None else self.since + max(0, at - self.horizon)

@@ -76,7 +76,8 @@ class LearningSteps:
         argv = ["offline.training_data.slice_lists", "--base", str(base), "--engines", str(home.engines_file)]
         argv += ["--samples", str(runner.samples_folder(home, Base(base).data_base)), "--version", str(start)]
         argv += ["--spans", json.dumps(spans), "--since", str(since), "--out", str(out)]
-        argv += runner.clock_arguments(read_settings(settings_file(home)))
+        settings = read_settings(settings_file(home))
+        argv += ["--attribution", str(settings.attribution), *runner.clock_arguments(settings)]
         runner.run_module(argv, home.logs / LOG, self._print_line, attend=self._attended)
         try:
             return msgspec.convert(read_json(out / META), MadeLists)

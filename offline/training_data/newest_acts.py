@@ -1,8 +1,8 @@
 """What users did lately, as a sequence model's lessons of a slice: all of it, not only what they did of lists.
 
 A model that learned from its own lists alone would learn what it knew. The newest acts come again in the slices after, so a slice
-needs no sequences of those before. They end where the slice's newest list was shown: what answers a list is learned from once
-that has been scored.
+needs no sequences of those before. They end before lists were shown that are in no slice yet: what answers a list is learned
+from once that has been scored.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -60,9 +60,9 @@ class ActLog(Protocol):
 def newest_acts(
     admission: Admission, is_known: Callable[[ItemId], bool], log: ActLog, clock: Clock, until: Millis
 ) -> Iterator[Act]:
-    """What stands of the newest ACTS records that the broker had at a wall time (ms), as many of each partition: each event once,
-    none that was taken back or whose user was forgotten since, none of an item that is not known. Nothing is folded: a base that
-    was made of the log has these events already. Raises Unavailable, Broken."""
+    """What stands of the newest ACTS records that the broker had taken by a time of its own (ms), as many of each partition: each
+    event once, none that was taken back or whose user was forgotten since, none of an item that is not known. Nothing is folded:
+    a base that was made of the log has these events already. Raises Unavailable, Broken."""
     spans = log.spans(EVENTS, until=until)
     for span in spans:
         standing: dict[tuple[UserId, int], Act] = {}

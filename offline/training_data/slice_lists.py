@@ -2,7 +2,8 @@
 since it is little.
 
 python -m offline.training_data.slice_lists --base BASES_DIR/NUMBER --engines FILE --samples SAMPLES_DIR --version FOLDER
-    --spans '{"0": [start, end, floor], …}' --since MS --horizon MS [--horizon-since MS] --out DIR
+    --spans '{"0": [start, end, floor], …}' --since MS --attribution S --horizon MS [--horizon-since MS]
+    --out DIR
 
 <out>/asks/part-0.parquet       as `offline.training_data.ranking_lists` lays it out
       sequences/part-0.parquet  as that lays it out, of `offline.training_data.newest_acts`; none where nobody did anything
@@ -28,7 +29,7 @@ import pyarrow.parquet as pq
 
 from features.base.reader import Base
 from features.clock import Clock
-from features.contracts.samples import Sample, SampleReference
+from features.contracts.samples import Sample, SampleReference, shown_since
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput
@@ -53,7 +54,7 @@ REPLAYED: Final = 2_000
 """Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""
 LEARNED: Final = "learned before"
 """Verdict on a sample that comes again, or is of before the time up to which the weights have learned from elsewhere."""
-USER, AT, IMPORTANCE = (RANKING_LISTS.names.index(name) for name in ("user_id", "at", "importance"))
+SEQ, USER, IMPORTANCE = (RANKING_LISTS.names.index(name) for name in ("seq", "user_id", "importance"))
 SliceSpans = Mapping[int, tuple[int, int, Millis]]
 """Partition → (start, end, floor)."""
 
@@ -168,6 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", type=Path, required=True, help="the version's folder whose weights go on")
     parser.add_argument("--spans", required=True, help="start, end and floor by partition, as JSON")
     parser.add_argument("--since", type=int, default=-1, help="lists up to this time (ms) are left out")
+    parser.add_argument(
+        "--attribution", type=int, required=True, help="how long a shown list waits for what is done about it, s"
+    )
     parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
     parser.add_argument(
         "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
@@ -198,8 +202,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             unit = unit_of(given.samples, schema)
             rows, counts, bound = slice_lists(samples, schema, columns, unit)
             clock = Clock(given.horizon, given.horizon_since)
-            shown_until = max((row[AT] for row in rows), default=None)
-            acts = () if shown_until is None else _acts(base, log, clock, clock.wall(shown_until))
+            closed = max((row[SEQ] for row in rows), default=None)
+            acts = () if closed is None else _acts(base, log, clock, shown_since(closed, given.attribution))
             sequences = sequences_of(acts, schema, unit)
             write_slice(rows, sequences, manifest.maps, schema, counts, bound, given.out)
             texts = [f"{count} {name}" for name, count in sorted(counts.items())]
