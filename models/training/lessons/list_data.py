@@ -110,7 +110,7 @@ class RankingLists:
     @property
     def rows(self) -> int:
         """Events that teach."""
-        return len(self.train_lists) if self.histories is None else len(self.histories.seqs)
+        return len(self.train_lists) if self.shown or self.histories is None else len(self.histories.seqs)
 
     def item_ids(self) -> IntArray:
         """Ids of the items that histories have, or lists; among them may be −1 for none."""
