@@ -21,6 +21,8 @@ from features.schema.tables import Schema
 from features.types import NO_ID, Event, Millis
 
 MAX_ACTIONS: Final = 500
+PERIODS: Final = 30
+"""Of the attribution window, whose lists are closed together: a minute each of half an hour."""
 SAMPLE_LIMIT: Final = 1 << 20
 """Bytes of one value; the largest list and MAX_ACTIONS of the largest events stay well below."""
 
@@ -164,3 +166,18 @@ def read_sample(value: bytes) -> Sample | SampleReference | Forgotten:
 def _check_same(request_id: str, user_id: OuterId, served: Served) -> None:
     if (request_id, user_id) != (served.request_id, served.user_id):
         raise BadEvent("served", f"the list {request_id} of user {user_id}", served.request_id)
+
+
+def period_of(window_s: int) -> int:
+    """How long the lists are shown, s, that are closed together, of an attribution window of so many seconds."""
+    return max(1, window_s // PERIODS)
+
+
+def shown_since(closed_ts: Millis, window_s: int) -> Millis:
+    """A broker time (ms) since when a list was shown that is closed at `closed_ts` or later, its attribution window being so
+    long; there is a period between, since clocks differ.
+
+    >>> shown_since(1_800_000, 1_500)
+    200000
+    """
+    return closed_ts - 1000 * (window_s + 2 * period_of(window_s))

@@ -1,5 +1,5 @@
 """The facet values of a catalogue's items, kept sparse: 12 bytes an item, 4 for each value that it has, a quarter of room above,
-and 4 more for each once rows are wanted by value.
+and 6 more for each once rows are wanted by value.
 
 Values have numbers in the order in which they came, which never change. What an item has is a run in two long arrays, as in a
 matrix in compressed rows; a run that has to grow moves to the end, and what it leaves behind is swept up in time.

@@ -63,7 +63,8 @@ def best_having(
     touched: IntArray,
 ) -> IntArray:
     """Keys as `features.recall.whole_order.best_weighted` gives, of the rows that have one of the values, by their numbers: those
-    that have a weight. changed: rows, each once, whose values may be others than in `by_value`.
+    that have a weight. changed: rows, each once, whose values may be others than in `by_value`. touched: has room for one more
+    than there are rows.
 
     Weights are added row by row as the values' rows are met, so that of a row nothing is read but its sum and its
     factor: what takes the time is memory that is read all over."""
@@ -85,10 +86,10 @@ def best_having(
         row = touched[at]
         means[at] = np.float32(sums[row]) / float(share_of[at]) * factors[min(row, len(factors) - 1)]
         sums[row] = 0.0
-    kept, worst = keep_best(keys, 0, 0, touched[:used], means, allowed, limit)
+    filled, worst = keep_best(keys, 0, 0, touched[:used], means, allowed, limit)
     of_changed = weighted_rows(runs, weights, factors, changed, allowed)
-    kept, _ = keep_best(keys, kept, worst, changed, of_changed, allowed, limit)
-    return keys[:kept]
+    filled, _ = keep_best(keys, filled, worst, changed, of_changed, allowed, limit)
+    return keys[:filled]
 
 
 class RowsByValue:
@@ -123,6 +124,6 @@ class RowsByValue:
             self._changed = array("q")
         if how_many(self._bounds, numbers) + len(self._changed) > max_rows:
             return None
-        changed, room = np.unique(np.array(self._changed, np.int64)), scratch(row_count)
+        changed, room = np.unique(np.array(self._changed, np.int64)), scratch(row_count + 1)
         parts = self._bounds, self._rows, self._shares, numbers, changed, runs, weights, factors, allowed, limit
         return best_having(*parts, room.sums, room.touched)

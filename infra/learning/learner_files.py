@@ -73,8 +73,11 @@ class LearnerFiles:
             yield Path(folder)
 
     def replay(self, new: Path, state: LearnerState, out: Path) -> None:
-        """Make `out` of the lists of `new` and those that come again, as far as they have the same columns."""
+        """Make `out` of the lists of `new` and those that come again, as far as they have the same columns; what users did lately
+        is moved there: it is made anew for each slice, and not retained."""
         (out / "asks").mkdir(parents=True)
+        if (new / "sequences").is_dir():
+            (new / "sequences").rename(out / "sequences")
         columns = _columns_of(new)
         for name in (MAPS, META):
             shutil.copyfile(new / name, out / name)

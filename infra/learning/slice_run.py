@@ -12,6 +12,7 @@ import msgspec
 
 from features.base.reader import Base
 from features.errors import Broken
+from infra.flink.job_control import settings_file
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs import renewal, runner
@@ -20,6 +21,7 @@ from models.learning.slice_result import RESULT, SliceResult
 from models.registry import Labels, list_versions, read_labels, version_folder
 from offline.training_data.file_names import META
 from offline.training_data.slice_lists import SliceSpans
+from streaming.settings import read_settings
 
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 LOG: Final = "learning.log"
@@ -74,6 +76,8 @@ class LearningSteps:
         argv = ["offline.training_data.slice_lists", "--base", str(base), "--engines", str(home.engines_file)]
         argv += ["--samples", str(runner.samples_folder(home, Base(base).data_base)), "--version", str(start)]
         argv += ["--spans", json.dumps(spans), "--since", str(since), "--out", str(out)]
+        settings = read_settings(settings_file(home))
+        argv += ["--attribution", str(settings.attribution), *runner.clock_arguments(settings)]
         runner.run_module(argv, home.logs / LOG, self._print_line, attend=self._attended)
         try:
             return msgspec.convert(read_json(out / META), MadeLists)

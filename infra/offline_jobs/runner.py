@@ -80,12 +80,16 @@ def prepare_from_log(
     wall time, or with `learn`, what it has seen is kept as a data set, too, to learn from; else what comes after a data set's
     history stays for evaluation."""
     argv = ["offline.base.from_log", "--previous", str(previous.folder), "--engines", str(home.engines_file)]
-    argv += ["--until", json.dumps(until), "--horizon", str(settings.horizon), "--out", str(out)]
-    if settings.horizon_since is not None:
-        argv += ["--horizon-since", str(settings.horizon_since)]
+    argv += ["--until", json.dumps(until), *clock_arguments(settings), "--out", str(out)]
     if learn or previous.manifest.get("clock") == "wall":
         argv += ["--learn", str(home.data / f"{LEARNED}{out.name}")]
     _run_spark(home, argv, print_line, master, attend)
+
+
+def clock_arguments(settings: JobSettings) -> list[str]:
+    """How a step that reads the log is told the home's clock."""
+    since = [] if settings.horizon_since is None else ["--horizon-since", str(settings.horizon_since)]
+    return ["--horizon", str(settings.horizon), *since]
 
 
 def prepare_learned(

@@ -1,11 +1,12 @@
 """Weights go on by one slice: versions are scored on its lists first, then the weights learn them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 from rich.console import Console
 
 from features.durable import write_whole
@@ -18,12 +19,17 @@ from models.registry import require_current_inputs, require_schema
 from models.training.effort import SLICE, Effort
 from models.training.export import stage
 from models.training.fitting.fit_lists import fit_on_lists
-from models.training.fitting.warm_start import Earlier, earlier_in
-from models.training.lessons.list_data import MIN_LISTS, RankingLists, read_lists, read_ranking_lists
+from models.training.fitting.warm_start import Earlier, earlier_in, has_encoder
+from models.training.lessons.list_data import MIN_LISTS, Lists, read_lists, read_ranking_lists
 from models.training.lessons.row_data import read_json, schema_of
 from models.training.pipeline import data_seen, live_metrics
 from models.training.promotion_gate import check_version
 from models.training.runtime import peak_megabytes
+
+MEASURED: Final = 300
+"""Lists that measure what weighs, where there are so many: fewer say little of how good it is."""
+MIN_TAUGHT: Final = 64
+"""Fewer lists teach nothing to what weighs; the sequence model goes on."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class SliceOptions:
 
     start     the folder of a version, published or not, whose weights go on
     new       a folder of ranking lists that nothing has learned from
-    whole     these with lists of slices before, which come again
+    whole     these with lists of slices before, which come again, and what users did lately
     since     the time, ms, up to which the weights have learned from elsewhere: lists up to it are left out
     compared  title → folder of the versions that are scored, too
     models    the model base, whose live version the weights are measured with for the gate
@@ -64,19 +70,26 @@ def learn_slice(options: SliceOptions, console: Console) -> SliceResult:
     lists, scores = score_lists(options.new / "asks", options.since, maps, schema, versions, console.print)
     users = len(set(lists.users.tolist()))
     console.print(f"{len(lists)} new lists of {users} users: {_text(scores)}")
-    known = len(read_lists(options.whole / "asks", maps, options.since))
+    whole = read_lists(options.whole / "asks", maps, options.since)
     learned = 0
-    if known < MIN_LISTS:
-        console.print(f"{known} lists are too few to learn from: {MIN_LISTS} at least")
+    if len(whole) < MIN_LISTS:
+        console.print(f"{len(whole)} lists are too few to learn from: {MIN_LISTS} at least")
     elif len(lists):
-        learned = _learn(net, earlier, read_ranking_lists(options.whole, options.since), options)
+        learned = _learn(net, earlier, lists, whole, options)
     result = SliceResult(lists=len(lists), users=users, ndcg10=scores, learned=learned, megabytes=peak_megabytes())
     write_whole(options.out / RESULT, msgspec.json.encode(result))
     return result
 
 
-def _learn(net: Net, earlier: Earlier, lists: RankingLists, options: SliceOptions) -> int:
-    fitted = fit_on_lists(net, lists, options.seed, earlier=earlier, effort=options.effort)
+def _learn(net: Net, earlier: Earlier, new: Lists, whole: Lists, options: SliceOptions) -> int:
+    lists, effort = read_ranking_lists(options.whole, options.since), options.effort
+    if has_encoder(earlier):
+        taught, measured = split(new, whole)
+        lists = replace(lists, train_lists=taught, validation_lists=measured)
+        effort = effort if len(taught) >= MIN_TAUGHT else replace(effort, lists=0)
+    else:
+        lists = replace(lists, histories=None)  # it would only get to know ids of which it learns nothing
+    fitted = fit_on_lists(net, lists, options.seed, earlier=earlier, effort=effort)
     metrics = fitted.metrics | live_metrics(net, lists, options.models)
     folder = options.out / "version"
     folder.mkdir()
@@ -84,6 +97,26 @@ def _learn(net: Net, earlier: Earlier, lists: RankingLists, options: SliceOption
     stage(net, fitted, lists, metrics, seen, folder)
     check_version(folder)
     return len(lists.train_lists) + len(lists.validation_lists)
+
+
+def split(new: Lists, whole: Lists) -> tuple[Lists, Lists]:
+    """(lists that teach what weighs the scores of a sequence model, lists that measure it), of those of a slice and `whole`,
+    which has them and those that come again.
+
+    The sequence model has learned what was liked of the latter: who weighed its scores by them would trust it too much. So the
+    older half of the new lists teaches, and the newer half measures, together with the newest before where these are few."""
+    keys = set(_keys(new))
+    is_new = np.array([key in keys for key in _keys(whole)], bool)
+    fresh, before = np.flatnonzero(is_new), np.flatnonzero(~is_new)
+    taught = max(len(fresh) // 2, 1)
+    lacking = max(MEASURED - len(fresh[taught:]), 0)
+    older = before[max(len(before) - lacking, 0) :]
+    return whole.part(fresh[:taught]), whole.part(np.concatenate([older, fresh[taught:]]))
+
+
+def _keys(lists: Lists) -> list[tuple[int, ...]]:
+    liked = lists.items[np.arange(len(lists)), lists.answers]
+    return list(zip(*(values.tolist() for values in (lists.seqs, lists.users, lists.at, liked)), strict=True))
 
 
 def _text(scores: Mapping[str, float]) -> str:

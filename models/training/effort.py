@@ -10,6 +10,9 @@ class Effort:
     sequence: of an encoder over the histories before the first list; last: over all histories, the newest included, once the
     model was measured; going_on: of an earlier version's encoder over what is newer; lists: of what weighs candidates; whole: of
     a net that learns from lists without an encoder.
+
+    rate: of what weighs candidates, over the net's own. Adam, begun anew, takes first steps as long as its rate is, however
+    little there is to learn.
     """
 
     sequence: int = 12
@@ -17,10 +20,11 @@ class Effort:
     going_on: int = 4
     lists: int = 30
     whole: int = 12
+    rate: float = 1.0
 
 
 FULL = Effort()
 """The effort that served models are trained with."""
 
-SLICE = Effort(going_on=1, lists=6, whole=2)
-"""The effort of a slice that the learner goes on with: its lists come again in the slices after it."""
+SLICE = Effort(going_on=2, lists=6, whole=2, rate=0.2)
+"""The effort of a slice that the learner goes on with: what users did lately comes again in the slices after it."""

@@ -31,7 +31,10 @@ class LargeConstants:
             if value.nbytes < LARGE:
                 continue
             name, dtype, shape = node.output[0], graph.get_dtype(node.output[0]), graph.get_shape(node.output[0])
-            same = next((known for known, of in self._inputs.items() if np.array_equal(of, value)), None)
+            same = next(
+                (known for known, of in self._inputs.items() if of.dtype == value.dtype and np.array_equal(of, value)),
+                None,
+            )
             if same is not None:
                 graph.replace_all_inputs(name, same)
             graph.remove_node(node.name)
@@ -53,3 +56,7 @@ class LargeConstants:
                 if numbers is not None:
                     del attribute.ints[:]
                     attribute.ints.extend(numbers.tolist())
+
+
+def _are_same(one: AnyArray, other: AnyArray) -> bool:
+    return one.dtype == other.dtype and np.array_equal(one, other)

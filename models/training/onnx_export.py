@@ -127,7 +127,7 @@ def _ids_by_table(large: LargeConstants, graph: Any, operations: Any) -> Any:
         encoder = graph.make_node(
             "LabelEncoder",
             [match.get_tensor("ids")],
-            attr={"keys_int64s": [0], "values_int64s": [0], "default_int64": 0},
+            attr={"keys_int64s": [len(large.tables)], "values_int64s": [0], "default_int64": 0},
             domain=ML_DOMAIN,
             outputs=outputs,
             name=node.name,

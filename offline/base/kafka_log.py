@@ -18,7 +18,7 @@ from features.fold.catalogue import Arrivals
 from features.keys import EVENTS, ITEMS
 from features.schema.document import FILE
 from features.schema.tables import read_schema
-from features.types import NO_ID
+from features.types import NO_ID, Millis
 from features.verdicts import MARKS, REJECTED, REROUTED
 from offline.base.fold_workers import Batches, Worker
 from offline.spark.grouped_batches import RowBuffer
@@ -77,9 +77,9 @@ class KafkaLog:
     def first(self, span: Span) -> int:
         return self.spans(span.topic, span.partition + 1)[span.partition].start
 
-    def spans(self, topic: str, partitions: int | None = None) -> list[Span]:
-        """All that a topic holds now, a span a partition; partitions: how many it has, None of a topic of users. Raises
-        Unavailable."""
+    def spans(self, topic: str, partitions: int | None = None, until: Millis | None = None) -> list[Span]:
+        """All that a topic holds now, a span a partition; partitions: how many it has, None of a topic of users; until: only what
+        came before the broker took a later record than this, ms. Raises Unavailable."""
         from kafka import KafkaConsumer, TopicPartition
         from kafka.errors import KafkaError
 
@@ -92,6 +92,9 @@ class KafkaLog:
                 name, numbers = self.address.topic(topic), range(partitions or self.address.partitions)
                 parts = [TopicPartition(name, number) for number in numbers]
                 first, last = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
+                if until is not None:
+                    later = consumer.offsets_for_times(dict.fromkeys(parts, until + 1))
+                    last |= {part: found.offset for part, found in later.items() if found is not None}
             finally:
                 consumer.close()
         except KafkaError as error:

@@ -10,14 +10,16 @@ import numpy as np
 from features.arrays import IntArray
 from features.base.reader import RELATIONS, Base
 from features.errors import BadInput
+from features.schema.tables import is_act
 from features.types import Item, ItemId
 from models.registry import version_folder
 from models.training.lessons.list_data import MIN_LISTS
-from offline.datasets.dataset import Dataset
+from offline.datasets.dataset import Dataset, whole_rows
 from offline.datasets.event_rows import mean_weight, query_weights
 from offline.evaluation.methods.learning_method import LearningMethod
 from offline.evaluation.methods.model_methods import ModelMethod, manifest_of
 from offline.evaluation.prequential import Method, prequential
+from offline.training_data.newest_acts import ACTS, act_of_row
 
 
 class Stage(NamedTuple):
@@ -62,10 +64,13 @@ def renewed_lists(
         raise BadInput("--positives", f"{MIN_LISTS} at least with --renewed", str(positives))
     schema, first = stages[0].base.schema, rows[0]
     weights = query_weights(dataset, dataset.rows, schema)
-    importances = (weights / mean_weight(weights[:first])).astype(np.float32)
+    mean = mean_weight(weights[:first])
+    importances = (weights / mean).astype(np.float32)
 
     def learner(stage: Stage, name: str, folder: str) -> LearningMethod:
-        return LearningMethod(stage.version(name), work / folder, positives, importances)
+        known = enumerate(whole_rows(dataset, max(stage.first - ACTS, 0), stage.first), max(stage.first - ACTS, 0))
+        before = (act_of_row(number, row) for number, row in known if is_act(row[2]))
+        return LearningMethod(stage.version(name), work / folder, positives, importances, mean, before)
 
     going = {title(name, 0, True): learner(stages[0], name, f"{name}-0-on") for name in names}
     parts: list[RenewedLists] = []

@@ -1,11 +1,15 @@
-"""Ranking lists of one slice of the topic `samples`: what the learner learns next, without Spark, since it is little.
+"""Ranking lists of one slice of the topic `samples`, and what users did lately: what the learner learns next, without Spark,
+since it is little.
 
 python -m offline.training_data.slice_lists --base BASES_DIR/NUMBER --engines FILE --samples SAMPLES_DIR --version FOLDER
-    --spans '{"0": [start, end, floor], …}' --since MS --out DIR
+    --spans '{"0": [start, end, floor], …}' --since MS --attribution S --horizon MS [--horizon-since MS]
+    --out DIR
 
-<out>/asks/part-0.parquet   as `offline.training_data.ranking_lists` lays it out, without sequences
-      maps.json             those of the version whose weights go on
-      meta.json             with what came of the slice's samples, `counts`, and the lists that were left out, `left_out`
+<out>/asks/part-0.parquet       as `offline.training_data.ranking_lists` lays it out
+      sequences/part-0.parquet  as that lays it out, of `offline.training_data.newest_acts`; none where nobody did anything
+      maps.json                 those of the version whose weights go on
+      meta.json                 with what came of the slice's samples, `counts`, and what was left out: lists, `left_out`, and
+                                acts, `acts_left_out`
 
 Of a partition the samples from `start` to before `end` count that were closed no earlier than `floor`, ms: those before it have
 been learned from, and come again where the job folds the log anew. So many likes of one user count, and no more.
@@ -24,7 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.base.reader import Base
-from features.contracts.samples import Sample, SampleReference
+from features.clock import Clock
+from features.contracts.samples import Sample, SampleReference, shown_since
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput
@@ -40,7 +45,8 @@ from offline.console import run, step
 from offline.training_data.file_names import MAPS, META
 from offline.training_data.from_impressions import lessons_of, unit_of
 from offline.training_data.logged_lists import Spans, logged_samples
-from offline.training_data.ranking_lists import RANKING_LISTS
+from offline.training_data.newest_acts import Act, Sequences, newest_acts, sequences_of
+from offline.training_data.ranking_lists import RANKING_LISTS, SEQUENCES
 
 MAX_WEIGHT: Final = 20.0
 """What the lists of one user may weigh in a slice, a list of mean weight being 1: who likes everything is one user."""
@@ -48,7 +54,7 @@ REPLAYED: Final = 2_000
 """Lists of slices before that come again, about: they hold what was learned of them, and measure what is learned now."""
 LEARNED: Final = "learned before"
 """Verdict on a sample that comes again, or is of before the time up to which the weights have learned from elsewhere."""
-USER, IMPORTANCE = RANKING_LISTS.names.index("user_id"), RANKING_LISTS.names.index("importance")
+SEQ, USER, IMPORTANCE = (RANKING_LISTS.names.index(name) for name in ("seq", "user_id", "importance"))
 SliceSpans = Mapping[int, tuple[int, int, Millis]]
 """Partition → (start, end, floor)."""
 
@@ -103,6 +109,7 @@ def slice_lists(
 
 def write_slice(
     rows: Sequence[tuple[Any, ...]],
+    sequences: Sequences,
     maps: InputMaps,
     schema: Schema,
     counts: Mapping[str, int],
@@ -111,9 +118,9 @@ def write_slice(
 ) -> None:
     """Write the folder, whole or not at all."""
     with atomic_folder(out) as staging:
-        (staging / "asks").mkdir()
-        named = [dict(zip(RANKING_LISTS.names, row, strict=True)) for row in rows]
-        pq.write_table(pa.Table.from_pylist(named, RANKING_LISTS), staging / "asks" / "part-0.parquet")
+        _write_table(rows, RANKING_LISTS, staging / "asks")
+        if sequences.rows:
+            _write_table(sequences.rows, SEQUENCES, staging / "sequences")
         (staging / MAPS).write_bytes(msgspec.json.encode(maps))
         meta = {
             "dataset": "",
@@ -126,9 +133,20 @@ def write_slice(
             "lists": len(rows),
             "users": bound.users,
             "left_out": bound.left_out,
+            "acts_left_out": sequences.left_out,
             "counts": dict(counts),
         }
         (staging / META).write_text(json.dumps(meta, indent=1) + "\n")
+
+
+def _write_table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, folder: Path) -> None:
+    folder.mkdir()
+    named = [dict(zip(schema.names, row, strict=True)) for row in rows]
+    pq.write_table(pa.Table.from_pylist(named, schema), folder / "part-0.parquet")
+
+
+def _acts(base: Base, log: KafkaLog, clock: Clock, until: Millis) -> Iterator[Act]:
+    return newest_acts(base.admission, lambda item_id: base.catalogue_item(item_id) is not None, log, clock, until)
 
 
 def read_spans(text: str) -> SliceSpans:
@@ -151,15 +169,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", type=Path, required=True, help="the version's folder whose weights go on")
     parser.add_argument("--spans", required=True, help="start, end and floor by partition, as JSON")
     parser.add_argument("--since", type=int, default=-1, help="lists up to this time (ms) are left out")
+    parser.add_argument(
+        "--attribution", type=int, required=True, help="how long a shown list waits for what is done about it, s"
+    )
+    parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
+    parser.add_argument(
+        "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     given = parser.parse_args(argv)
 
     def make() -> None:
-        log, schema, manifest = (
+        log, base, manifest = (
             KafkaLog(read_engines(given.engines).kafka),
-            Base(given.base).schema,
+            Base(given.base),
             read_manifest(given.version),
         )
+        schema = base.schema
         require_schema(manifest, schema.digest)
         require_current_inputs(manifest)
         spans = read_spans(given.spans)
@@ -173,10 +199,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         columns = layout(manifest.maps.vocabulary, schema.digest)
         with step("slice") as this:
-            rows, counts, bound = slice_lists(samples, schema, columns, unit_of(given.samples, schema))
-            write_slice(rows, manifest.maps, schema, counts, bound, given.out)
+            unit = unit_of(given.samples, schema)
+            rows, counts, bound = slice_lists(samples, schema, columns, unit)
+            clock = Clock(given.horizon, given.horizon_since)
+            closed = max((row[SEQ] for row in rows), default=None)
+            acts = () if closed is None else _acts(base, log, clock, shown_since(closed, given.attribution))
+            sequences = sequences_of(acts, schema, unit)
+            write_slice(rows, sequences, manifest.maps, schema, counts, bound, given.out)
             texts = [f"{count} {name}" for name, count in sorted(counts.items())]
-            this.note = ", ".join([f"{len(rows)} lists of {bound.users} users", f"{bound.left_out} left out", *texts])
+            lists = f"{len(rows)} lists of {bound.users} users"
+            of_users = f"acts of {len(sequences.rows)} users, {sequences.left_out} left out"
+            this.note = ", ".join([lists, f"{bound.left_out} left out", of_users, *texts])
 
     return run(make)
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from features.contracts.samples import MAX_ACTIONS, Action
+from features.contracts.samples import MAX_ACTIONS, Action, period_of
 from features.types import Millis, UserId
 from features.units import MINUTE_MS
 from streaming.operators.byte_states import ByteStates
@@ -36,8 +36,6 @@ CLOSED_AT_ONCE: Final = 256
 """Lists closed by one batch of records or one timer, about, so that those of a whole minute hold no event up. A chunk counts as a
 few lists at least, which is what it costs."""
 CHUNK_COST: Final = 4
-PERIODS: Final = 30
-"""Of the window, whose lists are closed together: a minute each of half an hour."""
 _CHUNK_BITS: Final = 20
 _SECOND_MS: Final = 1000
 
@@ -106,7 +104,7 @@ class OpenLists:
 
     def __init__(self, states: ByteStates, window_ms: Millis) -> None:
         self._window_ms = window_ms
-        self._period_s = max(1, window_ms // PERIODS // _SECOND_MS)
+        self._period_s = period_of(window_ms // _SECOND_MS)
         self._open = states.map_by_id("open-lists")
         self._acted = states.map_by_id("acted")
         self._forgotten = states.map_by_id("forgotten")

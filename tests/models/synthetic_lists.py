@@ -24,10 +24,16 @@ FIRST_SHARE = 0.6
 
 
 def write_ranking_lists(
-    folder: Path, users: int = 120, events: int = 24, candidates: int = 12, seed: int = 1, later: int = 0
+    folder: Path,
+    users: int = 120,
+    events: int = 24,
+    candidates: int = 12,
+    seed: int = 1,
+    later: int = 0,
+    acts: bool = False,
 ) -> None:
     """Write asks, sequences, maps.json and meta.json into `folder`. Ids are sparse, 3 apart from 10 on. With `later` they are
-    asks of lists that were shown so many ms later: without sequences."""
+    asks of lists that were shown so many ms later: without sequences, unless with `acts`."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(users):
@@ -67,8 +73,7 @@ def write_ranking_lists(
         centi = int(rating * 100)
         before.append((seq, item_id, ts, centi, mark_of(RATING, centi), float(rating >= 4)))
     maps = InputMaps(GENRES, (0.0,) * width, (1.0,) * width)
-    for name in ("asks", "sequences"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "asks").mkdir(parents=True, exist_ok=True)
     (folder / "maps.json").write_bytes(msgspec.json.encode(maps))
     meta = {"dataset": "synthetic", "first": first, "shown": later > 0, "schema": MOVIES.digest}
     (folder / "meta.json").write_text(json.dumps(meta))
@@ -83,5 +88,6 @@ def write_ranking_lists(
             for name, at in (("seqs", 0), ("items", 1), ("marks", 4), ("times", 2), ("importances", 5))
         },
     }
-    if not later:
+    if acts or not later:
+        (folder / "sequences").mkdir(exist_ok=True)
         pq.write_table(pa.table(columns), folder / "sequences" / "part-0.parquet")

@@ -50,8 +50,8 @@ def fit_on_lists(
     from the rows before the first list. The layer that weighs candidates then learns from the lists, stopped by NDCG on the
     newest ones. At last the encoder goes on over all rows, as thoroughly as it began, as a served model should know the newest:
     metrics and calibration are of the model before that, since after it no row is left that it has not seen. An earlier
-    version's encoder has not seen the lists: it goes on only at last. Whenever the encoder has changed, what all items' logits
-    come to is learned anew (`models.training.fitting.fit_bounds`).
+    version's encoder has not seen the lists: it goes on only at last, but for a net of SEQUENCES to which lists came alone.
+    Whenever the encoder has changed, what all items' logits come to is learned anew (`models.training.fitting.fit_bounds`).
 
     Raises Broken where a loss or score stops being a finite number.
     """
@@ -72,7 +72,7 @@ def fit_on_lists(
         loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, resume=resume)
     else:
         windows = windows_of(ranking_lists.train_lists)
-        if net.learns == SEQUENCES:
+        if net.learns == SEQUENCES and ranking_lists.histories is None:
             number = effort.going_on
             loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, LATE_RATE)
     if earlier is None or net.learns == SEQUENCES or not has_bounds(earlier):
@@ -83,9 +83,7 @@ def fit_on_lists(
         )
         epochs: tuple[Epoch, ...] = (Epoch(number, loss, metrics),)
     else:
-        epochs, metrics = _fit_weighing(
-            net, model, ranking_lists, seed, partial(progress, number), resume, effort.lists
-        )
+        epochs, metrics = _fit_weighing(net, model, ranking_lists, seed, partial(progress, number), resume, effort)
     newest = ranking_lists.everything(MAX_EVENTS)
     epochs_at_last, rate = (effort.last, RATE) if earlier is None else (effort.going_on, LATE_RATE)
     fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, rate, resume, AT_LAST)
@@ -100,12 +98,12 @@ def _fit_weighing(
     seed: int,
     progress: Callable[[int, float], None],
     resume: Resume,
-    epochs: int,
+    effort: Effort,
 ) -> tuple[tuple[Epoch, ...], dict[str, float]]:
     """Train the layer that weighs, in place, with the encoder as it is. Returns the epochs, and all metrics of the best one."""
     weighing, index = model.get_layer("weighing"), model.get_layer("item_index")
     variables = weighing.trainable_variables
-    optimizer = keras.optimizers.Adam(net.learning_rate)
+    optimizer = keras.optimizers.Adam(effort.rate * net.learning_rate)
     optimizer.build(variables)
     rng = np.random.default_rng(seed)
     stopper = Stopper(weighing, "ndcg10", PATIENCE)
@@ -136,7 +134,7 @@ def _fit_weighing(
 
     train, validation = parts
     lists, taught = ranking_lists.validation_lists, ranking_lists.train_lists
-    for number in range(done + 1, epochs + 1):
+    for number in range(done + 1, effort.lists + 1):
         if stopper.over:
             break
         order, total = rng.permutation(len(taught)), 0.0

@@ -15,6 +15,7 @@ from models.registry import Manifest, read_manifest, version_folder
 WEIGHTS: Final = Path("assets.extra") / "weights.npz"
 _IDS: Final = ("user_ids", "item_ids")
 _VOCABULARY: Final = "vocabulary"
+_ENCODER: Final = "encoder/"
 _FITTED_ANEW: Final = "/bounds/"
 """Part of the path of weights that each training fits anew, to the others."""
 
@@ -64,6 +65,11 @@ def with_new(known: IntArray, ids: IntArray) -> IntArray:
 def has_bounds(earlier: Earlier) -> bool:
     """Whether a version has learned what all items' logits come to; one of before that has not."""
     return any(_FITTED_ANEW in path for path in earlier.values)
+
+
+def has_encoder(earlier: Earlier) -> bool:
+    """Whether a version has a sequence model."""
+    return any(path.startswith(_ENCODER) for path in earlier.values)
 
 
 def take_over(model: Any, context: NetContext, earlier: Earlier) -> None:

@@ -88,7 +88,8 @@ class Lists:
 class RankingLists:
     """All that a training on ranking lists or sequences reads.
 
-    histories       None for lists that were shown to users: they bring the newest events alone
+    histories       None where lists that were shown to users came alone: they bring the newest events before them
+    shown           whether the lists were shown to users; others are of all that recall found
     first           the row of the data set from which on there are lists
     from_ms, to_ms  times of the oldest and the newest row
     schema          digest of what the events meant
@@ -97,6 +98,7 @@ class RankingLists:
     train_lists: Lists
     validation_lists: Lists
     histories: Histories | None
+    shown: bool
     first: int
     maps: InputMaps
     widths: dict[str, int]
@@ -108,19 +110,18 @@ class RankingLists:
     @property
     def rows(self) -> int:
         """Events that teach."""
-        return len(self.train_lists) if self.histories is None else len(self.histories.seqs)
+        return len(self.train_lists) if self.shown or self.histories is None else len(self.histories.seqs)
 
     def item_ids(self) -> IntArray:
         """Ids of the items that histories have, or lists; among them may be −1 for none."""
-        if self.histories is not None:
-            ids = self.histories.items
-        else:
-            ids = np.concatenate([self.train_lists.items.ravel(), self.train_lists.history.ravel()])
-        return np.unique(ids)
+        acts = [] if self.histories is None else [self.histories.items]
+        shown = [self.train_lists.items.ravel(), self.train_lists.history.ravel()] if self.shown else []
+        ids: IntArray = np.unique(np.concatenate([*acts, *shown]))
+        return ids
 
     def past(self, limit: int) -> WindowedHistories:
         """The newest events before the first list. Raises BadInput where there are lists alone."""
-        if self.histories is None:
+        if self.histories is None or self.shown:
             raise BadInput("a sequence model's lessons", "histories, or a version to go on from", "lists alone")
         return WindowedHistories(self.histories, self.first, limit)
 
@@ -211,18 +212,19 @@ def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
     maps = read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     lists = read_lists(folder / "asks", maps, since)
-    histories = None if meta.get("shown") else _histories(folder / "sequences")
+    shown, sequences = bool(meta.get("shown")), folder / "sequences"
+    histories = None if shown and not sequences.is_dir() else _histories(sequences)
     cut = int(len(lists) * (1 - VALIDATION))
     if len(lists) < MIN_LISTS:
         after = f" after {since} ms" if since >= 0 else ""
         raise Broken(
             f"{folder} has {len(lists)} asks{after}: expected at least {MIN_LISTS}, to learn from and to measure on"
         )
-    times = lists.at if histories is None else histories.times
+    times = lists.at if shown or histories is None else histories.times
     parts = lists.part(slice(0, cut)), lists.part(slice(cut, None))
     dataset, span = str(meta.get("dataset", "")), (int(times.min()), int(times.max()))
     first, schema = int(meta["first"]), schema_of(meta, folder)
-    return RankingLists(*parts, histories, first, maps, widths_of(maps), dataset, *span, schema)
+    return RankingLists(*parts, histories, shown, first, maps, widths_of(maps), dataset, *span, schema)
 
 
 def windows_of(*parts: Lists) -> Windows:

@@ -1,5 +1,7 @@
 """A model whose weights go on by slices of the walk, by what the learner of a home goes on with (`models.learning`)."""
 
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +12,13 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.columns import user_vector
 from features.inputs.history import history_of
 from features.inputs.signals import signal_matrix
+from features.schema.tables import is_act
 from models.registry import Manifest
 from models.training.row_metrics import TOP
 from offline.evaluation.methods.model_methods import ModelMethod
 from offline.evaluation.prequential import RankingQuery
 from offline.evaluation.protocol import ProtocolRow
+from offline.training_data.newest_acts import ACTS, Act, Sequences, act_of_row, sequences_of
 from offline.training_data.slice_lists import REPLAYED, UserBound, write_slice
 
 SHOWN: Final = 20
@@ -28,14 +32,19 @@ class LearningMethod:
     work         a folder, made anew, for what is learned
     positives    what is liked of the lists makes a slice, if it is so many
     importances  [rows] what a list counts in training that a row was liked of
+    mean         the weight of an act, in units, that has the importance 1
+    before       the newest acts before the first row
     """
 
-    def __init__(self, folder: Path, work: Path, positives: int, importances: FloatArray) -> None:
+    def __init__(
+        self, folder: Path, work: Path, positives: int, importances: FloatArray, mean: float, before: Iterable[Act] = ()
+    ) -> None:
         self._folder = folder
         self._work = work
         work.mkdir(parents=True)
         self._positives = positives
-        self._importances = importances
+        self._importances, self._mean = importances, mean
+        self._acts = deque(before, ACTS)
         self._method = ModelMethod(folder)
         self._query: RankingQuery | None = None
         self._shown: IntArray = np.zeros(0, np.int64)
@@ -54,8 +63,10 @@ class LearningMethod:
         return self._shown[:TOP]
 
     def learn(self, row: ProtocolRow, item_row: int) -> None:
-        """Take a row as a like of the list that was asked for before it, if it was one and the item was shown; the weights learn
-        as soon as there are enough of them. Raises Broken where the training diverges."""
+        """Take a row as an act, and as a like of the list that was asked for before it, if it was one and the item was shown; the
+        weights learn as soon as there are enough likes. Raises Broken where the training diverges."""
+        if is_act(row.event[2]):
+            self._acts.append(act_of_row(row.number, row.event))
         answer = np.flatnonzero(self._shown == item_row)
         importance = float(self._importances[row.number])
         if not row.is_query or not len(answer) or not self._bound.allow(row.user_id, importance):
@@ -85,9 +96,9 @@ class LearningMethod:
         schema = self._query.moment.items.schema
         folder = self._work / str(self.slices + 1)
         folder.mkdir()
-        again = self._learned[-REPLAYED:]
-        for name, rows in (("new", self._rows), ("whole", again + self._rows)):
-            write_slice(rows, self.manifest.maps, schema, {}, self._bound, folder / name)
+        again, sequences = self._learned[-REPLAYED:], sequences_of(self._acts, schema, self._mean)
+        for name, rows, acts in (("new", self._rows, Sequences([], 0)), ("whole", again + self._rows, sequences)):
+            write_slice(rows, acts, self.manifest.maps, schema, {}, self._bound, folder / name)
         out = folder / "out"
         out.mkdir()
         options = SliceOptions(

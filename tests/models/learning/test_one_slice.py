@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,26 +19,27 @@ from tests.models.synthetic_lists import write_ranking_lists
 import_tensorflow()
 
 from models.learning.__main__ import main  # noqa: E402
-from models.learning.one_slice import SliceOptions, learn_slice  # noqa: E402
+from models.learning.one_slice import MEASURED, SliceOptions, learn_slice, split  # noqa: E402
 from models.learning.slice_result import RESULT, SliceResult  # noqa: E402
 from models.learning.slice_scores import SIGNALS, WEIGHTS  # noqa: E402
 from models.training.fitting.warm_start import WEIGHTS as WEIGHTS_FILE  # noqa: E402
 from models.training.fitting.warm_start import earlier_in  # noqa: E402
+from models.training.lessons.list_data import read_lists  # noqa: E402
 from models.training.pipeline import gate_and_publish  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
 
 class Slices:
-    """A published version of Fusion, and slices that go on from it."""
+    """A published version of a model, and slices that go on from it."""
 
-    def __init__(self, folder: Path, staged: Path) -> None:
-        self.folder, self.models = folder, folder / "models"
-        publish(staged, self.models, "fusion")
-        self.version = self.models / "fusion" / "1"
+    def __init__(self, folder: Path, staged: Path, name: str = "fusion") -> None:
+        self.folder, self.models, self.name = folder, folder / "models", name
+        publish(staged, self.models, name)
+        self.version = self.models / name / "1"
         self.printed = Console(record=True, quiet=True)
 
-    def lists(self, name: str, **of: int) -> Path:
+    def lists(self, name: str, **of: Any) -> Path:
         write_ranking_lists(self.folder / name, **of)
         return self.folder / name
 
@@ -46,8 +48,8 @@ class Slices:
     ) -> SliceResult:
         (self.folder / out).mkdir()
         options = SliceOptions(
-            name="fusion", start=start or self.version, new=new, whole=whole or new, since=more.get("since", -1),
-            compared={"fusion:1": self.version}, models=self.models, out=self.folder / out, effort=SMALL,
+            name=self.name, start=start or self.version, new=new, whole=whole or new, since=more.get("since", -1),
+            compared={f"{self.name}:1": self.version}, models=self.models, out=self.folder / out, effort=SMALL,
         )  # fmt: skip
         return learn_slice(options, self.printed)
 
@@ -82,10 +84,62 @@ def test_too_few_lists_are_scored_and_not_learned(slices: Slices) -> None:
     assert (0 < result.lists < 8, result.learned) == (True, 0)
     assert WEIGHTS in result.ndcg10
     assert not (slices.folder / "out" / "version").exists()
-    before = slices.lists("before", users=30, later=20 * DAY_MS, seed=5)
-    for path in (before / "asks").iterdir():
-        shutil.copy(path, few / "asks" / f"again-{path.name}")
-    assert slices.learn("again", slices.lists("few-2", users=2, events=10, later=30 * DAY_MS), whole=few).learned > 8
+
+
+def with_old(slices: Slices) -> tuple[Path, Path]:
+    """(new, whole): folders of a few lists, and of these with more that come again."""
+    new, whole = (slices.lists(name, users=2, events=10, later=30 * DAY_MS) for name in ("few", "whole"))
+    for path in (slices.lists("before", users=30, later=20 * DAY_MS, seed=5) / "asks").iterdir():
+        shutil.copy(path, whole / "asks" / f"again-{path.name}")
+    return new, whole
+
+
+def values_of(version: Path, part: str) -> dict[str, Any]:
+    return {path: value for path, value in earlier_in(version, "it").values.items() if path.startswith(part)}
+
+
+def are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one) and all(np.array_equal(value, other[path]) for path, value in one.items())
+
+
+def test_a_few_lists_teach_the_sequence_model_and_not_what_weighs(slices: Slices) -> None:
+    new, whole = with_old(slices)
+    result = slices.learn("out", new, whole=whole)
+    assert 0 < result.lists < 8 < result.learned
+    learned = slices.folder / "out" / "version"
+    assert are_same(values_of(slices.version, "weighing/"), values_of(learned, "weighing/"))
+    assert not are_same(values_of(slices.version, "encoder/"), values_of(learned, "encoder/"))
+
+
+def test_what_weighs_learns_no_list_that_its_sequence_model_has_learned(slices: Slices) -> None:
+    new = slices.lists("new", users=30, later=30 * DAY_MS, seed=5)
+    whole = slices.lists("whole", users=30, later=30 * DAY_MS, seed=5)
+    for path in (slices.lists("before", users=60, later=20 * DAY_MS, seed=6) / "asks").iterdir():
+        shutil.copy(path, whole / "asks" / f"again-{path.name}")
+    maps = read_manifest(slices.version).maps
+    of_new, of_all = (read_lists(folder / "asks", maps) for folder in (new, whole))
+    taught, measured = split(of_new, of_all)
+    half = len(of_new) // 2
+    assert taught.seqs.tolist() == of_new.seqs[:half].tolist()
+    assert set(taught.at) <= set(of_new.at)
+    assert len(of_all) - half > MEASURED > len(of_new) - half
+    assert len(measured) == MEASURED
+    assert measured.at[-(len(of_new) - half) :].tolist() == of_new.at[half:].tolist()
+    assert not set(measured.at[: -(len(of_new) - half)]) & set(of_new.at)
+
+
+def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[str], Path], tmp_path: Path) -> None:
+    slices = Slices(tmp_path, staged("din"), "din")
+    new, whole = with_old(slices)
+    assert slices.learn("out", new, whole=whole).learned > 8
+
+
+def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices) -> None:
+    for acts in (False, True):
+        slices.learn(f"out-{acts}", slices.lists(f"new-{acts}", users=30, later=30 * DAY_MS, seed=5, acts=acts))
+    of_lists, of_all = (slices.folder / f"out-{acts}" / "version" for acts in (False, True))
+    assert are_same(values_of(of_lists, "weighing/"), values_of(of_all, "weighing/"))
+    assert not are_same(values_of(of_lists, "encoder/"), values_of(of_all, "encoder/"))
 
 
 def test_lists_of_before_the_version_are_left_out(slices: Slices) -> None:

@@ -71,6 +71,15 @@ def test_what_was_written_is_read(bootstrap: str, written: SmallLog) -> None:
     assert list(log.read(Span(EVENTS, 3, 9, 9))) == []
 
 
+def test_a_topics_spans_end_where_a_time_is_over(bootstrap: str, written: SmallLog) -> None:
+    log = KafkaLog(KafkaAddress(bootstrap))
+    whole = log.spans(EVENTS)[3]
+    times = [record.broker_ts for record in log.read(whole)]
+    for until in (0, times[0] - 1, times[0], times[-1] - 1, times[-1], times[-1] + 10**9):
+        span = log.spans(EVENTS, until=until)[3]
+        assert span.end == sum(ts <= until for ts in times), until
+
+
 def test_a_topics_spans_are_all_of_it(bootstrap: str, written: SmallLog) -> None:
     spans = KafkaLog(KafkaAddress(bootstrap)).spans(EVENTS)
     assert [(span.topic, span.partition, span.start) for span in spans] == [(EVENTS, at, 0) for at in range(len(spans))]

@@ -10,8 +10,10 @@ from features.contracts.samples import Sample
 from features.errors import BadInput
 from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import layout, width_of
-from models.training.lessons.list_data import read_lists
+from features.types import RATING
+from models.training.lessons.list_data import read_lists, read_ranking_lists
 from offline.training_data.from_impressions import LIST
+from offline.training_data.newest_acts import Act, Sequences, sequences_of
 from offline.training_data.slice_lists import (
     LEARNED,
     MAX_WEIGHT,
@@ -75,9 +77,16 @@ def test_the_folder_is_what_training_reads(tmp_path: Path) -> None:
     rows, counts, bound = slice_lists(
         [liked(number, 10 + number % 3, number) for number in range(9)], MOVIES, COLUMNS, 1.0
     )
-    write_slice(rows, maps, MOVIES, counts, bound, tmp_path / "new")
+    acts = [Act(1, 10 + number, RATING, 400, START + number, number) for number in range(3)]
+    write_slice(rows, sequences_of(acts, MOVIES, 1.0), maps, MOVIES, counts, bound, tmp_path / "new")
     lists = read_lists(tmp_path / "new" / "asks", maps)
     assert len(lists) == 9
+    whole = read_ranking_lists(tmp_path / "new")
+    assert whole.histories is not None
+    assert whole.histories.items.tolist() == [10, 11, 12]
+    assert (whole.shown, whole.to_ms) == (True, lists.at.max())
+    write_slice(rows, Sequences([], 0), maps, MOVIES, counts, bound, tmp_path / "without")
+    assert read_ranking_lists(tmp_path / "without").histories is None
     assert lists.answers.tolist() == [number % 3 for number in range(9)]
     np.testing.assert_allclose(lists.columns, 0.5)
     assert len(read_lists(tmp_path / "new" / "asks", maps, since=START + 4000)) == 4
