@@ -1,5 +1,5 @@
 """Large constants of a graph that tf2onnx converts. It copies each constant at every pass over the graph, some hundred times, and
-lets no copy go before the end: with the weights of a million items that took 25 GB. So they are inputs of the graph meanwhile."""
+lets no copy go before the end: with the weights of a million items more than 20 GB. So they are inputs of the graph meanwhile."""
 
 from typing import Any, Final
 
