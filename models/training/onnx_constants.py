@@ -31,10 +31,7 @@ class LargeConstants:
             if value.nbytes < LARGE:
                 continue
             name, dtype, shape = node.output[0], graph.get_dtype(node.output[0]), graph.get_shape(node.output[0])
-            same = next(
-                (known for known, of in self._inputs.items() if of.dtype == value.dtype and np.array_equal(of, value)),
-                None,
-            )
+            same = next((known for known, of in self._inputs.items() if _are_same(of, value)), None)
             if same is not None:
                 graph.replace_all_inputs(name, same)
             graph.remove_node(node.name)
