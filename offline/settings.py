@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.clock import Clock
 from features.errors import BadInput
 from features.keys import DEFAULT_PARTITIONS
 from features.schema.tables import Schema, preset_schema, read_schema
@@ -72,6 +73,18 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", default=DEFAULT, help=f"a folder, or one of {', '.join(KNOWN)} (%(default)s)")
     parser.add_argument("--data-dir", type=Path, required=True, help="keeps downloads and normalised data sets")
     parser.add_argument("--master", default=None, help="Spark's master (local[*])")
+
+
+def add_clock_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
+    parser.add_argument(
+        "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
+    )
+
+
+def clock_of(given: argparse.Namespace) -> Clock:
+    """The clock that the arguments of `add_clock_arguments` say."""
+    return Clock(given.horizon, given.horizon_since)
 
 
 def add_base_arguments(parser: argparse.ArgumentParser) -> None:

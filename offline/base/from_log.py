@@ -43,6 +43,7 @@ from offline.base.log_fold_workers import FATES, KNOWN, LOG_USERS, log_users_wor
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.item_weights.build import write_history_relations
+from offline.settings import add_clock_arguments, clock_of
 from offline.spark.session import partitions, spark_session
 
 if TYPE_CHECKING:
@@ -318,10 +319,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--previous", type=Path, required=True, help="the base to go on from")
     parser.add_argument("--engines", type=Path, required=True, help="where Kafka is: run/engines.json of the home")
     parser.add_argument("--until", required=True, help="the offsets to stop before, as JSON")
-    parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
-    parser.add_argument(
-        "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
-    )
+    add_clock_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the base to make: BASES_DIR/NUMBER")
     parser.add_argument("--learn", type=Path, default=None, help="take the log as a data set, too: DATA_DIR/NAME")
     parser.add_argument("--master", default=None, help="Spark's master (local[*])")
@@ -331,7 +329,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         base_number(given.out)
         previous, until = Base(given.previous), read_offsets(given.until)
         spans_of(previous, until)
-        clock = Clock(given.horizon, given.horizon_since)
+        clock = clock_of(given)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("base") as this:
             log = KafkaLog(read_engines(given.engines).kafka)

@@ -42,6 +42,7 @@ from features.types import Millis, UserId
 from models.registry import read_manifest, require_current_inputs, require_schema
 from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 from offline.console import run, step
+from offline.settings import add_clock_arguments, clock_of
 from offline.training_data.file_names import MAPS, META
 from offline.training_data.from_impressions import lessons_of, unit_of
 from offline.training_data.logged_lists import Spans, logged_samples
@@ -172,10 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--attribution", type=int, required=True, help="how long a shown list waits for what is done about it, s"
     )
-    parser.add_argument("--horizon", type=int, required=True, help="the home's clock at --horizon-since, ms")
-    parser.add_argument(
-        "--horizon-since", type=int, default=None, help="wall time, ms; without it the clock is wall time"
-    )
+    add_clock_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     given = parser.parse_args(argv)
 
@@ -201,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with step("slice") as this:
             unit = unit_of(given.samples, schema)
             rows, counts, bound = slice_lists(samples, schema, columns, unit)
-            clock = Clock(given.horizon, given.horizon_since)
+            clock = clock_of(given)
             closed = max((row[SEQ] for row in rows), default=None)
             acts = () if closed is None else _acts(base, log, clock, shown_since(closed, given.attribution))
             sequences = sequences_of(acts, schema, unit)
