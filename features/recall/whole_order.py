@@ -128,8 +128,8 @@ def keep_best(
     keys: IntArray, used: int, worst: int, rows: IntArray, values: FloatArray, allowed: BoolArray, limit: int
 ) -> tuple[int, int]:
     """(used, worst): put the keys of those rows that are allowed and whose value is above 0 after the first `used` ones of keys
-    [2 · limit, which is 1 at least], and whenever these are full keep the best `limit` alone, of which `worst` is the last; 0
-    before there are any."""
+    [2 · limit], and whenever these are full keep the best `limit` (1 or more) alone, of which `worst` is the last; 0 before there
+    are any."""
     bits = values.view(np.int32)
     floor = -(worst >> ROW_BITS)
     for at in range(len(rows)):

@@ -12,12 +12,12 @@ from features.clock import Clock
 from features.contracts.admission import Admission, Marked, Misplaced, key_text
 from features.contracts.events import id_hash
 from features.errors import BadEvent
-from features.inputs.history import mark_of
 from features.keys import EVENTS
 from features.schema.tables import Schema, is_act
 from features.types import FORGET_USER, UNDO, ItemId, Millis, UserId
 from offline.base.kafka_log import Record, Span
 from offline.datasets.dataset import EventRow
+from offline.training_data.ranking_lists import sequence_of
 
 ACTS: Final = 10_000
 """So many of the newest records of the events' topic."""
@@ -91,9 +91,10 @@ def sequences_of(acts: Iterable[Act], schema: Schema, mean: float) -> Sequences:
     rows = []
     for user_id, found in of_users.items():
         newest = sorted(found, key=lambda act: (act.ts, act.number))[-ACTS_OF_USER:]
-        marks = [mark_of(act.kind, act.centi) for act in newest]
-        importances = [max(schema.weight(act.kind, act.centi), 0) / mean for act in newest]
-        columns = ([getattr(act, name) for act in newest] for name in ("number", "item_id"))
-        rows.append((user_id, *columns, marks, [act.ts for act in newest], importances))
+        seqs, items, kinds, centis, times = (
+            [getattr(act, name) for act in newest] for name in ("number", "item_id", "kind", "centi", "ts")
+        )
+        weights = [schema.weight(act.kind, act.centi) for act in newest]
+        rows.append(sequence_of(user_id, seqs, items, kinds, centis, times, weights, mean))
     left_out = sum(max(len(found) - ACTS_OF_USER, 0) for found in of_users.values())
     return Sequences(rows, left_out)

@@ -40,7 +40,7 @@ from features.inputs.model_inputs import width_of
 from features.inputs.signals import RECALL_SIGNALS, SIGNAL_COLUMNS, candidates, find_signals, signal_matrix
 from features.schema.document import FILE
 from features.schema.tables import read_schema
-from features.types import IMPRESSION
+from features.types import IMPRESSION, ItemId, Millis, UserId
 from offline.base.fold_workers import Batches, Worker
 from offline.base.from_dataset import check_made_of
 from offline.base.state_tables import write_parts
@@ -142,15 +142,28 @@ def _lists_of(
         walk.fold(row)
 
 
+def sequence_of(
+    user_id: UserId,
+    seqs: Sequence[int],
+    items: Sequence[ItemId],
+    kinds: Sequence[int],
+    centis: Sequence[int],
+    times: Sequence[Millis],
+    weights: Sequence[int],
+    mean: float,
+) -> tuple[Any, ...]:
+    """A row of SEQUENCES. weights: of the events, in units; mean: the weight that has the importance 1."""
+    marks = [mark_of(kind, centi) for kind, centi in zip(kinds, centis, strict=True)]
+    return user_id, seqs, items, marks, times, [max(weight, 0) / mean for weight in weights]
+
+
 def sequences_worker(mean: float) -> Worker:
     """Rows (user_id, seq, item_id, kind, centi, ts, weight), sorted by user and seq, → SEQUENCES."""
 
     def work(rows: Iterable[pa.RecordBatch]) -> Batches:
         out = RowBuffer(SEQUENCES)
-        for user_id, (seqs, items, kinds, centis, times, weights) in runs(rows, "user_id"):
-            marks = [mark_of(kind, centi) for kind, centi in zip(kinds, centis, strict=True)]
-            importances = [max(weight, 0) / mean for weight in weights]
-            if out.add((user_id, seqs, items, marks, times, importances), 40 * len(seqs)):
+        for user_id, columns in runs(rows, "user_id"):
+            if out.add(sequence_of(user_id, *columns, mean=mean), 40 * len(columns[0])):
                 yield from out.take()
         yield from out.take()
 
