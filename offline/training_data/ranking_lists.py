@@ -162,8 +162,9 @@ def sequences_worker(mean: float) -> Worker:
 
     def work(rows: Iterable[pa.RecordBatch]) -> Batches:
         out = RowBuffer(SEQUENCES)
-        for user_id, columns in runs(rows, "user_id"):
-            if out.add(sequence_of(user_id, *columns, mean=mean), 40 * len(columns[0])):
+        for user_id, (seqs, items, kinds, centis, times, weights) in runs(rows, "user_id"):
+            row = sequence_of(user_id, seqs, items, kinds, centis, times, weights, mean)
+            if out.add(row, 40 * len(seqs)):
                 yield from out.take()
         yield from out.take()
 
