@@ -30,9 +30,9 @@ class LossyRedis:
         self._at = self._time.wall_ms() / 1000
 
     def go_back(self) -> None:
-        """Hold what was remembered, and nothing else."""
-        self._client.flushall()
-        pipe = self._client.pipeline(transaction=False)
+        """Hold what was remembered, and nothing else: at once, as a write that is being repeated may come at any moment."""
+        pipe = self._client.pipeline(transaction=True)
+        pipe.flushall()
         for key, value in self._held.items():
             pipe.restore(key, 0, value)
         pipe.execute()
