@@ -5,6 +5,7 @@ A reader finds the old or the new content, never a part, and so does the machine
 synced before, and the folder that holds the name after. An error leaves the old content, and nothing beside it.
 """
 
+import fcntl
 import glob
 import os
 import re
@@ -13,6 +14,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from features.errors import Unavailable
 
 
 def sync_path(path: Path) -> None:
@@ -87,11 +90,10 @@ def write_secret(path: Path, content: bytes) -> None:
 
 @contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
-    """A new, empty folder beside `out`, which becomes `out` when the block ends. One writer of an `out` at a time: what an
-    earlier one left beside it when it was killed is removed. Raises OSError where `out` is there already and not empty."""
+    """A new, empty folder beside `out`, which becomes `out` when the block ends. What a writer that was killed left beside it is
+    removed. Raises Unavailable while another process makes the same folder, OSError where `out` is there already and not empty."""
     temporary = out.with_name(out.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    lock = _locked(temporary)
     try:
         yield temporary
         sync_tree(temporary)
@@ -99,4 +101,30 @@ def atomic_folder(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        os.close(lock)
     sync_path(out.parent)
+
+
+def _locked(folder: Path) -> int:
+    """Make a folder empty, and hold its lock, which ends with the process; returns the handle. Raises Unavailable where another
+    process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(handle), os.stat(folder)):
+                raise BlockingIOError(f"{folder} is another one since")
+        except BaseException:
+            os.close(handle)
+            raise
+    except (BlockingIOError, FileNotFoundError) as error:  # the other one holds it, or came to its end just now
+        name = folder.with_suffix("")
+        raise Unavailable(f"{name} is being made by another process: try again once that has ended") from error
+    for left in folder.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    return handle

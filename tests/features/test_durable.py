@@ -1,14 +1,18 @@
 """Files and folders are whole, old or new, whatever happens to their writer; and synced before and after they are named."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from features.durable import atomic_file, atomic_folder, write_whole
+from features.errors import Unavailable
 
 WRITER = """
 import sys
@@ -71,6 +75,11 @@ def write_half(path: Path) -> None:
         raise KeyboardInterrupt
 
 
+def enter(folder: Path, content: bytes = b"") -> None:
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").write_bytes(content)
+
+
 def fill_half(folder: Path) -> None:
     with atomic_folder(folder) as temporary:
         (temporary / "file").write_bytes(b"x")
@@ -104,6 +113,38 @@ def test_what_a_killed_writer_left_beside_a_folder_is_not_in_the_next(tmp_path: 
     with atomic_folder(tmp_path / "out") as temporary:
         (temporary / "file").write_bytes(b"x")
     assert [str(each.relative_to(tmp_path)) for each in sorted(tmp_path.rglob("*"))] == ["out", "out/file"]
+
+
+def test_of_two_who_make_one_folder_the_second_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "file").write_bytes(b"x")
+        with pytest.raises(Unavailable, match="out is being made by another process"):
+            enter(tmp_path / "out")
+        (temporary / "more").write_bytes(b"y")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["file", "more"]
+    with atomic_folder(tmp_path / "another") as temporary:  # its lock has gone with it
+        (temporary / "file").write_bytes(b"x")
+    with pytest.raises(OSError, match="not empty"):
+        enter(tmp_path / "out", b"z")
+
+
+def test_a_folder_that_is_renamed_while_another_one_waits_for_it_is_not_taken(tmp_path: Path) -> None:
+    made = threading.Event()
+
+    def make() -> None:
+        for _ in range(200):
+            with suppress(Unavailable, OSError), atomic_folder(tmp_path / "out") as temporary:
+                (temporary / "file").write_bytes(b"x")
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        made.set()
+
+    others = [threading.Thread(target=make) for _ in range(3)]
+    for each in others:
+        each.start()
+    for each in others:
+        each.join(60)
+    assert made.is_set()
+    assert not [path for path in tmp_path.iterdir() if path.name != "out"]
 
 
 def test_writers_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
