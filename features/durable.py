@@ -91,7 +91,7 @@ def write_secret(path: Path, content: bytes) -> None:
 @contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
     """A new, empty folder beside `out`, which becomes `out` when the block ends. What a writer that was killed left beside it is
-    removed. Raises Unavailable while another process makes the same folder, OSError where `out` is there already and not empty."""
+    removed. Raises Unavailable while another process makes the same one, OSError where `out` is there already and not empty."""
     temporary = out.with_name(out.name + ".tmp")
     lock = _locked(temporary)
     try:

@@ -113,9 +113,10 @@ class Learner:
                 self._publication.note(origin[0])
             else:
                 self._begin_with(*origin)
-        if self.state.origin is None:  # no version to go on from yet
-            return False
-        return self._learn_slice() | self._publication.publish() | (not self._once and self._making_anew.step())
+        is_done = False
+        if self.state.origin is not None:  # else no version to go on from yet, which making all anew may make
+            is_done = self._learn_slice() | self._publication.publish()
+        return is_done | (not self._once and self._making_anew.step())
 
     def close(self) -> None:
         self._pending.close()

@@ -52,6 +52,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     candidate     the version that was published last of these weights, since they began with `origin`
     published_at  wall time, ms, of the newest attempt to publish
     publish_attempts   failures in a row to publish them for another reason than the gate's refusal
+    begun_at      wall time, ms, at which the learner first ran: hours of before are not made up for
     anew_at       wall time, ms, at which the newest making of everything anew began
     renewing      the base that it makes, until all is made
     renewal_attempts   failures in a row of that
@@ -76,6 +77,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     candidate: int | None = None
     published_at: Millis = 0
     publish_attempts: int = 0
+    begun_at: Millis = 0
     anew_at: Millis = 0
     renewing: int | None = None
     renewal_attempts: int = 0

@@ -2,13 +2,12 @@
 state, settings, labels and time."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from features.types import Millis
-from features.units import HOUR_MS, MINUTE_MS
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from infra.learning.learner_state import LearnerState
 from models.registry import Labels
 from online.ranking.policy import MAX_POSITIVES, Learning
@@ -41,6 +40,7 @@ def with_clock(state: LearnerState, now: Millis) -> LearnerState:
         state,
         published_at=min(state.published_at, now),
         anew_at=min(state.anew_at, now),
+        begun_at=min(state.begun_at, now),
         renewal_failed_at=min(state.renewal_failed_at, now),
     )
 
@@ -85,12 +85,14 @@ def publication_waits_for(state: LearnerState, labels: Labels, learning: Learnin
 
 
 def anew_is_due(state: LearnerState, learning: Learning, now: Millis) -> bool:
-    """Whether everything is to be made anew from the log, or what has begun goes on."""
+    """Whether everything is to be made anew from the log, or what has begun goes on. An hour in which the learner did not run, or
+    lacked memory, is made up for."""
     if state.renewing is not None:
         return now - state.renewal_failed_at >= RENEWAL_REST_MS
     if learning.anew_hour is None or now - state.anew_at < ANEW_REST_MS:
         return False
-    return datetime.fromtimestamp(now / 1000, UTC).hour == learning.anew_hour
+    hour = now // DAY_MS * DAY_MS + learning.anew_hour * HOUR_MS
+    return max(state.anew_at, state.begun_at) < (hour if hour <= now else hour - DAY_MS)
 
 
 def surplus(state: LearnerState, versions: Collection[int], labels: Labels, retained: int) -> list[int]:

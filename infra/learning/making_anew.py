@@ -37,6 +37,9 @@ class MakingAnew:
     def step(self) -> bool:
         """Make all anew where it is due; whether it was."""
         now, state = self._clock(), self._saved.value
+        if not state.begun_at:
+            state = msgspec.structs.replace(state, begun_at=now)
+            self._saved.commit(state)
         if not (anew_is_due(state, self._learning, now) and self._memory.is_enough()):
             return False
         if state.renewing is None:

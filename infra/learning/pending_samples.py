@@ -114,7 +114,7 @@ class PendingSamples:
             self._since = self._since if self._since is not None else self._clock()
 
     def _open(self) -> Any:
-        """A consumer at the offsets, at the oldest record there is where they are not in the log. Raises KafkaError."""
+        """A consumer where reading has ended, at the oldest record there is where that is not in the log. Raises KafkaError."""
         opened = open_consumer(
             self._kafka, auto_offset_reset="earliest", bootstrap_timeout_ms=KAFKA_MS, request_timeout_ms=KAFKA_MS
         )
@@ -127,15 +127,17 @@ class PendingSamples:
         consumer.assign(parts)
         begins, ends = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
         for part in parts:
-            noted = self.offsets.get(part.partition)
+            number = part.partition
+            noted = self._ends.get(number, self.offsets.get(number))
             if noted is not None and not begins[part] <= noted <= ends[part]:
                 self._print_line(
-                    f"{SAMPLES}, partition {part.partition}: expected offset {noted}, the log has {begins[part]} to "
+                    f"{SAMPLES}, partition {number}: expected offset {noted}, the log has {begins[part]} to "
                     f"{ends[part]}: goes on at {begins[part]}"
                 )
-                noted = None
-            self.offsets[part.partition] = begins[part] if noted is None else noted
-            consumer.seek(part, self.offsets[part.partition])
+                self._ends.pop(number, None)
+                noted = self.offsets[number] = begins[part]
+            self.offsets.setdefault(number, begins[part])
+            consumer.seek(part, self.offsets[number] if noted is None else noted)
 
     def close(self) -> None:
         """Leave the consumer; what was counted stays."""

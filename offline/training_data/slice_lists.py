@@ -18,7 +18,7 @@ been learned from, and come again where the job folds the log anew. So many like
 import argparse
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -61,18 +61,21 @@ SliceSpans = Mapping[int, tuple[int, int, Millis]]
 
 
 class UserBound:
-    """Lets the lists of a user pass until they weigh MAX_WEIGHT. left_out: lists that did not pass."""
+    """Lets the lists of a user pass until they weigh MAX_WEIGHT. One that weighs more by itself weighs as much: what is rare and
+    counts a lot teaches, too. left_out: lists that did not pass."""
 
     def __init__(self) -> None:
         self.left_out = 0
-        self._weights: Counter[UserId] = Counter()
+        self._weights: defaultdict[UserId, float] = defaultdict(float)
 
-    def allow(self, user_id: UserId, importance: float) -> bool:
-        if self._weights[user_id] + importance > MAX_WEIGHT:
+    def weight(self, user_id: UserId, importance: float) -> float:
+        """What a list weighs; 0 for one that does not pass."""
+        weight = min(importance, MAX_WEIGHT)
+        if self._weights[user_id] + weight > MAX_WEIGHT:
             self.left_out += 1
-            return False
-        self._weights[user_id] += importance  # type: ignore[assignment]  # a Counter of weights
-        return True
+            return 0.0
+        self._weights[user_id] += weight
+        return weight
 
     @property
     def users(self) -> int:
@@ -103,8 +106,8 @@ def slice_lists(
     for _, ranking_list, verdict in lessons_of(samples, schema, columns, mean):
         if verdict is not None:
             counts[verdict] += 1
-        elif ranking_list is not None and bound.allow(ranking_list[USER], ranking_list[IMPORTANCE]):
-            rows.append(ranking_list)
+        elif ranking_list is not None and (weight := bound.weight(ranking_list[USER], ranking_list[IMPORTANCE])):
+            rows.append((*ranking_list[:IMPORTANCE], weight, *ranking_list[IMPORTANCE + 1 :]))
     return rows, counts, bound
 
 

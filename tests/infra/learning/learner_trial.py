@@ -18,6 +18,7 @@ from features.keys import DEFAULT_PARTITIONS, SAMPLES, SCORES, partition_of
 from infra.home.paths import Home
 from infra.learning.learner import Learner
 from infra.learning.learner_state import FILE, LearnerState, read_state, write_state
+from infra.learning.pending_samples import PendingSamples
 from infra.learning.slice_run import LearningSteps, MadeLists
 from infra.services import kafka_topics
 from models.learning.slice_result import SliceResult
@@ -129,6 +130,20 @@ class Trial:
     ) -> Learner:
         learning = msgspec.structs.replace(SETTINGS, **settings)
         return Learner(self.home, learning, self._address, MOVIES, steps, self.lines.append, once, lacks_memory)
+
+    def pending(self) -> PendingSamples:
+        """The samples from the first on."""
+        return PendingSamples(self._address, MOVIES, {}, {}, self.lines.append)
+
+    def read_until(self, pending: PendingSamples, records: int) -> None:
+        """Read until so many samples were read."""
+        deadline = time.monotonic() + 60
+        while pending.records < records:
+            assert time.monotonic() < deadline, pending.records
+            try:
+                pending.read(200)
+            except UnknownTopicOrPartitionError:  # made this moment
+                time.sleep(0.1)
 
     def steps(self, *kill: str) -> CountedSteps:
         return CountedSteps(self.home, list(kill))

@@ -1,5 +1,6 @@
 """The learner on a real Kafka: whatever kills it, each sample is learned once and no weights are published twice."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,26 @@ def test_a_full_disk_is_a_failure_of_its_slice(broker: Broker, tmp_path: Path) -
     with pytest.raises(Broken, match=r"slice 1 was not learned: .*No space left on device; it is tried again"):
         by_hand.once()
     by_hand.close()
+
+
+def test_a_home_without_a_version_gets_its_first_one_by_making_all_anew(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    shutil.rmtree(trial.home.models / "toy")
+    trial.change(begun_at=1)
+    steps = trial.steps()
+    trial.step_until(trial.learner(steps, anew_hour=3), lambda: bool(steps.renewed))
+    assert steps.starts == []
+
+
+def test_a_log_that_goes_away_and_comes_back_is_read_on_where_it_was(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    pending = trial.pending()
+    for shown in (range(12), range(12, 24)):
+        trial.show(shown)
+        trial.read_until(pending, shown.stop)
+        pending.close()  # as where a broker was lost
+    assert (pending.records, pending.positives) == (24, 24)
+    assert sum(end - start for start, end, _ in pending.spans().values()) == 24
 
 
 def test_nothing_is_learned_or_published_while_too_little_memory_is_free(broker: Broker, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.units import DAY_MS, HOUR_MS
+from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 from infra.learning.learner_state import LearnerState
 from infra.learning.learning_rules import (
     ANEW_REST_MS,
@@ -115,9 +115,33 @@ def test_weights_become_a_candidate_when_the_judge_is_free_and_an_hour_is_over(
 
 def test_all_is_made_anew_in_its_hour_once_a_day() -> None:
     assert anew_is_due(state(anew_at=NOW - DAY_MS), SETTINGS, NOW)
-    assert not anew_is_due(state(anew_at=NOW - DAY_MS), SETTINGS, NOW + HOUR_MS)
+    assert not anew_is_due(state(anew_at=NOW - DAY_MS), SETTINGS, NOW - HOUR_MS), "its hour has not come"
     assert not anew_is_due(state(anew_at=NOW - HOUR_MS // 4), SETTINGS, NOW)
+    assert not anew_is_due(state(anew_at=NOW - HOUR_MS), SETTINGS, NOW), "whatever the clock did, it rests"
     assert not anew_is_due(state(anew_at=NOW - DAY_MS), Learning(anew_hour=None), NOW)
+
+
+@pytest.mark.parametrize("hour", [0, 3, 12, 23])
+def test_a_home_that_runs_by_day_is_made_anew_once_each_day(hour: int) -> None:
+    settings, home = Learning(anew_hour=hour), state(begun_at=NOW)
+    made = []
+    for now in range(NOW, NOW + 10 * DAY_MS, HOUR_MS // 6):
+        if 8 <= now % DAY_MS // HOUR_MS < 18 and anew_is_due(home, settings, now):
+            home = msgspec.structs.replace(home, anew_at=now)
+            made.append(now)
+    assert len({now // DAY_MS for now in made}) == len(made) >= 9
+
+
+def test_a_new_home_waits_for_its_first_night() -> None:
+    for minutes in range(0, 24 * 60, 10):
+        began = NOW + minutes * MINUTE_MS
+        due = next(
+            now
+            for now in range(began, began + 2 * DAY_MS, MINUTE_MS)
+            if anew_is_due(state(begun_at=began), SETTINGS, now)
+        )
+        assert 0 < due - began <= DAY_MS
+        assert due % DAY_MS == SETTINGS.anew_hour * HOUR_MS  # type: ignore[operator]  # it has one
 
 
 def test_what_is_being_made_anew_goes_on_whatever_the_hour_and_rests_after_a_failure() -> None:

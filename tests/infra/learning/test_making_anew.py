@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from features.errors import MartletError
@@ -21,9 +22,11 @@ NIGHTLY = SETTINGS.__class__(model="toy", anew_hour=3)
 def making_anew(
     home: Home, steps: CountedSteps, now: Callable[[], int], lines: list[str], lacking: str | None = None
 ) -> MakingAnew:
-    """As a process that has just begun makes it. lacking: of memory."""
-    memory = FreeMemory(lines.append, find=lambda: lacking)
-    return MakingAnew(home, NIGHTLY, SavedState(home.path / FILE, "toy", lines.append), steps, memory, now)
+    """As a process that has just begun makes it, of a learner that runs since the day before. lacking: of memory."""
+    memory, saved = FreeMemory(lines.append, find=lambda: lacking), SavedState(home.path / FILE, "toy", lines.append)
+    if not saved.value.begun_at:
+        saved.commit(msgspec.structs.replace(saved.value, begun_at=NIGHT - DAY_MS // 2))
+    return MakingAnew(home, NIGHTLY, saved, steps, memory, now)
 
 
 def test_it_is_made_once_a_night(home: Home) -> None:
@@ -59,6 +62,24 @@ def test_it_rests_after_a_failure_and_is_given_up_until_the_next_night(home: Hom
     del steps.refuse["renew"]
     assert not making_anew(home, steps, lambda: NIGHT + 3 * RENEWAL_REST_MS, lines).step()
     assert making_anew(home, steps, lambda: NIGHT + DAY_MS, lines).step()
+
+
+def test_a_learner_that_runs_for_the_first_time_waits_for_a_night(home: Home) -> None:
+    steps = CountedSteps(home, [])
+
+    def new_process(now: int) -> MakingAnew:
+        return MakingAnew(
+            home,
+            NIGHTLY,
+            SavedState(home.path / FILE, "toy", print),
+            steps,
+            FreeMemory(print, find=lambda: None),
+            lambda: now,
+        )
+
+    assert not new_process(NIGHT).step()
+    assert not new_process(NIGHT + DAY_MS // 2).step()
+    assert new_process(NIGHT + DAY_MS).step()
 
 
 def test_it_waits_for_memory_and_outlives_a_full_disk(home: Home) -> None:

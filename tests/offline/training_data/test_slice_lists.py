@@ -15,6 +15,7 @@ from models.training.lessons.list_data import read_lists, read_ranking_lists
 from offline.training_data.from_impressions import LIST
 from offline.training_data.newest_acts import Act, Sequences, sequences_of
 from offline.training_data.slice_lists import (
+    IMPORTANCE,
     LEARNED,
     MAX_WEIGHT,
     UserBound,
@@ -52,9 +53,15 @@ def test_who_likes_all_of_a_list_teaches_nothing_by_it() -> None:
 
 def test_a_heavy_like_uses_up_more_of_a_users_weight() -> None:
     bound = UserBound()
-    assert [bound.allow(1, 8.0) for _ in range(4)] == [True, True, False, False]
-    assert bound.allow(1, 4.0)
+    assert [bound.weight(1, 8.0) for _ in range(4)] == [8, 8, 0, 0]
+    assert bound.weight(1, 4.0) == 4
     assert (bound.left_out, bound.users) == (2, 1)
+
+
+def test_a_like_that_weighs_more_than_a_users_weight_by_itself_teaches_as_much_as_that() -> None:
+    rows, _, bound = slice_lists([liked(1, 10), liked(2, 11)], MOVIES, COLUMNS, 0.01)
+    assert [row[IMPORTANCE] for row in rows] == [MAX_WEIGHT]
+    assert (bound.left_out, bound.users) == (1, 1)
 
 
 def test_a_sample_that_comes_again_is_learned_once() -> None:
