@@ -35,11 +35,12 @@ _STEPS: Final = 30
 @dataclass
 class PairedDifferences:
     """Differences by user. counts: user → lists that count, sums: user → the sum of their differences; ignored: differences
-    beyond a user's LISTS_PER_USER, or of users beyond MAX_USERS."""
+    beyond a user's LISTS_PER_USER, or of users beyond MAX_USERS; in_vain: those of them since the newest one that counts."""
 
     counts: dict[Hashable, int] = field(default_factory=dict)
     sums: dict[Hashable, float] = field(default_factory=dict)
     ignored: int = 0
+    in_vain: int = 0
 
     def add(self, user: Hashable, difference: float) -> None:
         """Add a list's difference. Raises ValueError for one that is not in [-1, 1]."""
@@ -48,12 +49,14 @@ class PairedDifferences:
         count = self.counts.get(user, 0)
         if count >= LISTS_PER_USER or (not count and len(self.counts) >= MAX_USERS):
             self.ignored += 1
+            self.in_vain += 1
             return
+        self.in_vain = 0
         self.counts[user] = count + 1
         self.sums[user] = self.sums.get(user, 0.0) + difference
 
     def copy(self) -> "PairedDifferences":
-        return PairedDifferences(dict(self.counts), dict(self.sums), self.ignored)
+        return PairedDifferences(dict(self.counts), dict(self.sums), self.ignored, self.in_vain)
 
     def arrays(self) -> tuple[DoubleArray, DoubleArray]:
         """([U] lists that count, [U] sums of differences)."""

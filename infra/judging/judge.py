@@ -156,7 +156,8 @@ class Judge:
     def _forget_others(self, name: str, labels: Labels) -> None:
         stable: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.interleaved}
         candidates: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.shadows}
-        self.evidence.retain(stable | {name: labels.stable}, candidates | {name: labels.candidate})
+        lost = {f"{name}:{version}" for version in labels.lost}
+        self.evidence.retain(stable | {name: labels.stable}, candidates | {name: labels.candidate}, lost)
 
     def _announce(self, name: str, labels: Labels) -> None:
         """Print the newest decision, and log it to the topic `scores`; the labels stand in any case."""
@@ -258,11 +259,21 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def release(models: Path) -> None:
-    """Where judging is off, the newest version ranks that has not lost: take the other labels from all models."""
+def begin(state_file: Path) -> None:
+    """Note that versions are judged from now on, for `release`."""
+    if not state_file.exists():
+        write_secret(state_file, msgspec.json.encode(JudgeState.of({}, Joined(), Evidence())))
+
+
+def release(models: Path, state_file: Path) -> None:
+    """Where judging is off that was on, the newest version ranks that has not lost: take the other labels from all models, and
+    remove what was counted. Nothing is done where no judge has run: labels may come from a copy of the home that judges."""
+    if not state_file.exists():
+        return
     text = "judging is off: the newest version ranks that has not lost"
     for name in list_models(models):
         with suppress(Broken):
             labels = read_labels(models, name)
             if labels is not None and labels.stable is not None:
                 change_labels(models, name, lambda found: found.decided(_now(), text, **NOTHING))
+    state_file.unlink()

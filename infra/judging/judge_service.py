@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from infra.home.paths import Home
-from infra.judging.judge import release
+from infra.judging.judge import begin, release
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
@@ -43,6 +43,7 @@ class Judges:
         runs = self._supervisor.runs(NAME)
         if self._serving.value.judging is not None:
             self._polls_without = 0
+            begin(self._home.path / STATE)
             if not runs and self._addresses():
                 self._supervisor.begin(self._service())
             return
@@ -50,7 +51,7 @@ class Judges:
         if self._polls_without == POLLS_TO_RELEASE:
             if runs:
                 self._supervisor.end(NAME)
-            release(self._home.models)
+            release(self._home.models, self._home.path / STATE)
 
     def _service(self) -> Service:
         argv = (

@@ -131,9 +131,14 @@ class Evidence:
         """What came of a comparison; nothing yet where there was none."""
         return self.interleaved.get((model, stable, opponent), Interleaving())
 
-    def retain(self, stable: Mapping[str, int | None], candidates: Mapping[str, int | None]) -> None:
-        """Drop what was counted of versions that are neither stable nor candidates any more."""
-        self.interleaved = {key: each for key, each in self.interleaved.items() if stable.get(key[0]) == key[1]}
+    def retain(
+        self, stable: Mapping[str, int | None], candidates: Mapping[str, int | None], lost: Collection[str] = ()
+    ) -> None:
+        """Drop what was counted of versions that are neither stable nor candidates any more, and of opponents that have lost
+        (`model:version`): nothing is decided by it again."""
+        self.interleaved = {
+            key: each for key, each in self.interleaved.items() if stable.get(key[0]) == key[1] and key[2] not in lost
+        }
         self.shadows = {key: each for key, each in self.shadows.items() if candidates.get(key[0]) == key[1]}
 
 
@@ -151,14 +156,15 @@ def ndcg(ranks: Sequence[int]) -> float:
 class _Counts(msgspec.Struct):
     users: list[tuple[OuterId, int, float]]
     ignored: int
+    in_vain: int = 0
 
     @classmethod
     def of(cls, differences: PairedDifferences) -> "_Counts":
         rows = [(user, count, differences.sums[user]) for user, count in differences.counts.items()]
-        return cls(rows, differences.ignored)  # type: ignore[arg-type]
+        return cls(rows, differences.ignored, differences.in_vain)  # type: ignore[arg-type]
 
     def differences(self) -> PairedDifferences:
-        found = PairedDifferences(ignored=self.ignored)
+        found = PairedDifferences(ignored=self.ignored, in_vain=self.in_vain)
         for user, count, total in self.users:
             found.counts[user], found.sums[user] = count, total
         return found

@@ -3,6 +3,9 @@
 Each question is answered by the anytime-valid test of `features.statistics.betting` at 5 %, so that it may be asked after every
 list: a candidate is *promoted* where it is better than the stable version, or, being fresher, not worse by MARGIN; it is
 *dropped* where it is worse. The stable version is *rolled back* where the version before, or the yardstick, is better.
+
+Of each user ten lists count, so the users of a small home may have said all that they can before anything is decided: then the
+candidate makes room for the next one, as one that was not proved.
 """
 
 from collections.abc import Sequence
@@ -18,6 +21,8 @@ ENOUGH: Final = 1 / ALPHA
 """The e-value that decides."""
 MARGIN: Final = 0.1
 """How much worse a fresher version may be: the mean, over lists that count, of (won - lost). A tenth is 45 % of them won."""
+EXHAUSTED: Final = 50
+"""Lists in a row that did not count, as their users have had their ten: what is undecided then stays so."""
 SHADOW_LISTS: Final = 100
 """Lists beside which a candidate ranks before it is shown."""
 SHADOW_PROBLEMS: Final = 0.05
@@ -79,6 +84,10 @@ def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
     if (e := _e(found, 1)) >= ENOUGH:
         reason = _reason(found, name, stable, opponent, e)
         return labels.without(now, f"{candidate} is dropped, worse than {stable}: {reason}", candidate)
+    if _is_exhausted(found):
+        reason = _reason(found, name, stable, opponent, max(_e(found, side) for side in (-1, 1)))
+        text = f"{candidate} is dropped, undecided against {stable}: no user has lists left that count, {reason}"
+        return labels.without(now, text, candidate)
     return None
 
 
@@ -109,10 +118,16 @@ def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Eviden
         return labels.decided(now, text, proved=True, last_good=None)
     opponent = _named(name, labels.last_good)
     found = evidence.of(name, labels.stable, opponent)
-    if (e := _e(found, 1, -MARGIN)) < ENOUGH:
-        return None
+    e = _e(found, 1, -MARGIN)
     reason = _reason(found, name, labels.stable, opponent, e)
-    return labels.decided(now, f"{labels.stable} is proved against {labels.last_good}: {reason}", proved=True)
+    if e >= ENOUGH:
+        return labels.decided(now, f"{labels.stable} is proved against {labels.last_good}: {reason}", proved=True)
+    if _is_exhausted(found):
+        text = (
+            f"{labels.stable} stays, undecided against {labels.last_good}: no user has lists left that count, {reason}"
+        )
+        return labels.decided(now, text, proved=True)
+    return None
 
 
 def _nominated(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
@@ -131,6 +146,10 @@ def _nominated(name: str, labels: Labels, versions: Sequence[int], evidence: Evi
 
 def _named(name: str, version: int) -> str:
     return f"{name}:{version}"
+
+
+def _is_exhausted(found: Interleaving) -> bool:
+    return found.differences.in_vain >= EXHAUSTED
 
 
 def _e(found: Interleaving, side: int, mean: float = 0.0) -> float:

@@ -13,7 +13,7 @@ from features.contracts.scores import DecisionRecord, InterleavedList, read_scor
 from features.engines.kafka_address import KafkaAddress
 from features.errors import Broken
 from features.keys import DEFAULT_PARTITIONS, EVENTS, SCORES, partition_of
-from infra.judging.judge import Judge, release
+from infra.judging.judge import Judge, begin, release
 from models.registry import change_labels, read_labels
 from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.models.fake_version import publish_one
@@ -127,10 +127,13 @@ def test_a_better_candidate_is_promoted_and_the_topic_has_the_decision(broker: B
 def test_where_judging_is_off_the_newest_version_ranks_that_has_not_lost(tmp_path: Path) -> None:
     for _ in range(3):
         publish_one(tmp_path)
-    release(tmp_path)
+    state_file = tmp_path / "judge.json"
+    begin(state_file)
+    release(tmp_path, state_file)
     assert read_labels(tmp_path, "toy") is None
+    begin(state_file)
     change_labels(tmp_path, "toy", lambda found: found.decided(1, "begun", stable=1, candidate=2, lost=(3,)))
-    release(tmp_path)
+    release(tmp_path, state_file)
     labels = read_labels(tmp_path, "toy")
     assert labels is not None
     assert (labels.named(), labels.order([1, 2, 3])) == ({}, [2, 1])

@@ -58,3 +58,21 @@ def test_a_file_that_can_not_be_read_releases_nothing(home: Home, supervisor: Su
     for _ in range(2 * POLLS_TO_RELEASE):
         judges.poll()
     assert stable(home) == 1
+
+
+def test_a_home_that_never_judged_leaves_the_labels_of_one_that_does(home: Home, supervisor: Supervisor) -> None:
+    """They come by the model store, where one copy of a home trains and judges and another one serves."""
+    judges = Judges(home, list, supervisor)
+    for _ in range(2 * POLLS_TO_RELEASE):
+        judges.poll()
+    assert stable(home) == 1
+    (home.path / "serving.json").write_text('{"judge": {}}')
+    judges.poll()
+    (home.path / "serving.json").unlink()
+    for _ in range(POLLS_TO_RELEASE):
+        judges.poll()
+    assert stable(home) is None
+    change_labels(home.models, "toy", lambda found: found.decided(2, "read from the store", stable=1))
+    for _ in range(2 * POLLS_TO_RELEASE):
+        Judges(home, list, supervisor).poll()
+    assert stable(home) == 1

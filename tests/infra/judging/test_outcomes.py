@@ -101,8 +101,9 @@ def test_what_was_counted_survives_as_json() -> None:
     counted: list[tuple[CountedList, set[int]]] = [
         (interleaved("a", "Ada"), {1}), (interleaved("b"), {3}), (shadow("c", (0, 1, 2)), {3})
     ]  # fmt: skip
-    for record, liked in counted:
+    for record, liked in [*counted, *[(interleaved(f"x{n}", "Ada"), {1}) for n in range(12)]]:
         evidence.count(record, liked)
+    assert evidence.of("fusion", 3, "fusion:4").differences.in_vain == 3
     state = JudgeState.of({"events": {0: 17}, "scores": {0: 3}}, joined, evidence)
     again = msgspec.json.decode(msgspec.json.encode(state), type=JudgeState)
     assert again.offsets == {"events": {0: 17}, "scores": {0: 3}}
@@ -116,5 +117,7 @@ def test_what_was_counted_of_versions_that_are_gone_is_dropped() -> None:
     evidence.count(shadow("a", (0, 1, 2)), {1})
     evidence.retain({"fusion": 3}, {"fusion": 4})
     assert (len(evidence.interleaved), len(evidence.shadows)) == (1, 1)
+    evidence.retain({"fusion": 3}, {"fusion": 4}, {"fusion:4"})
+    assert (len(evidence.interleaved), len(evidence.shadows)) == (0, 1)
     evidence.retain({"fusion": 4}, {"fusion": None})
     assert (len(evidence.interleaved), len(evidence.shadows)) == (0, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from features.contracts.scores import YARDSTICK, InterleavedList, ShadowList
 from infra.judging.outcomes import Evidence
-from infra.judging.rules import MARGIN, SHADOW_LISTS, decide
+from infra.judging.rules import EXHAUSTED, MARGIN, SHADOW_LISTS, decide
 from models.registry import Labels
 
 SEEDS = 200
@@ -28,6 +28,7 @@ class Home:
     won: dict[str, float]
     seed: int = 0
     every: int = EVERY
+    users: int = USERS
     evidence: Evidence = field(default_factory=Evidence)
 
     def run(self, lists: int) -> tuple[Labels, int | None]:
@@ -39,7 +40,7 @@ class Home:
             liked = {2} if rng.random() < self.won[opponent] else {1}
             stable = self.labels.stable
             assert stable is not None
-            record = InterleavedList(f"r{number}", int(rng.integers(USERS)), "m", stable, opponent, (1,), (2,))
+            record = InterleavedList(f"r{number}", int(rng.integers(self.users)), "m", stable, opponent, (1,), (2,))
             self.evidence.count(record, liked)
             if number % self.every == 0:
                 after = decide("m", self.labels, self.versions, self.evidence, number)
@@ -147,6 +148,24 @@ def test_a_candidate_ranks_beside_lists_before_it_is_shown(
     after = decide("m", labels, [1, 2], evidence, 5)
     assert (after.phase, after.candidate) == (phase, candidate)
     assert after.lost == (() if candidate else (2,))
+
+
+def test_where_few_users_have_given_all_their_lists_an_undecided_candidate_makes_room_for_the_next() -> None:
+    home = Home(TRIAL, [1, 2, 3], {"m:2": 0.5}, users=5, every=1)
+    after, lists = home.run(1000)
+    assert lists is not None
+    assert (after.stable, after.candidate, after.lost) == (1, None, (2,))
+    assert "undecided against 1: no user has lists left" in after.decisions[-1].text
+    assert home.evidence.of("m", 1, "m:2").differences.in_vain == EXHAUSTED
+    assert decide("m", after, [1, 2, 3], home.evidence, lists).candidate == 3
+
+
+def test_where_few_users_have_given_all_their_lists_a_stable_version_is_held_no_longer() -> None:
+    home = Home(FORCED, [1, 2], {"m:1": 0.5}, users=5, every=1)
+    after, lists = home.run(1000)
+    assert lists is not None
+    assert (after.stable, after.last_good, after.proved) == (2, 1, True)
+    assert "undecided against 1" in after.decisions[-1].text
 
 
 def test_a_candidate_that_is_taken_from_disk_is_none_any_more() -> None:
