@@ -11,6 +11,9 @@ from infra.home.paths import Home
 from infra.learning.enough_memory import free_mib, lacks_free_memory, lacks_total_memory, total_mib
 from infra.learning.learner_service import serving_of
 from infra.learning.learner_state import FILE, LearnedSlice, read_state
+from infra.learning.learning_rules import publication_waits_for
+from infra.system.times import wall_ms
+from models.registry import Labels, read_labels
 
 SHOWN: Final = 12
 """Slices that are shown, the newest."""
@@ -68,4 +71,8 @@ def state_lines(home: Home, total: Callable[[], int] = total_mib, free: Callable
     yield f"{state.model}: {totals}; weights after slice {state.weights}, begun with version {state.origin}"
     if state.published:
         yield f"published: {', '.join(f'version {version} after slice {at}' for version, at in state.published.items())}"
-    yield f"last, {_utc(state.text_at)}: {state.text}"
+    learning, labels = serving_of(home).value.learning, read_labels(home.models, state.model) or Labels()
+    if learning is not None and (reason := publication_waits_for(state, labels, learning, wall_ms())) is not None:
+        yield f"the next candidate waits for {reason}"
+    if state.text_at:
+        yield f"last, {_utc(state.text_at)}: {state.text}"

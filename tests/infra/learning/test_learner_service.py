@@ -157,6 +157,7 @@ def test_what_was_learned_is_shown_and_measured(home: Home) -> None:
     lines = "\n".join(state_lines(home))
     assert "slice 3: 20 lists of 9 users, 2 left out; NDCG@10 before: weights 0.2500; learned from 120" in lines
     assert "published: version 2 after slice 1" in lines
+    assert "the next candidate waits for the judge to name the version that ranks" in lines
     report = learning_report(home)
     assert report is not None
     metrics = MonitorMetrics()
