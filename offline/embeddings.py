@@ -42,9 +42,10 @@ from features.errors import BadInput
 from features.schema.tables import Schema
 from models.registry.manifest import file_digest
 from offline.base.fold_workers import Batches, Worker
+from offline.base.forgotten_users import open_left
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import mean_weight, row_weights
 from offline.settings import add_data_arguments
 from offline.spark.session import partitions, spark_session
@@ -213,8 +214,9 @@ def make_embeddings(
         raise BadInput("--kind", f"one of {', '.join(KINDS)}", unknown[0])
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
+    history = int(base.manifest["history_rows"])
     check_made_of(base, dataset)
-    rows = int(base.manifest["history_rows"])
+    rows = dataset.left(history)
     weights = row_weights(dataset, rows, base.schema)
     if not (weights > 0).any():
         raise BadInput("--base", "a history with an event of a weight above 0", f"{rows} rows without one")
@@ -237,7 +239,7 @@ def make_embeddings(
             f"{kind}/{name}": file_digest(staging / kind / name) for kind in kinds for name in (IDS_FILE, VECTORS_FILE)
         }
         number = int(base.manifest["number"])
-        meta = EmbeddingsMeta(dataset.name, number, rows, WIDTH, SEED, made, digests)
+        meta = EmbeddingsMeta(dataset.name, number, history, WIDTH, SEED, made, digests)
         (staging / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
     return meta
 
@@ -252,7 +254,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
 
     def make() -> None:
-        dataset = open_dataset(given.dataset, given.data_dir, Base(given.base).schema)
+        dataset = open_left(given.dataset, given.data_dir, Base(given.base).schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("embeddings"):
             make_embeddings(spark, dataset, Base(given.base), given.out, given.kind or tuple(KINDS))

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from features.base.reader import Base
+from offline.base.forgotten_users import open_left
 from offline.base.from_dataset import base_number, make_base
 from offline.console import run, step
-from offline.datasets.dataset import cut_row, open_dataset
+from offline.datasets.dataset import cut_row
 from offline.settings import (
     BaseSettings,
     RankingListSettings,
@@ -47,7 +48,7 @@ def prepare(
         check(sampling, samples)
     with step("data set") as this:
         schema = Base(settings.out).schema if part == TRAINING_DATA else settings.read_schema()
-        dataset = open_dataset(settings.dataset, settings.data_dir, schema, settings.out.parent)
+        dataset = open_left(settings.dataset, settings.data_dir, schema, settings.out.parent)
         this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)

@@ -72,11 +72,13 @@ class SampleReference(msgspec.Struct, frozen=True, kw_only=True):
         return Sample(self.request_id, self.user_id, served, self.actions, self.closed_ts)
 
 
-class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
-    """A user who wanted to be forgotten; forgotten_ts: when the broker took the wish, ms."""
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user who wanted to be forgotten; forgotten_ts: when the broker took the wish, ms; until: the home's time, ms, up to which
+    nothing is left of the user, None in records of before it was written."""
 
     user_id: Id
     forgotten_ts: Whole
+    until: Whole | None = None
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class _Record(msgspec.Struct, frozen=True):
     actions: Annotated[tuple[Action, ...], Meta(max_length=MAX_ACTIONS)] = ()
     closed_ts: Whole | UnsetType = UNSET
     forgotten_ts: Whole | UnsetType = UNSET
+    until: Whole | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -131,9 +134,9 @@ def write_sample(
     return _encoder.encode(sample)
 
 
-def write_forgotten(user: OuterId, broker_ts: Millis) -> bytes:
-    """The JSON that has a user's lists forgotten. user: the id outside."""
-    return _encoder.encode(Forgotten(user_id=user, forgotten_ts=broker_ts))
+def write_forgotten(user: OuterId, broker_ts: Millis, until: Millis) -> bytes:
+    """The JSON that has a user's lists forgotten. user: the id outside; until: as `Forgotten` has it."""
+    return _encoder.encode(Forgotten(user_id=user, forgotten_ts=broker_ts, until=until))
 
 
 def read_sample(value: bytes) -> Sample | SampleReference | Forgotten:
@@ -142,7 +145,7 @@ def read_sample(value: bytes) -> Sample | SampleReference | Forgotten:
         raise BadEvent("sample", f"at most {SAMPLE_LIMIT} bytes", f"{len(value)} bytes")
     read = read_json(_decoder, value, "sample")
     if read.forgotten_ts is not UNSET:
-        return Forgotten(user_id=read.user_id, forgotten_ts=read.forgotten_ts)
+        return Forgotten(user_id=read.user_id, forgotten_ts=read.forgotten_ts, until=read.until)
     for name in ("request_id", "served", "closed_ts"):
         if getattr(read, name) is UNSET:
             raise BadEvent(name, "a value", "none")

@@ -84,8 +84,7 @@ def train(
     if number is None:
         raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     names = model or list(model_server_config.FIRST_MODELS)
-    if not runner.has_training_data(target, number):
-        raise runner.no_training_data(target, number)
+    runner.make_training_data_current(target, record, number, typer.echo)
     if go_on:
         engines_of(target)
         runner.train_on(target, number, names, version, typer.echo)

@@ -53,7 +53,7 @@ def in_memory(
     if embeddings is not None:
         argv += ["--embeddings", str(embeddings)]
     ranking_lists = runner.ranking_lists_folder(home, number)
-    argv += ["--asks", str(ranking_lists)] if runner.is_current(ranking_lists) else []
+    argv += ["--asks", str(ranking_lists)] if runner.is_current(home, ranking_lists, base) else []
     for stage in renewed:
         argv += ["--renewed", str(stage.bases / "1"), str(stage.models)]
     argv += ["--positives", str(Learning().positives)] if renewed else []

@@ -16,12 +16,14 @@ from features.inputs.input_maps import INPUTS_VERSION
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.home.timings import read_timings
+from infra.offline_jobs.forgotten import note_forgotten
 from infra.offline_jobs.step_process import StepFailed, run_step, unattended
 from infra.services.environment import python_env
 from infra.settings.reading import value_of
 from infra.system import packages
 from infra.system.processes import Attend
 from models.training.publish import REFUSED
+from offline.base.forgotten_users import forgotten_of
 from offline.datasets.dataset_names import LEARNED, LISTS, SAMPLES, SHOWN, TAKEN
 from streaming.settings import JobSettings
 
@@ -43,13 +45,16 @@ def prepare(
     nice: int | None = None,
 ) -> None:
     """Spark: make the base of a data set and its training data, or one of these (of the latter only what is missing, or is of
-    inputs that this code no longer makes). nice: its niceness, None: as the home's other steps."""
-    for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
-        if folder.exists() and not is_current(folder):
-            shutil.rmtree(folder)
+    inputs that this code no longer makes, or of users who are forgotten since). nice: its niceness, None: as the home's other
+    steps."""
+    if record.base_number is not None:
+        note_forgotten(home, print_line)
     dataset, history = record.dataset, record.history
     if part == "training-data":
         base = Base(home.bases / str(number))
+        for folder in (samples_folder(home, number), ranking_lists_folder(home, number)):
+            if folder.exists() and not is_current(home, folder, base):
+                shutil.rmtree(folder)
         dataset, history = dataset_of(home, base), float(base.manifest["history"])
     argv = ["offline.prepare", "--dataset", dataset, "--data-dir", str(home.data), "--history", str(history)]
     argv += ["--salt", record.salt_of_new_base(), "--partitions", str(record.partitions)]
@@ -119,18 +124,6 @@ def remove_learned(home: Home, number: int) -> None:
         if is_log and int(old) not in used:
             for each in (folder, samples_folder(home, int(old)), ranking_lists_folder(home, int(old))):
                 shutil.rmtree(each, ignore_errors=True)
-
-
-def no_training_data(home: Home, number: int) -> BadInput:
-    """Returns the error of a base that nothing can be trained on."""
-    base = Base(home.bases / str(number))
-    if base.user_count():
-        return BadInput("train", "training data: ./martlet features makes it", f"none of base {number}")
-    return BadInput(
-        "train",
-        "events to learn from: once some have come, ./martlet features --from-log takes them in",
-        f"base {number}, which holds none",
-    )
 
 
 def _run_spark(
@@ -212,6 +205,7 @@ def embed(
 ) -> Path:
     """Spark: make embeddings of the history that a base goes back to, as the next version; returns their folder. The two newest
     versions are retained: the API goes on with the previous one should this one be bad."""
+    note_forgotten(home, print_line)
     number = Base(home.bases / str(base)).data_base
     versions = _embeddings_versions(home)
     out = home.embeddings / str(max(versions, default=0) + 1)
@@ -224,19 +218,40 @@ def embed(
     return out
 
 
+def make_training_data_current(
+    home: Home, record: HomeRecord, number: int, print_line: Callable[[str], None], attend: Attend = unattended
+) -> None:
+    """Spark: make training data of what a base goes back to where there is none that may be learned from: it has users who are
+    forgotten since, or is of other inputs. Raises BadInput for a base without events."""
+    base = Base(home.bases / str(number))
+    if not base.user_count():
+        raise BadInput(
+            "train",
+            "events to learn from: once some have come, ./martlet features --from-log takes them in",
+            f"base {number}, which holds none",
+        )
+    note_forgotten(home, print_line)
+    if not has_training_data(home, number):
+        prepare(home, record, base.data_base, print_line, part="training-data", attend=attend)
+
+
 def has_training_data(home: Home, number: int) -> bool:
     """Returns whether the training data of the data set that a base goes back to is complete."""
-    made_of = Base(home.bases / str(number)).data_base
-    return all(is_current(folder) for folder in (samples_folder(home, made_of), ranking_lists_folder(home, made_of)))
+    base = Base(home.bases / str(number))
+    folders = (samples_folder(home, base.data_base), ranking_lists_folder(home, base.data_base))
+    return all(is_current(home, folder, base) for folder in folders)
 
 
-def is_current(folder: Path) -> bool:
-    """Returns whether a folder is there and holds training data of the inputs that this code makes."""
+def is_current(home: Home, folder: Path, base: Base) -> bool:
+    """Returns whether a folder is there and holds training data of the inputs that this code makes, and nothing of users who are
+    forgotten. base: one that goes back to its data set."""
     from features.inputs.signals import SIGNAL_COLUMNS  # beside all that computes them
 
     meta = read_json(folder / "meta.json") or {}
     signals = len(SIGNAL_COLUMNS) if folder.name.startswith(LISTS) else None  # rows have none
-    return (meta.get("inputs_version"), meta.get("signals")) == (INPUTS_VERSION, signals)
+    if (meta.get("inputs_version"), meta.get("signals")) != (INPUTS_VERSION, signals):
+        return False
+    return bool(meta.get("forgotten", "") == forgotten_of(Path(dataset_of(home, base)), base.schema))
 
 
 def train(

@@ -22,8 +22,9 @@ from features.keys import DEFAULT_PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
 from offline.base import fold_workers, state_tables
+from offline.base.forgotten_users import open_left
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, cut_row, open_dataset, ts_of_row
+from offline.datasets.dataset import Dataset, cut_row, ts_of_row
 from offline.item_weights.build import write_history_relations
 from offline.settings import BaseSettings, add_base_arguments, base_settings
 from offline.spark.session import history_events, partitions, spark_session
@@ -66,10 +67,11 @@ def make_base(
     number = base_number(out)
     began = time.monotonic()
     rows = cut_row(dataset, history)
-    cut = ts_of_row(dataset, rows - 1) if rows else 0
+    left = dataset.left(rows)
+    cut = ts_of_row(dataset, left - 1) if left else 0
     with atomic_folder(out) as staging:
         (staging / "features").mkdir()
-        counts = _write_tables(spark, dataset, schema.text(), rows, cut, staging)
+        counts = _write_tables(spark, dataset, schema.text(), left, cut, staging)
         digests = state_tables.digests(staging)
         manifest: dict[str, Any] = {
             "number": number,
@@ -132,7 +134,7 @@ def make(settings: BaseSettings) -> None:
     base_number(settings.out)
     with step("data set") as this:
         schema = settings.read_schema()
-        dataset = open_dataset(settings.dataset, settings.data_dir, schema, settings.out.parent)
+        dataset = open_left(settings.dataset, settings.data_dir, schema, settings.out.parent)
         this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -53,7 +54,7 @@ OUTER: Final = ("user", "item")
 EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
 """COLUMNS and OUTER of a row, as `event_of` takes them: user, item, code of the kind, value in hundredths, ts in ms, and the ids
 outside of user and item, "" for numbers."""
-_ROWS: Final = "rows.parquet"
+ROWS_FILE: Final = "rows.parquet"
 _items_decoder = msgspec.msgpack.Decoder(list[Item])
 
 
@@ -67,6 +68,8 @@ class Dataset:
     rejected  lines that were out of contract; duplicates rows that were there twice
     left_out  reason → rows of the history that the schema does not take
     clock     "wall": new events come from now on; "data": the home's time goes on from the history's end
+    removed   numbers of rows, ascending, that the file lacks, since their users are forgotten
+              (`offline.base.forgotten_users`); `rows`, first_ts and last_ts are those of the whole data set
     """
 
     name: str
@@ -79,6 +82,11 @@ class Dataset:
     duplicates: int = 0
     left_out: tuple[tuple[str, int], ...] = ()
     clock: str = "data"
+    removed: tuple[int, ...] = ()
+
+    def left(self, rows: int) -> int:
+        """How many of the whole data set's first `rows` rows are in the file."""
+        return rows - bisect_left(self.removed, rows)
 
 
 def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases: Path | None = None) -> Dataset:
@@ -98,7 +106,7 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases
         raise BadInput("--dataset", f"events that the schema takes ({', '.join(means.names())})", reasons)
     return Dataset(
         folder.name,
-        folder / _ROWS,
+        folder / ROWS_FILE,
         [means.items.again(item) for item in _items_decoder.decode((folder / ITEMS).read_bytes())],
         int(rows["rows"]),
         int(rows["first_ts"]),
@@ -115,10 +123,10 @@ def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]
     made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), taken]
     values = taken.get("values", {})
     known = read_json(folder / STAMP)
-    if known.get("made_of") != made_of or not (folder / _ROWS).exists():
+    if known.get("made_of") != made_of or not (folder / ROWS_FILE).exists():
         (folder / STAMP).unlink(missing_ok=True)
         rejects = Rejects()
-        known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / _ROWS, schema, rejects, values)}
+        known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / ROWS_FILE, schema, rejects, values)}
         if rejects.count:
             rejects.write(folder / LEFT_OUT)
             for why, count in known["left_out"].items():

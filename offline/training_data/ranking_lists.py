@@ -42,10 +42,11 @@ from features.schema.document import FILE
 from features.schema.tables import read_schema
 from features.types import IMPRESSION, ItemId, Millis, UserId
 from offline.base.fold_workers import Batches, Worker
+from offline.base.forgotten_users import digest_of, open_left
 from offline.base.from_dataset import check_made_of
 from offline.base.state_tables import write_parts
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset, whole_rows
+from offline.datasets.dataset import Dataset, whole_rows
 from offline.datasets.event_rows import mean_weight, query_weights, row_weights
 from offline.item_weights.build import write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
@@ -178,9 +179,10 @@ def make_ranking_lists(
     data set is not the one that the base was made of."""
     if out.exists():
         raise BadInput("--out", "a folder that is not there yet", str(out))
+    history = int(base.manifest["history_rows"])
     check_made_of(base, dataset)
     began = time.monotonic()
-    rows = int(base.manifest["history_rows"])
+    rows = dataset.left(history)
     schema, weights = base.schema, query_weights(dataset, rows, base.schema)
     first, mean = first_ranked(weights, settings.limit), mean_weight(weights)
     with atomic_folder(out) as staging:
@@ -208,7 +210,8 @@ def make_ranking_lists(
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
-            "history_rows": rows,
+            "history_rows": history,
+            "forgotten": digest_of(dataset.removed),
             "first": first,
             "asks": lists,
             "candidates": settings.candidates,
@@ -276,7 +279,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def make() -> None:
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
+        dataset = open_left(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
             meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))

@@ -25,9 +25,10 @@ from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.input_maps import INPUTS_VERSION
+from offline.base.forgotten_users import digest_of, open_left
 from offline.base.from_dataset import check_made_of
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import mean_weight, row_weights
 from offline.settings import SampleSettings, add_data_arguments, add_sample_arguments, sample_settings
 from offline.spark.parquet_tables import batches, part_files
@@ -60,7 +61,8 @@ def make_samples(
     Raises BadInput if the data set is not the one the base was made of.
     """
     check(settings, out)
-    rows = int(base.manifest["history_rows"])
+    history = int(base.manifest["history_rows"])
+    rows = dataset.left(history)
     check_made_of(base, dataset)
     began = time.monotonic()
     weights = row_weights(dataset, rows, base.schema)
@@ -76,7 +78,8 @@ def make_samples(
         meta: dict[str, Any] = {
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
-            "history_rows": rows,
+            "history_rows": history,
+            "forgotten": digest_of(dataset.removed),
             "cut": base.cut,
             "seed": settings.seed,
             "negatives": settings.negatives,
@@ -192,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = sample_settings(given)
         check(settings, given.out)
         base = Base(given.base)
-        dataset = open_dataset(given.dataset, given.data_dir, base.schema)
+        dataset = open_left(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         with spark_session(given.out.parent, given.master) as spark, step("samples") as this:
             meta = make_samples(spark, dataset, base, given.out, settings)

@@ -33,6 +33,7 @@ from features.contracts.samples import Sample, SampleReference, shown_since
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput
+from features.ids import OuterId
 from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import layout
 from features.inputs.signals import SIGNAL_COLUMNS
@@ -40,12 +41,13 @@ from features.keys import SAMPLES, SERVED, SHOWN
 from features.schema.tables import Schema
 from features.types import Millis, UserId
 from models.registry import read_manifest, require_current_inputs, require_schema
+from offline.base.forgotten_log import take_forgotten
 from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 from offline.console import run, step
 from offline.settings import add_clock_arguments, clock_of
 from offline.training_data.file_names import MAPS, META
 from offline.training_data.from_impressions import lessons_of, unit_of
-from offline.training_data.logged_lists import Spans, logged_samples
+from offline.training_data.logged_lists import FORGOTTEN, Spans, logged_samples
 from offline.training_data.newest_acts import Act, Sequences, newest_acts, sequences_of
 from offline.training_data.ranking_lists import RANKING_LISTS, SEQUENCES
 
@@ -84,14 +86,17 @@ class UserBound:
 
 
 def new_samples(
-    log: RetainedLog, spans: Spans, floor: Millis, since: Millis
+    log: RetainedLog, spans: Spans, floor: Millis, since: Millis, forgotten: Mapping[OuterId, Millis]
 ) -> Iterator[Sample | SampleReference | str]:
-    """The samples of a partition with their lists, LEARNED in place of those that come again."""
+    """The samples of a partition with their lists, LEARNED in place of those that come again, FORGOTTEN of those of users who are
+    forgotten since."""
     for sample in logged_samples(log, spans, lambda each: bool(each.actions) and each.closed_ts >= floor):
         if isinstance(sample, str):
             yield sample
         elif sample.closed_ts < floor or (isinstance(sample, Sample) and sample.served.at <= since):
             yield LEARNED
+        elif isinstance(sample, Sample) and sample.served.ts <= forgotten.get(sample.user_id, -1):
+            yield FORGOTTEN
         else:
             yield sample
 
@@ -149,8 +154,31 @@ def _write_table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, folder: Pat
     pq.write_table(pa.Table.from_pylist(named, schema), folder / "part-0.parquet")
 
 
-def _acts(base: Base, log: KafkaLog, clock: Clock, until: Millis) -> Iterator[Act]:
-    return newest_acts(base.admission, lambda item_id: base.catalogue_item(item_id) is not None, log, clock, until)
+def _acts(base: Base, log: KafkaLog, clock: Clock, until: Millis, forgotten: Mapping[UserId, Millis]) -> Iterator[Act]:
+    acts = newest_acts(base.admission, lambda item_id: base.catalogue_item(item_id) is not None, log, clock, until)
+    return (act for act in acts if act.ts > forgotten.get(act.user_id, -1))
+
+
+class NewestClosed:
+    """Notes when the newest sample of each partition was closed, ms."""
+
+    def __init__(self) -> None:
+        self._newest: dict[int, Millis] = {}
+
+    def noting(
+        self, partition: int, samples: Iterable[Sample | SampleReference | str]
+    ) -> Iterator[Sample | SampleReference | str]:
+        """Yields the samples of a partition."""
+        for sample in samples:
+            if not isinstance(sample, str):
+                self._newest[partition] = max(self._newest.get(partition, 0), sample.closed_ts)
+            yield sample
+
+    def in_all(self, spans: SliceSpans, ends: Mapping[int, int], newest: Millis) -> Millis:
+        """Up to when the lists of all partitions are in the slice or in one before. ends: of the partitions now; newest: when the
+        slice's newest list was closed. One that was not read to its end holds the others up: its lists are in a slice to come."""
+        behind = (self._newest.get(number, floor) for number, (_, end, floor) in spans.items() if end < ends[number])
+        return min([newest, *behind])
 
 
 def read_spans(text: str) -> SliceSpans:
@@ -169,6 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--base", type=Path, required=True, help="the home's base, whose schema says what acts mean")
     parser.add_argument("--engines", type=Path, required=True, help="where Kafka is: run/engines.json of the home")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the home notes who is forgotten")
     parser.add_argument("--samples", type=Path, required=True, help="samples by whose mean weight lists weigh")
     parser.add_argument("--version", type=Path, required=True, help="the version's folder whose weights go on")
     parser.add_argument("--spans", required=True, help="start, end and floor by partition, as JSON")
@@ -189,13 +218,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         schema = base.schema
         require_schema(manifest, schema.digest)
         require_current_inputs(manifest)
-        spans = read_spans(given.spans)
+        spans, forgotten = read_spans(given.spans), take_forgotten(given.data_dir, log)
         shown, served = log.spans(SHOWN), log.spans(SERVED)
+        newest, users = NewestClosed(), dict(forgotten.users)
         samples = (
             sample
             for number, (start, end, floor) in sorted(spans.items())
-            for sample in new_samples(
-                log, Spans(Span(SAMPLES, number, start, end), shown[number], served[number]), floor, given.since
+            for sample in newest.noting(
+                number,
+                new_samples(
+                    log,
+                    Spans(Span(SAMPLES, number, start, end), shown[number], served[number]),
+                    floor,
+                    given.since,
+                    users,
+                ),
             )
         )
         columns = layout(manifest.maps.vocabulary, schema.digest)
@@ -203,8 +240,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             unit = unit_of(given.samples, schema)
             rows, counts, bound = slice_lists(samples, schema, columns, unit)
             clock = clock_of(given)
-            closed = max((row[SEQ] for row in rows), default=None)
-            acts = () if closed is None else _acts(base, log, clock, shown_since(closed, given.attribution))
+            acts: Iterable[Act] = ()
+            if rows:
+                ends = {span.partition: span.end for span in log.spans(SAMPLES)}
+                closed = newest.in_all(spans, ends, max(row[SEQ] for row in rows))
+                until = forgotten.until(schema.ids)
+                acts = _acts(base, log, clock, shown_since(closed, given.attribution), until)
             sequences = sequences_of(acts, schema, unit)
             write_slice(rows, sequences, manifest.maps, schema, counts, bound, given.out)
             texts = [f"{count} {name}" for name, count in sorted(counts.items())]

@@ -85,7 +85,7 @@ class ServedLists:
             self._open.take_back(lane.lists, event.user_id, event.target)
         elif event.kind == FORGET_USER:
             self._open.forget(lane.lists, event.user_id, floor, broker_ts)
-            out.append(sample_of(event.outer_user, write_forgotten(event.outer_user, broker_ts)))
+            out.append(sample_of(event.outer_user, write_forgotten(event.outer_user, broker_ts, floor)))
         else:
             self.act(lane, event, broker_ts)
 

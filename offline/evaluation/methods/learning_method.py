@@ -68,10 +68,12 @@ class LearningMethod:
         if is_act(row.event[2]):
             self._acts.append(act_of_row(row.number, row.event))
         answer = np.flatnonzero(self._shown == item_row)
-        importance = float(self._importances[row.number])
-        if not row.is_query or not len(answer) or not self._bound.allow(row.user_id, importance):
+        if not row.is_query or not len(answer):
             return
-        self._rows.append(self._lesson(row, int(answer[0]), importance))
+        weight = self._bound.weight(row.user_id, float(self._importances[row.number]))
+        if not weight:
+            return
+        self._rows.append(self._lesson(row, int(answer[0]), weight))
         if len(self._rows) >= self._positives:
             self._learn_slice()
 

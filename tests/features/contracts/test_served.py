@@ -128,7 +128,7 @@ def test_golden_bytes_of_a_sample() -> None:
 
 
 def test_golden_bytes_of_a_wish_to_be_forgotten() -> None:
-    assert write_forgotten("Ada", 5) == b'{"user_id":"Ada","forgotten_ts":5}'
+    assert write_forgotten("Ada", 5, 4) == b'{"user_id":"Ada","forgotten_ts":5,"until":4}'
     assert read_sample(b'{"user_id":"Ada","forgotten_ts":5}') == Forgotten(user_id="Ada", forgotten_ts=5)
 
 

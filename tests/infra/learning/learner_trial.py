@@ -158,7 +158,7 @@ class Trial:
         self._send(values)
 
     def forget(self, user: int) -> None:
-        self._send([(user, write_forgotten(user, 1))])
+        self._send([(user, write_forgotten(user, 1, 1))])
 
     def fill(self, records: int) -> None:
         """So many records that say nothing of likes."""

@@ -12,6 +12,7 @@ from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
 from features.errors import Broken
 from features.inputs.input_maps import INPUTS_VERSION
 from features.inputs.signals import SIGNAL_COLUMNS
+from features.schema.document import FILE as SCHEMA_FILE
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs.runner import (
@@ -27,6 +28,7 @@ from models.registry import MANIFEST as VERSION_MANIFEST
 from models.registry import encode_manifest, folder_digests
 from offline.datasets.dataset_names import TAKEN
 from tests.models.fake_version import a_manifest
+from tests.schemas import MOVIES
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def home(tmp_path: Path) -> Home:
     folder.mkdir(parents=True)
     for name in (USERS, ITEMS, PAIRS, CATALOGUE):
         (folder / name).write_bytes(b"".join(table_parts([])))
-    (folder / MANIFEST).write_text(json.dumps({"cut": 0, "number": 3, "data_base": 2}))
+    (folder / SCHEMA_FILE).write_text(MOVIES.text())
+    (folder / MANIFEST).write_text(json.dumps({"cut": 0, "number": 3, "data_base": 2, "dataset": "films"}))
     return home
 
 

@@ -121,7 +121,7 @@ def test_nothing_is_learned_of_a_user_before_the_wish_to_be_forgotten() -> None:
     log = Topics()
     log.show("before", "Ada")
     log.show("another's", "Bob")
-    log.append(SAMPLES, write_forgotten("Ada", TS))
+    log.append(SAMPLES, write_forgotten("Ada", TS, TS))
     log.show("after", "Ada")
     assert told(log) == [FORGOTTEN, "another's", "after"]
 
@@ -130,7 +130,7 @@ def test_a_log_that_was_folded_anew_takes_nothing_from_who_came_back() -> None:
     """All its samples, and the wish, lie there twice: what came after the wish is still to be learned from."""
     log = Topics()
     log.show("before", "Ada")
-    log.append(SAMPLES, write_forgotten("Ada", TS))
+    log.append(SAMPLES, write_forgotten("Ada", TS, TS))
     log.show("after", "Ada")
     log.values[SAMPLES] += log.values[SAMPLES]
     assert [each for each in told(log) if each != FORGOTTEN] == ["after"]

@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 
 from features.base.reader import Base
 from features.contracts.events import write_event
+from features.contracts.samples import write_forgotten
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
@@ -34,17 +35,19 @@ LISTS = 9
 
 
 def write_log(bootstrap: str, base: Base, closed: Millis) -> None:
-    """Lists of samples, the newest closed then, and an event each of users 1 to 5 on an item of the base and on another one."""
+    """Lists of samples, the newest closed then, and an event each of users 1 to 5 and 9 on an item of the base and on another
+    one; user 9 is forgotten after the last of the lists."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all")
     for number in range(LISTS):
         shown = served(number, schema=base.schema)
         producer.send(SAMPLES, sample_of(shown, (act("like", 10),), closed - LISTS + 1 + number), partition=0)
     now = int(time.time() * 1000)
-    for user in range(1, 6):
+    for user in (1, 2, 3, 4, 5, 9):
         for item in (user, 9_999):
             event = Event(f"e{user}-{item}", RATING, user, item, 500, "", now)
             partition = partition_of(str(user), base.partitions)
             producer.send(EVENTS, write_event(event, base.schema), str(user).encode(), partition=partition)
+    producer.send(SAMPLES, write_forgotten(9, now, now), partition=0)
     producer.flush(60)
     producer.close(10)
 
@@ -65,7 +68,18 @@ def test_acts_of_before_the_lists_are_learned(
         address = KafkaAddress(broker.bootstrap)
         engines.write_bytes(msgspec.json.encode(Engines(address, RedisAddress("127.0.0.1", 1))))
         write_log(broker.bootstrap, base, int(1000 * (time.time() + later_s + WINDOW_S)))
-        argv = ["--base", base.folder, "--engines", engines, "--samples", samples, "--version", version]
+        argv = [
+            "--base",
+            base.folder,
+            "--engines",
+            engines,
+            "--data-dir",
+            tmp_path,
+            "--samples",
+            samples,
+            "--version",
+            version,
+        ]
         argv += ["--spans", json.dumps({"0": [0, LISTS, 0]}), "--attribution", WINDOW_S, "--horizon", 0]
         assert main([*map(str, argv), "--out", str(tmp_path / "out")]) == 0
     assert pq.read_table(tmp_path / "out" / "asks").num_rows == LISTS

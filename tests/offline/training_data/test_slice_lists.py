@@ -13,11 +13,13 @@ from features.inputs.model_inputs import layout, width_of
 from features.types import RATING
 from models.training.lessons.list_data import read_lists, read_ranking_lists
 from offline.training_data.from_impressions import LIST
+from offline.training_data.logged_lists import FORGOTTEN
 from offline.training_data.newest_acts import Act, Sequences, sequences_of
 from offline.training_data.slice_lists import (
     IMPORTANCE,
     LEARNED,
     MAX_WEIGHT,
+    NewestClosed,
     UserBound,
     new_samples,
     read_spans,
@@ -68,14 +70,34 @@ def test_a_sample_that_comes_again_is_learned_once() -> None:
     """Where the job folds the log anew, all samples come again: what was closed before the newest one learned is known."""
     values = [sample_of(served(number), (act("like", 10),), START + number * 1000) for number in range(10)]
     log, spans = Listed([*values, *values]), whole(0, 10, 20)
-    found = list(new_samples(log, spans, START + 7000, -1))
+    found = list(new_samples(log, spans, START + 7000, -1, {}))
     assert [each if isinstance(each, str) else each.request_id for each in found] == [LEARNED] * 7 + ["r7", "r8", "r9"]
 
 
 def test_what_the_weights_have_learned_elsewhere_is_left_out() -> None:
     values = [sample_of(served(number), (act("like", 10),), START) for number in range(4)]
-    found = list(new_samples(Listed(values), whole(0, 0, 4), 0, START + 1000))
+    found = list(new_samples(Listed(values), whole(0, 0, 4), 0, START + 1000, {}))
     assert [isinstance(each, str) for each in found] == [True, True, False, False]
+
+
+def test_lists_of_who_is_forgotten_since_are_left_out_up_to_the_wish() -> None:
+    values = [sample_of(served(number), (act("like", 10),), START) for number in range(4)]
+    found = list(
+        new_samples(Listed(values), whole(0, 0, 4), 0, -1, {0: START, 1: START + 1000, 2: START + 1999, 999: START})
+    )
+    assert [each if isinstance(each, str) else each.request_id for each in found] == [FORGOTTEN, FORGOTTEN, "r2", "r3"]
+
+
+def test_a_partition_that_was_not_read_to_its_end_holds_up_what_all_users_did() -> None:
+    """Its next lists were shown before, and are scored in a slice to come."""
+    newest = NewestClosed()
+    for partition, closed in ((0, START + 9_000), (1, START + 2_000), (1, START + 1_000)):
+        assert len(list(newest.noting(partition, [liked(1, 10, closed=closed), LEARNED]))) == 2
+    spans = {0: (0, 4, 0), 1: (0, 4, 0), 2: (5, 5, START - 7)}
+    assert newest.in_all(spans, {0: 4, 1: 4, 2: 5}, START + 9_000) == START + 9_000
+    assert newest.in_all(spans, {0: 4, 1: 6, 2: 5}, START + 9_000) == START + 2_000
+    assert newest.in_all(spans, {0: 6, 1: 4, 2: 5}, START + 8_000) == START + 8_000
+    assert newest.in_all(spans, {0: 4, 1: 6, 2: 6}, START + 9_000) == START - 7
 
 
 def test_the_folder_is_what_training_reads(tmp_path: Path) -> None:
