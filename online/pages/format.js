@@ -38,11 +38,12 @@ export function signed(/** @type {number} */ value) {
 }
 
 /** Does a list that misses this become whole by itself? Then it is asked for again. */
-export const comesBack = (/** @type {string[]} */ degraded) => degraded.some((what) => what === "no live features" || what === "no model");
+export const comesBack = (/** @type {string[]} */ degraded) => degraded.some((what) => ["no live features", "no model", "no changes of items"].includes(what));
 
 /** What a word of `degraded` means for who looks at the list. */
 export function degradedSentence(/** @type {string} */ what) {
   if (what === "no live features") return `What is newest of you does not answer (Redis): your newest ${rates ? "ratings" : "acts"} may be missing for a moment.`;
+  if (what === "no changes of items") return `What has changed of the ${nouns} is still being read: one that is gone may be shown.`;
   if (what === "nothing to learn from yet") return "Nobody has liked anything yet: what is looked at most comes first.";
   if (what === "no model") return `No trained model ranks just now: the ${nouns} are in a simpler order until one does.`;
   const channel = what.match(/^recall channel failed: (.+)$/);

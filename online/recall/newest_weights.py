@@ -43,6 +43,8 @@ class NewestWeights:
         self.number = int(base.folder.name)
         self.refused: dict[tuple[str, int], str] = {}
         self._foreign: set[int] = set()
+        self._took_early = False
+        """Whether they were taken before all items since the base were known: then once more."""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -56,7 +58,7 @@ class NewestWeights:
         number = await asyncio.to_thread(self._newest)
         if number is None:
             return
-        ids = self._store.columns.ids[: len(self._store)].copy()
+        ids, is_early = self._store.columns.ids[: len(self._store)].copy(), self._store.lacks_changes
         try:
             weights = await asyncio.to_thread(self._read, number, ids)
         except Exception as error:  # a bad file, or no memory: those in use stay
@@ -67,11 +69,13 @@ class NewestWeights:
             self._foreign.add(number)
             return
         self._store.take_weights(*weights)
-        self.number = number
+        self.number, self._took_early = number, is_early
         logger.info("item weights of base %d", number)
 
     def _newest(self) -> int | None:
-        """The newest complete base that has not been looked at; runs in a worker thread."""
+        """The newest complete base that has not been looked at, or is to be looked at again; runs in a worker thread."""
+        if self._took_early and not self._store.lacks_changes:
+            return self.number
         known = {self.number, *self._foreign, *(number for _, number in self.refused)}
         found = (path.parent for path in self._bases.glob(f"*/{MANIFEST}"))
         numbers = [int(folder.name) for folder in found if folder.name.isdecimal()]

@@ -48,6 +48,8 @@ still, and then both answer as fast as ever."""
 RECALL_SHARE, TOWER_SHARE = 0.5, 0.25
 """Shares of the deadline: the end of recall, and the timeout of the user's vector."""
 NO_LIVE_FEATURES, NO_MODEL = "no live features", "no model"
+NO_CHANGES = "no changes of items"
+"""Those since the base have not been read yet: an item that was deleted or sold out may be shown."""
 NO_CHANNEL, LEFT_OUT = "recall channel failed: ", "recall channel left out: "
 NOTHING_LIKED = "nothing to learn from yet"
 """No event of the home had a weight above 0: popular is what has the most events."""
@@ -88,6 +90,8 @@ class Recommender:
         policy = request.policy()
         user = await self._users.load_user(request.user_id)
         degraded = [] if user.live else [NO_LIVE_FEATURES]
+        if self._items.lacks_changes:
+            degraded.append(NO_CHANGES)
         ts = self._clock.now()
         at = ts if request.at is None else request.at
         hidden = {item_id for item_id, until in user.hidden.items() if until > at}

@@ -65,6 +65,10 @@ class ItemStore:
         """Row → when it was put, of the NEWEST most recent items that the base does not have, the newest last."""
         self.changes = 0
         """Incremented for each item that is new or has changed."""
+        self.lacks_changes = False
+        """Whether items may have changed, or gone, since the base, of which nobody has said yet (`await_changes`)."""
+        self._unknown: set[int] = set()
+        """Rows of items that the catalogue does not have."""
         self._row_of: dict[ItemId, int] = {}
         self._showable_until: IntArray = np.zeros(len(ids), np.int64)
         """[N] the time (ms) from which on no list shows the item."""
@@ -107,8 +111,12 @@ class ItemStore:
         item = self.catalogue.get(item_id)
         self.columns.set_item(row, item_id, item)
         self.numbers.put(row, item)
-        self._showable_until[row] = FOREVER if item is None else showable_until(item)
-        if item is not None:
+        if item is None:
+            self._unknown.add(row)
+            self._showable_until[row] = 0 if self.lacks_changes else FOREVER
+        else:
+            self._unknown.discard(row)
+            self._showable_until[row] = showable_until(item)
             self.names.keep(item_id, item.outer)
         if item is not None and item.deleted:
             self._deleted.add(row)
@@ -144,6 +152,20 @@ class ItemStore:
             self._new[row] = item.ts
             if len(self._new) > NEWEST:
                 del self._new[next(iter(self._new))]
+
+    def await_changes(self) -> None:
+        """Changes of items since the base are still to be read: until `has_changes`, lists show no item that the catalogue does
+        not have, as it may be one that is withdrawn."""
+        self._set_changes(lacks=True)
+
+    def has_changes(self) -> None:
+        """All changes that there were have been put."""
+        self._set_changes(lacks=False)
+
+    def _set_changes(self, lacks: bool) -> None:
+        self.lacks_changes = lacks
+        self._showable_until[list(self._unknown)] = 0 if lacks else FOREVER
+        self.changes += 1
 
     def showable(self, at: Millis, size: int | None = None) -> BoolArray:
         """[N] whether lists may show the item at a time (ms); [size] of the first ones, for another thread, while N may grow."""

@@ -28,6 +28,8 @@ SECONDS_EACH: Final = 0.002
 """Added to the timeout for each item of a call."""
 READ_EACH: Final = 16
 """Records read before control returns to the event loop."""
+START_SECONDS: Final = 3.0
+"""How long a start waits for the changes that there were; lists that are made before all are read say so."""
 SETTLE_SECONDS: Final = 60.0
 """How long items that are sent count as the newest, if they are neither read back nor refused."""
 MAX_SENT: Final = 50_000
@@ -102,11 +104,13 @@ class ItemTopic:
         versions: CatalogueVersions | None = None,
         timeout: float = 5.0,
         retry: float = RETRY_SECONDS,
+        patience: float = START_SECONDS,
     ) -> None:
         """versions: what the machine's API processes have changed; None: this one is alone. timeout: seconds that one change may
-        take; retry: seconds after which a reader that has failed begins again."""
+        take; retry: seconds after which a reader that has failed begins again; patience: seconds that a start may wait."""
         self._versions = versions or CatalogueVersions(None)
         self._log, self._store, self._note, self._timeout, self._retry = log, store, note, timeout, retry
+        self._patience = patience
         self._read = start
         """The offset after the newest record read."""
         self._goal: int | None = None
@@ -138,7 +142,12 @@ class ItemTopic:
         return True
 
     async def start(self) -> None:
+        """Begin to read, and wait until all that there was is read, but not for long: else lists would show what is deleted."""
+        self._store.await_changes()
         self._reader = asyncio.create_task(self._follow(), name="new items")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience), self._progressed:
+                await self._progressed.wait_for(lambda: self.current)
 
     async def stop(self) -> None:
         await end(self._reader, *self._settling)
@@ -228,6 +237,8 @@ class ItemTopic:
     async def _reached(self, offset: int, goal: int | None) -> None:
         async with self._progressed:
             self._read, self._goal = offset, goal
+            if self._store.lacks_changes and self.current:
+                self._store.has_changes()
             self._progressed.notify_all()
 
     def _apply(self, value: bytes) -> None:

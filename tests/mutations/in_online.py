@@ -6,6 +6,20 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "items that came while changes are not read are shown",
+        "online/stores/item_store.py",
+        "0 if self.lacks_changes else FOREVER",
+        "FOREVER",
+        ("test_while_changes_are_not_read_what_the_catalogue_does_not_have_is_not_shown",),
+    ),
+    Fault(
+        "a start does not wait for changes of items",
+        "online/stores/item_topic.py",
+        "asyncio.timeout(self._patience)",
+        "asyncio.timeout(0)",
+        ("test_a_start_ends_once_all_changes_are_read",),
+    ),
+    Fault(
         "a timeout counts our own lateness",
         "online/support/deadline.py",
         "GRACE_TICKS: Final = 3",

@@ -64,6 +64,25 @@ def test_items_that_came_since_have_weights_too(base: Base, store: ItemStore, we
     assert near(store, "similar", 901) == []
 
 
+def test_weights_that_are_taken_before_all_items_are_known_are_taken_once_more(
+    base: Base, store: ItemStore, weights: NewestWeights
+) -> None:
+    """As where a process starts from an older base than the newest."""
+    newer_base(base, 2, 900)
+    store.await_changes()
+    asyncio.run(weights.refresh())
+    assert weights.number == 2
+    store.put_item(film(900, "New"))
+    asyncio.run(weights.refresh())
+    assert near(store, "similar", 1) == []
+    store.has_changes()
+    asyncio.run(weights.refresh())
+    assert near(store, "similar", 1) == [900]
+    store.put_item(film(901, "Newer"))
+    asyncio.run(weights.refresh())
+    assert weights.number == 2
+
+
 @pytest.mark.parametrize("schema", [SHOP, MOVIES.salted("00" * 16)])
 def test_a_base_of_another_meaning_or_of_other_ids_is_passed_over(
     base: Base, store: ItemStore, weights: NewestWeights, schema: Schema

@@ -20,7 +20,7 @@ from models.registry import ModelInput
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recall.compile_recall import compile_recall
 from online.recommend.recommendation import Recommendation, Request
-from online.recommend.recommender import NO_MODEL, Recommender
+from online.recommend.recommender import NO_CHANGES, NO_MODEL, Recommender
 from tests.online.conftest import write_base
 from tests.online.sample_lists import AT, model_of, model_under, recommender
 from tests.schemas import MOVIES, film
@@ -85,6 +85,20 @@ def test_given_items_that_no_model_ranks_stay_in_the_callers_order(base: Base) -
     assert NO_MODEL in answer.degraded
     assert ids(answer) == [40, 1, 23, 3, 39]
     assert [item.score for item in answer.items] == sorted({item.score for item in answer.items}, reverse=True)
+
+
+def test_a_list_says_that_changes_of_items_are_not_known_yet(base: Base) -> None:
+    async def run() -> list[bool]:
+        async with recommender(base) as (made, items):
+            found = []
+            for change in ("", "await_changes", "has_changes"):
+                if change:
+                    getattr(items, change)()
+                answer = await made.recommend(Request(7, None, 5, chosen=Chosen(Policy(), {}, Policy())))
+                found.append(NO_CHANGES in answer.degraded)
+            return found
+
+    assert asyncio.run(run()) == [False, True, False]
 
 
 def test_a_list_is_as_long_as_is_asked_and_has_each_item_once(base: Base) -> None:

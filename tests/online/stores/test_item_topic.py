@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from features.base.reader import Base
@@ -28,11 +29,15 @@ def record(store: ItemStore, number: int, **fields: Any) -> bytes:
 
 @contextlib.asynccontextmanager
 async def running(
-    log: MemoryLog, store: ItemStore, timeout: float = 5.0, versions: CatalogueVersions | None = None
+    log: MemoryLog,
+    store: ItemStore,
+    timeout: float = 5.0,
+    versions: CatalogueVersions | None = None,
+    patience: float = 0.05,
 ) -> AsyncIterator[tuple[ItemTopic, list[int]]]:
     """A topic, and the versions that it notes."""
     noted: list[int] = []
-    topic = ItemTopic(log, store, noted.append, 0, versions, timeout, retry=0.01)
+    topic = ItemTopic(log, store, noted.append, 0, versions, timeout, retry=0.01, patience=patience)
     await topic.start()
     try:
         yield topic, noted
@@ -85,7 +90,7 @@ FIELDS: dict[str, Any] = {
 def test_a_change_after_a_start_is_of_the_newest_version_in_the_log(store: ItemStore) -> None:
     async def run() -> None:
         log = MemoryLog(*(record(store, 1, title=f"Version {number}", year=1990 + number) for number in range(3)))
-        async with running(log, store) as (topic, noted):
+        async with running(log, store, patience=0.0) as (topic, noted):
             assert not topic.current
             await patch(topic, store, 1, genres=["War"])
             assert topic.current
@@ -156,6 +161,50 @@ def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(stor
 
     asyncio.run(run())
     assert known(store, 500).title == "There"
+
+
+def deleted(store: ItemStore, number: int) -> bytes:
+    gone = msgspec.structs.replace(compile_item(number, {"title": "Gone"}, NOW, store.attributes), deleted=True)
+    return write_item(gone, store.attributes)
+
+
+def test_a_start_ends_once_all_changes_are_read(store: ItemStore) -> None:
+    async def run() -> None:
+        log = MemoryLog(*[record(store, 500 + number, title="There") for number in range(100)], deleted(store, 5))
+        async with running(log, store, patience=20.0) as (topic, _):
+            assert topic.current
+            assert not store.lacks_changes
+            assert (store.row(5), known(store, 599).title) == (None, "There")
+
+    asyncio.run(run())
+
+
+def test_while_changes_are_not_read_what_the_catalogue_does_not_have_is_not_shown(store: ItemStore) -> None:
+    """Its record may say that it is deleted, or sold out."""
+    store.put_features(900, ItemFeatures(900))
+
+    def shown(number: int) -> bool:
+        row = store.row(number)
+        return row is not None and bool(store.showable(NOW)[row])
+
+    async def run() -> None:
+        log = MemoryLog(record(store, 901, title="Sold out", available=False), deleted(store, 5))
+        assert shown(900)
+        log.down = True
+        async with running(log, store) as (topic, _):
+            store.put_features(901, ItemFeatures(901))
+            assert store.lacks_changes
+            assert (shown(900), shown(901), shown(5)) == (False, False, True)
+            log.down = False
+            async with asyncio.timeout(20):
+                while not topic.current:
+                    await asyncio.sleep(0.001)
+            assert (shown(900), shown(901), shown(5)) == (True, False, False)
+            log.down = True
+            await log.stop_readers()
+            assert not store.lacks_changes, "what there was is known"
+
+    asyncio.run(run())
 
 
 class FailingOnce(ItemStore):
