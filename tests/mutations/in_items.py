@@ -134,8 +134,8 @@ FAULTS: Final = (
     Fault(
         "an item is changed before the catalogue has been read",
         "online/stores/item_topic.py",
-        "wait_for(lambda: self.current)",
-        "wait_for(lambda: True)",
+        "wait_for(lambda: self.current)\n                    change =",
+        "wait_for(lambda: True)\n                    change =",
         ("test_a_change_after_a_start_is_of_the_newest_version_in_the_log",),
     ),
     Fault(
