@@ -66,6 +66,17 @@ def test_what_is_no_item_is_refused_by_field(
     assert client.get("/v1/items/500").status_code == 404
 
 
+@pytest.mark.parametrize(("given", "received"), [(8, "8"), (7, "7"), ("SKU-8", "'SKU-8'"), ([7], "1 values")])
+def test_an_id_in_the_body_is_refused_as_the_path_names_the_item(client: TestClient, given: Any, received: str) -> None:
+    """Whichever it is: who sends another one means another item."""
+    for path in ("/v1/items/7", "/v1/items/SKU-8"):
+        for call in (client.put, client.patch):
+            refused = call(path, json=HEAT | {"item_id": given})
+            assert fault_of(refused) == (422, "item_id", "no id, as the path names the item", received)
+    assert client.get("/v1/items/7").json()["title"] == "Film 7"
+    assert client.put("/v1/items/7", json=HEAT | {"item_id": None}).status_code == 200
+
+
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_refused(client: TestClient) -> None:
     body = json.dumps(HEAT).encode()
     fits = body + b" " * (ITEM_LIMIT - len(body))
