@@ -229,6 +229,19 @@ def test_lists_are_narrowed_by_facets_and_carry_the_fields_that_are_named(client
         assert client.get(f"/v1/recommendations?user_id=7&{query}").status_code == status
 
 
+def test_pages_by_title_lead_past_a_long_title(client: TestClient) -> None:
+    for number, title in ((500, "한" * 120), (501, "한" * 500)):
+        assert client.put(f"/v1/items/{number}", json={"title": title}).status_code == 200
+    found: list[int] = []
+    params: dict[str, str | None] = {"sort": "title", "limit": "1"}
+    for _ in range(42):
+        page = client.get("/v1/items", params=params)
+        assert page.status_code == 200, page.text
+        found += [each["item_id"] for each in page.json()["items"]]
+        params["cursor"] = page.json()["next"]
+    assert (found[-2:], params["cursor"]) == ([500, 501], None)
+
+
 def test_values_of_a_facet_are_counted(client: TestClient) -> None:
     client.put("/v1/items/500", json=HEAT)
     genres = client.get("/v1/genres").json()["genres"]
