@@ -15,7 +15,7 @@ FAULTS: Final = (
     Fault(
         "failures side by side count each",
         "online/support/circuit_breaker.py",
-        ("        if began < self._counted:\n            return\n"),
+        ("        if began < self._counted:\n            return False\n"),
         "",
         ("test_calls_that_fail_side_by_side_are_one_failure",),
     ),

@@ -101,6 +101,27 @@ FAULTS = (
         ("test_what_the_server_itself_says_over_grpc_opens_no_breaker",),
     ),
     Fault(
+        "a connection to the model server that leads nowhere is used for ever",
+        "online/model_client/client.py",
+        "if counts and self._breaker.record_failure(began):",
+        "if counts and self._breaker.record_failure(began) and False:",
+        ("test_once_the_breaker_has_opened_another_connection_is_tried",),
+    ),
+    Fault(
+        "a new channel takes over the connection that leads nowhere",
+        "online/model_client/grpc_transport.py",
+        '("grpc.use_local_subchannel_pool", 1)',
+        '("grpc.use_local_subchannel_pool", 0)',
+        ("test_once_the_breaker_has_opened_another_connection_is_tried",),
+    ),
+    Fault(
+        "calls in progress end with the connection that is given up",
+        "online/model_client/grpc_transport.py",
+        "await channel.close(LAST_CALLS)",
+        "await channel.close()",
+        ("test_calls_in_progress_are_answered_over_the_connection_that_is_given_up",),
+    ),
+    Fault(
         "a cancelled probe keeps the breaker open",
         "online/support/circuit_breaker.py",
         "            self._open_until = 0.0\n",
