@@ -94,6 +94,13 @@ FAULTS = (
         ("test_a_version_without_an_answer_is_checked_at_each_poll",),
     ),
     Fault(
+        "the start of the API waits for a model server that hangs",
+        LIVE_MODELS,
+        "await asyncio.wait([first], timeout=timeout)",
+        "await asyncio.wait([first])",
+        ("test_a_start_does_not_wait_for_a_server_that_hangs_and_what_it_has_ranks_later",),
+    ),
+    Fault(
         "what the server says of one call opens the breaker",
         "online/model_client/grpc_transport.py",
         "kind = _ERRORS.get(error.code(), Refused)",
