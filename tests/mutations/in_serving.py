@@ -59,6 +59,13 @@ FAULTS = (
         slow="test_after_a_record_that_is_refused_for_good_others_are_written",
     ),
     Fault(
+        "a replaced producer that has something to write for long is never closed",
+        "online/kafka/producer.py",
+        "_close(before, None)",
+        "_close(before, CLOSE_SECONDS)",
+        slow="test_a_replaced_producer_is_closed_once_its_last_record_is_written",
+    ),
+    Fault(
         "websockets are held for ever",
         CONNECTIONS,
         "self._table.closed(self)  # from here on",
