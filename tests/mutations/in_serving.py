@@ -115,6 +115,13 @@ FAULTS = (
         ("test_what_the_server_itself_says_over_grpc_opens_no_breaker",),
     ),
     Fault(
+        "checks go on over a connection that leads nowhere",
+        "online/model_client/client.py",
+        "        except Unavailable:\n            self._transport.reconnect()\n",
+        "        except Unavailable:\n",
+        ("test_a_check_without_an_answer_has_the_next_one_made_over_another_connection",),
+    ),
+    Fault(
         "a connection to the model server that leads nowhere is used for ever",
         "online/model_client/client.py",
         "if counts and self._breaker.record_failure(began):",
