@@ -35,8 +35,9 @@ CHANGED_KEYS: Final = "k"
 ITEMS_RETAINED: Final = 1024
 
 
-SHOWN_LISTS_KEY, SHOWN_ORDER_KEY = "{shown}:lists", "{shown}:order"
-"""The newest lists of experiments, and the order in which they were shown (`online.stores.experiment_lists`)."""
+SHOWN_LISTS_KEY, SHOWN_ORDER_KEY, SHOWN_ACTS_KEY = "{shown}:lists", "{shown}:order", "{shown}:acts"
+"""The newest lists of experiments, the order in which they were shown, and by which acts they count
+(`online.stores.experiment_lists`)."""
 
 
 def limit_key(caller: str) -> str:

@@ -57,6 +57,8 @@ class KafkaConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
+        self._replaced: set[asyncio.Task[None]] = set()
+        """Closing producers: what they were given before may be written yet."""
         self._probing: asyncio.Task[None] | None = None
         self._known, self._known_at = False, 0.0
         """Whether Kafka answers, and when that was seen."""
@@ -140,20 +142,25 @@ class KafkaConnection:
             self._note(True)
             self._connected.set()
             if before is not None:
-                await _close(before, CLOSE_SECONDS)
+                closing = asyncio.create_task(_close(before, None), name="kafka-close")
+                self._replaced.add(closing)
+                closing.add_done_callback(self._replaced.discard)
             return
 
     async def stop(self, timeout: float) -> None:
-        """Flush and close the producer; gives up after `timeout` seconds. Nothing is sent any more."""
+        """Flush and close the producer, and those before it; gives up after `timeout` seconds. Nothing is sent any more."""
         connecting, self._connecting = self._connecting, None
         await end(connecting)
         probing, self._probing = self._probing, None
         await end(probing)
         if self._producer is not None:
             await _close(self._producer, timeout)
+        await end(*self._replaced)
 
 
-async def _close(producer: AIOKafkaProducer, timeout: float) -> None:
+async def _close(producer: AIOKafkaProducer, timeout: float | None) -> None:
+    """Flush and close a producer. One that is cut off after `timeout` seconds goes on trying to write, and has its connections
+    until the process ends; without a timeout it is closed once its last record is written, or refused."""
     try:
         async with asyncio.timeout(timeout):
             await producer.stop()

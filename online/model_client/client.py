@@ -46,8 +46,14 @@ class ModelClient:
 
     async def check(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
         """As `scores`, for a version that is not in use: what becomes of it says nothing about the server, so it does not count
-        for the breaker."""
-        return await self._predict(name, version, inputs, "", count, timeout, counts=False)
+        for the breaker. Where no answer comes the next call is made over a new connection, since there may be no other calls."""
+        try:
+            return await self._predict(name, version, inputs, "", count, timeout, counts=False)
+        except Refused:
+            raise
+        except Unavailable:
+            self._transport.reconnect()
+            raise
 
     async def vector(
         self, name: str, version: int, signature: str, inputs: Inputs, width: int, timeout: float
@@ -89,5 +95,6 @@ class ModelClient:
             self._breaker.record_success(began)
 
     def _record_failure(self, counts: bool, began: float) -> None:
-        if counts:
-            self._breaker.record_failure(began)
+        """Count a failure; where the breaker opens by it the next call is made over a new connection."""
+        if counts and self._breaker.record_failure(began):
+            self._transport.reconnect()

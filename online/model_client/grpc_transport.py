@@ -1,6 +1,7 @@
 """TensorFlow Serving over gRPC, the faster transport: tensors are sent as bytes."""
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -9,6 +10,7 @@ from features.arrays import FloatArray
 from features.errors import Unavailable
 from online.model_client.predict_wire import PREDICT, decode_response, encode_request
 from online.model_client.transport import MAX_ANSWER, Inputs, Overloaded, Refused, VersionWithdrawn
+from online.support.background import end
 
 _ERRORS = {
     grpc.StatusCode.UNAVAILABLE: Unavailable,
@@ -18,6 +20,8 @@ _ERRORS = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
 }
 """What a status means; any other is the server's refusal of this call."""
+LAST_CALLS: Final = 30.0
+"""Seconds that calls in progress over a connection that is given up still have, more than the timeout of any."""
 
 
 class GrpcTransport:
@@ -27,8 +31,12 @@ class GrpcTransport:
         self._address = address
         self._channel: grpc.aio.Channel | None = None
         self._call: Any = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         self._channel = grpc.aio.insecure_channel(
             self._address,
             options=[
@@ -38,13 +46,24 @@ class GrpcTransport:
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1000),
                 ("grpc.enable_http_proxy", 0),
+                ("grpc.use_local_subchannel_pool", 1),  # else a new channel takes over the connection of the one before
             ],
         )
         self._call = self._channel.unary_unary(PREDICT)
 
+    def reconnect(self) -> None:
+        if self._channel is None:
+            return
+        closing = asyncio.create_task(_retire(self._channel), name="model channel")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._open()
+
     async def close(self) -> None:
-        if self._channel is not None:
-            await self._channel.close(0.5)
+        channel, self._channel = self._channel, None
+        await end(*self._closing)
+        if channel is not None:
+            await channel.close(0.5)
 
     async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         try:
@@ -56,3 +75,11 @@ class GrpcTransport:
             return decode_response(answer)
         except ValueError as error:
             raise Refused(str(error)) from error
+
+
+async def _retire(channel: grpc.aio.Channel) -> None:
+    """Close a channel after its last calls; at once where this is cancelled."""
+    try:
+        await channel.close(LAST_CALLS)
+    finally:
+        await channel.close()

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 POLL = 1.0
 GOLDEN_TIMEOUT = 2.0
+START_SECONDS: Final = 5.0
+"""Seconds that the start waits for the first poll, which takes GOLDEN_TIMEOUT for each version where the server hangs."""
 SERVER_REFUSED_S = 30.0
 """Seconds until a version is tried again whose files stay the same, but that the server could not compute, or computed
 otherwise: it may have been started anew."""
@@ -97,22 +99,29 @@ class LiveModels:
         self.on_disk: set[str] = set()
         """Names of the models with a version on disk, whether it ranks or not."""
 
-    async def start(self) -> None:
-        await self.poll()
-        self._task = asyncio.create_task(self._follow(), name="models")
+    async def start(self, timeout: float = START_SECONDS) -> None:
+        """Poll, and follow the model base from then on. What the first poll has not found in `timeout` seconds it finds in the
+        background. Raises OSError for a model base that can't be read."""
+        first = asyncio.create_task(self.poll(), name="first poll of the models")
+        done, _ = await asyncio.wait([first], timeout=timeout)
+        for poll in done:
+            poll.result()
+        self._task = asyncio.create_task(self._follow(first), name="models")
 
     async def stop(self) -> None:
         await end(self._task, *self._polls.values())
 
-    async def _follow(self) -> None:
+    async def _follow(self, poll: Awaitable[None]) -> None:
+        """Poll again and again, after this first poll."""
         while True:
-            await asyncio.sleep(POLL)
             try:
-                await self.poll()
+                await poll
             except OSError as error:
                 logger.warning("the model base can't be read: %s", error)
             except Exception:
                 logger.exception("the model base can't be followed")
+            await asyncio.sleep(POLL)
+            poll = self.poll()
 
     def get(self, name: str) -> LiveModel | None:
         return self._live.get(name)

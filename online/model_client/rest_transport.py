@@ -35,6 +35,9 @@ class RestTransport:
         if self._client is not None:
             await self._client.aclose()
 
+    def reconnect(self) -> None:
+        """A connection over which no answer came in time was closed with its call."""
+
     async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         columns = {key: np.ascontiguousarray(array) for key, array in inputs.items()}
         named = {"signature_name": signature} if signature else {}

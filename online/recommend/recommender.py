@@ -205,13 +205,20 @@ class Recommender:
         for _ in range(2 * len(remote)):  # yield twice, so that the call is sent before CPU-bound recall starts
             await asyncio.sleep(0)
         if policy.pin:
-            rows = self._items.rows(self._items.inside(policy.pin))
-            runner.run([GivenRecall("pinned", rows[query.moment.allowed[rows]])])
+            runner.run([GivenRecall("pinned", self._pinned(query, policy))])
         runner.run(CORE_CHANNELS)
         runner.run([each for each in available if each not in remote])
         await asyncio.gather(*answers)
         runner.run(remote)
         return runner.merged()
+
+    def _pinned(self, query: Query, policy: Policy) -> IntArray:
+        """Rows of the pinned items that are allowed; an item that has come since the moment is left to later lists."""
+        allowed = query.moment.allowed
+        rows = self._items.rows(self._items.inside(policy.pin))
+        known: IntArray = rows[rows < len(allowed)]
+        pinned: IntArray = known[allowed[known]]
+        return pinned
 
     async def _fetch_user_vector(self, query: Query, timeout: float) -> None:
         """Set the query's user vector; leave it None if none arrives in time."""

@@ -22,6 +22,7 @@ from features.contracts.items import (
 )
 from features.errors import BadInput, Unavailable
 from features.ids import OuterId
+from features.schema.attribute_values import received
 from features.types import Item
 from online.http.item_lines import MAX_LINES, LineFault, Made, fault_of, read_items
 from online.http.json_response import JsonResponse
@@ -188,11 +189,15 @@ def _put(change: Change, item: Item, record: bytes) -> Made:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """The fields that a body says. Raises Problem: 413 for more than ITEM_LIMIT bytes, 422 for what is no item."""
+    """The fields that a body says. Raises Problem: 413 for more than ITEM_LIMIT bytes, 422 for what is no item, and for one with
+    an id, as only the path says whose fields they are."""
     if len(body) > ITEM_LIMIT:
         raise Problem(413, f"expected an item of at most {ITEM_LIMIT} bytes, got {len(body)} bytes")
     with field_faults():
-        return read_object(body)
+        fields = read_object(body)
+        if (given := fields.get("item_id")) is not None:
+            raise BadInput("item_id", "no id, as the path names the item", received(given))
+    return fields
 
 
 @contextlib.asynccontextmanager

@@ -26,6 +26,8 @@ WORDS: Final = 8
 """Words of a search that count; further ones are ignored."""
 WAIT_SECONDS: Final = 10.0
 """Seconds that a search waits for those before it."""
+CURSOR_WORDS: Final = 100
+"""Characters of a title's words that a cursor carries: the cursor of any title is a parameter of at most 1,000 characters."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -43,8 +45,8 @@ class CatalogueQuery:
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """The end of a page: sort value and id of its last item. Pages never overlap while nothing changes; items whose sort value
-    changes between two pages may appear twice or not at all."""
+    """The end of a page: sort value and id of its last item, by title the first CURSOR_WORDS of its words. Pages never overlap
+    while nothing changes; items whose sort value changes between two pages may appear twice or not at all."""
 
     sort: str
     value: float | str
@@ -151,11 +153,10 @@ class CatalogueSearch:
             rows = rows[rows < len(title_ranks)]
             rows = rows[np.argsort(title_ranks[rows])]
             if after is not None:
-                last = (str(after.value), after.item_id)
-                begin = bisect_right(rows, last, key=lambda row: self._title(int(row)))
+                begin = bisect_right(rows, self._end_by_title(after), key=lambda row: self._title(int(row)))
                 rows = rows[begin:]
             chosen = rows[: limit + 1]
-            values: list[float | str] = [self._title(row)[0] for row in chosen.tolist()]
+            values: list[float | str] = [self._title(row)[0][:CURSOR_WORDS] for row in chosen.tolist()]
         else:
             strengths = self._strengths(wanted.sort, rows, now)
             if after is not None:
@@ -172,6 +173,12 @@ class CatalogueSearch:
     def _title(self, row: int) -> tuple[str, ItemId]:
         item_id = int(self._items.columns.ids[row])
         return self._titles.words(item_id), item_id
+
+    def _end_by_title(self, cursor: Cursor) -> tuple[str, ItemId]:
+        """(words, id) of a page's last item: all words of the catalogue's title while the cursor has the first ones of it."""
+        value = str(cursor.value)
+        words = value if self._items.catalogue.get(cursor.item_id) is None else self._titles.words(cursor.item_id)
+        return (words if words[:CURSOR_WORDS] == value else value), cursor.item_id
 
     def _rows(self, wanted: CatalogueQuery, now: Millis) -> IntArray:
         columns, size = self._items.columns, len(self._items)

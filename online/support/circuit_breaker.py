@@ -35,14 +35,15 @@ class CircuitBreaker:
         if began >= self._counted:
             self._failures, self._open_until = 0, 0.0
 
-    def record_failure(self, began: float) -> None:
-        """Count a failure. began: start of the call, by the clock."""
+    def record_failure(self, began: float) -> bool:
+        """Count a failure; returns whether the breaker opens by it. began: start of the call, by the clock."""
         if began < self._counted:
-            return
+            return False
         self._counted = self._clock()
         self._failures += 1
         if self._failures >= self._max_failures:
             self._open_until = self._counted + self._rest
+        return self._failures >= self._max_failures
 
     def record_cancelled(self, began: float) -> None:
         """Note that a call ended without an outcome: if it was the probe, the next call is. began: its start, by the clock."""

@@ -187,14 +187,14 @@ class VectorStore:
         return EmbeddingKind(name, version, index, waiting, fold_in, model)
 
     def _add_waiting(self) -> None:
-        """Add the vectors of items that have entered the store since."""
+        """Add the vectors of items that have entered the store since, also of deleted ones: an index takes rows as they rise, and
+        a deleted item may come back into its row."""
+        row_of = self._store.index.row_of
         for kind in self._kinds.values():
             if kind.waiting is None:
                 continue
             ids, vectors = kind.waiting
-            rows = np.array(
-                [-1 if (row := self._store.row(item_id)) is None else row for item_id in ids.tolist()], np.int64
-            )
+            rows = np.array([row_of.get(item_id, -1) for item_id in ids.tolist()], np.int64)
             present = rows >= 0
             if present.any():
                 kind.index.add(rows[present], vectors[present])

@@ -29,7 +29,7 @@ FAULTS: Final = (
     Fault(
         "failures side by side count each",
         "online/support/circuit_breaker.py",
-        ("        if began < self._counted:\n            return\n"),
+        ("        if began < self._counted:\n            return False\n"),
         "",
         ("test_calls_that_fail_side_by_side_are_one_failure",),
     ),
@@ -327,16 +327,30 @@ FAULTS: Final = (
     Fault(
         "a list counts as acted on at each event",
         "online/stores/experiment_lists.py",
-        "if acted == '1' and not newly then return false end",
-        "",
+        "  return redis.call('HGET', KEYS[2], outcome .. ARGV[1]) == ARGV[3] and 1 or 0\n",
+        "  return 1\n",
         ("test_a_list_counts_once_an_outcome_whichever_process_takes_the_event",),
     ),
     Fault(
         "lists of experiments are never forgotten",
         "online/stores/experiment_lists.py",
-        "  redis.call('HDEL', KEYS[1], redis.call('LPOP', KEYS[2]))\n",
+        "  redis.call('HDEL', KEYS[1], oldest)\n",
         "",
         ("test_only_the_newest_lists_are_remembered_and_none_without_an_experiment",),
+    ),
+    Fault(
+        "the acts of lists that are forgotten stay",
+        "online/stores/experiment_lists.py",
+        "  redis.call('HDEL', KEYS[3], 'acted:' .. oldest, 'liked:' .. oldest)\n",
+        "",
+        ("test_what_is_remembered_of_acts_goes_with_their_lists",),
+    ),
+    Fault(
+        "an outcome whose reply was lost is not counted",
+        "online/stores/experiment_lists.py",
+        "outcome .. ARGV[1]) == ARGV[3] and 1 or 0\n",
+        "outcome .. ARGV[1]) == ARGV[3] and 0 or 0\n",
+        ("test_an_outcome_counts_once_though_the_reply_is_lost_and_its_act_sent_again",),
     ),
     Fault(
         "impressions count as acted on",

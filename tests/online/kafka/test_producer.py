@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from features.errors import Unavailable
 from features.keys import ITEMS
-from online.kafka.producer import KNOWN_SECONDS, PROBE_EVERY, KafkaConnection
+from online.kafka.producer import CLOSE_SECONDS, KNOWN_SECONDS, PROBE_EVERY, RENEW_EVERY, KafkaConnection
 from tests.home import until
 from tests.kafka_process import Broker, kafka_process
 
@@ -18,6 +18,9 @@ pytestmark = pytest.mark.services
 
 LIMIT = 10_000
 """Bytes of a batch that the broker takes in the topic of the test; fewer than the producer's own limit."""
+
+LATE_MS = int((RENEW_EVERY + CLOSE_SECONDS + 2) * 1000)
+"""A record that waits for others for so long is written some time after its producer was replaced."""
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,28 @@ def test_after_a_record_that_is_refused_for_good_others_are_written(broker: Brok
 
     first, *later = asyncio.run(run())
     assert later == [first + 1, first + 2]
+
+
+def senders() -> int:
+    """How many producers of this loop have not been closed."""
+    return [getattr(task.get_coro(), "__name__", "") for task in asyncio.all_tasks()].count("_sender_routine")
+
+
+def test_a_replaced_producer_is_closed_once_its_last_record_is_written(broker: Broker) -> None:
+    async def run() -> None:
+        async with connected(broker, linger_ms=LATE_MS) as kafka:
+            with pytest.raises(KafkaError):
+                await kafka.send("no/topic", b"x", 0)
+            late = await kafka.send(ITEMS, b"x", 0)
+            async with asyncio.timeout(30):
+                while senders() < 2:
+                    await asyncio.sleep(0.05)
+                assert not late.done()
+                await late
+                while senders() > 1:
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(run())
 
 
 def test_a_record_that_the_producer_itself_refuses_costs_no_connection(broker: Broker) -> None:

@@ -38,6 +38,18 @@ class Server:
         return np.array([GOLDEN], np.float32)
 
 
+class Hanging(Server):
+    """A model server that takes calls and answers none before it goes on."""
+
+    def __init__(self, models: Path) -> None:
+        super().__init__(models)
+        self.goes_on = asyncio.Event()
+
+    async def check(self, name: str, version: int, *given: Any) -> Any:
+        await self.goes_on.wait()
+        return await super().check(name, version, *given)
+
+
 Scene = Callable[[LiveModels, Server], Any]
 
 
@@ -231,3 +243,50 @@ def test_labels_that_can_not_be_read_leave_what_held_before(play: Any, tmp_path:
         assert live(live_models).version == 1
 
     play(2, scene)
+
+
+def test_a_start_does_not_wait_for_a_server_that_hangs_and_what_it_has_ranks_later(tmp_path: Path) -> None:
+    publish_one(tmp_path)
+
+    async def run() -> None:
+        server: Any = Hanging(tmp_path)
+        live_models = LiveModels(tmp_path, server, MOVIES.digest)
+        await live_models.start(timeout=0.01)
+        assert live_models.get("toy") is None
+        server.goes_on.set()
+        while live_models.get("toy") is None:
+            await asyncio.sleep(0.005)
+        assert server.calls == [1], "by the poll that was under way"
+        await live_models.stop()
+
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await run()
+
+    asyncio.run(bounded())
+
+
+def test_a_start_waits_for_a_server_that_answers(tmp_path: Path) -> None:
+    publish_one(tmp_path)
+
+    async def run() -> None:
+        server: Any = Server(tmp_path)
+        live_models = LiveModels(tmp_path, server, MOVIES.digest)
+        await live_models.start()
+        assert live(live_models).version == 1
+        await live_models.stop()
+
+    asyncio.run(run())
+
+
+def test_a_start_that_is_stopped_while_the_server_hangs_leaves_nothing_behind(tmp_path: Path) -> None:
+    publish_one(tmp_path)
+
+    async def run() -> None:
+        server: Any = Hanging(tmp_path)
+        live_models = LiveModels(tmp_path, server, MOVIES.digest)
+        await live_models.start(timeout=0.01)
+        await live_models.stop()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())

@@ -4,14 +4,16 @@ number of lists is remembered."""
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
 from features.engines.redis_address import RedisAddress
-from features.keys import SHOWN_LISTS_KEY, SHOWN_ORDER_KEY
+from features.errors import Unavailable
+from features.keys import SHOWN_ACTS_KEY, SHOWN_LISTS_KEY, SHOWN_ORDER_KEY
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
 from online.recommend.experiment_outcomes import BATCH, MAX_PENDING, TIMEOUT, ExperimentOutcomes
 from online.redis_client.redis_reader import RedisReader
@@ -98,6 +100,50 @@ def test_only_the_newest_lists_are_remembered_and_none_without_an_experiment(ser
     play(server.port, steps, limit=2)
     assert [counted("newest", name)[0] for name in ("first", "second", "third")] == [0, 1, 1]
     assert (server.client.hlen(SHOWN_LISTS_KEY), server.client.llen(SHOWN_ORDER_KEY)) == (2, 2)
+
+
+def test_what_is_remembered_of_acts_goes_with_their_lists(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        for name in ("first", "second", "third", "fourth"):
+            one.record_shown(name, {"newest": name})
+            one.record_events([event(LIKE, name)])
+
+    play(server.port, steps, limit=2)
+    assert set(server.client.hkeys(SHOWN_ACTS_KEY)) == {
+        f"{outcome}:{name}".encode() for outcome in ("acted", "liked") for name in ("third", "fourth")
+    }
+
+
+class Lossy(RedisReader):
+    """A reader that loses the replies to some reads, after Redis has done what they say."""
+
+    losses = 0
+
+    async def read(self, key: str, commands: Sequence[bytes]) -> list[Any]:
+        replies = await super().read(key, commands)
+        if self.losses:
+            self.losses -= 1
+            raise Unavailable("Redis: the connection was lost")
+        return replies
+
+
+def test_an_outcome_counts_once_though_the_reply_is_lost_and_its_act_sent_again(server: RedisProcess) -> None:
+    async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
+        reader = Lossy(RedisAddress("127.0.0.1", server.port))
+        lossy = ExperimentOutcomes(MOVIES, reader)
+        other.record_shown("list", {"lossy": "a"})
+        await until(lambda: not other.pending)
+        reader.losses = 1
+        lossy.start()
+        lossy.record_events([event(CLICK, "list"), event(CLICK, "list"), event(LIKE, "list"), event(LIKE, "list")])
+        await until(lambda: not reader.losses)
+        other.record_events([event(LIKE, "list")])
+        await until(lambda: not other.pending)
+        await until(lambda: not lossy.pending)
+        await lossy.stop()
+
+    play(server.port, steps)
+    assert counted("lossy", "a") == (1, 1)
 
 
 def test_without_experiments_events_are_not_sent(server: RedisProcess) -> None:

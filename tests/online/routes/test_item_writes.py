@@ -66,6 +66,17 @@ def test_what_is_no_item_is_refused_by_field(
     assert client.get("/v1/items/500").status_code == 404
 
 
+@pytest.mark.parametrize(("given", "received"), [(8, "8"), (7, "7"), ("SKU-8", "'SKU-8'"), ([7], "1 values")])
+def test_an_id_in_the_body_is_refused_as_the_path_names_the_item(client: TestClient, given: Any, received: str) -> None:
+    """Whichever it is: who sends another one means another item."""
+    for path in ("/v1/items/7", "/v1/items/SKU-8"):
+        for call in (client.put, client.patch):
+            refused = call(path, json=HEAT | {"item_id": given})
+            assert fault_of(refused) == (422, "item_id", "no id, as the path names the item", received)
+    assert client.get("/v1/items/7").json()["title"] == "Film 7"
+    assert client.put("/v1/items/7", json=HEAT | {"item_id": None}).status_code == 200
+
+
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_refused(client: TestClient) -> None:
     body = json.dumps(HEAT).encode()
     fits = body + b" " * (ITEM_LIMIT - len(body))
@@ -216,6 +227,19 @@ def test_lists_are_narrowed_by_facets_and_carry_the_fields_that_are_named(client
     for query, status in [("facet=War", 422), ("facet=brand:A", 404), ("genre=Noir", 404), ("fields=price", 422)]:
         assert client.get(f"/v1/items?{query}").status_code == status
         assert client.get(f"/v1/recommendations?user_id=7&{query}").status_code == status
+
+
+def test_pages_by_title_lead_past_a_long_title(client: TestClient) -> None:
+    for number, title in ((500, "한" * 120), (501, "한" * 500)):
+        assert client.put(f"/v1/items/{number}", json={"title": title}).status_code == 200
+    found: list[int] = []
+    params: dict[str, str | None] = {"sort": "title", "limit": "1"}
+    for _ in range(42):
+        page = client.get("/v1/items", params=params)
+        assert page.status_code == 200, page.text
+        found += [each["item_id"] for each in page.json()["items"]]
+        params["cursor"] = page.json()["next"]
+    assert (found[-2:], params["cursor"]) == ([500, 501], None)
 
 
 def test_values_of_a_facet_are_counted(client: TestClient) -> None:

@@ -50,6 +50,41 @@ def test_pages_together_are_the_whole_in_the_same_order(store: ItemStore, sort: 
     assert all_pages(listing, CatalogueQuery(sort), limit) == whole
 
 
+LONG_TITLES = [
+    "\u1112\u1161\u11ab" * 166,  # 한, as its three letters
+    "한" * 500,
+    "한" * 499 + "가",
+    "\U00010428" * 500,
+    "\ufdfa" * 500,  # 18 letters each
+    "𝕩 " * 250,
+]
+
+
+def test_a_cursor_of_any_title_can_be_sent_and_leads_on(store: ItemStore) -> None:
+    for number, title in enumerate(LONG_TITLES, start=500):
+        store.put_item(film(number, title))
+    listing = CatalogueSearch(store)
+    whole, end = listing.page(CatalogueQuery("title"), None, 100, NOW)
+    assert (len(whole), end) == (40 + len(LONG_TITLES), None)
+    assert all_pages(listing, CatalogueQuery("title"), 1) == whole
+    ends = [listing.page(CatalogueQuery("title"), None, limit, NOW)[1] for limit in range(1, len(whole))]
+    assert max(len(write_cursor(each)) for each in ends if each is not None) <= 1000
+
+
+def test_a_page_by_title_goes_on_where_the_last_title_has_changed_or_is_unknown(store: ItemStore) -> None:
+    listing = CatalogueSearch(store)
+    page, end = listing.page(CatalogueQuery("title"), None, 3, NOW)
+    assert end is not None
+    store.put_item(film(end.item_id, "Zulu"))
+    rest, _ = listing.page(CatalogueQuery("title"), end, 100, NOW)
+    assert (rest[:-1], rest[-1]) == (
+        [row for row in all_pages(listing, CatalogueQuery("title"), 100) if row not in page],
+        page[-1],
+    )
+    for unknown in (10_000, 2**70):
+        assert listing.page(CatalogueQuery("title"), Cursor("title", end.value, unknown), 100, NOW)[0] == rest
+
+
 class ItemsMeanwhile(tuple[Filter, ...]):
     """Filters; while they are read an item comes, as it may while a search runs in its thread."""
 

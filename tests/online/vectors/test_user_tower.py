@@ -17,6 +17,7 @@ from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.input_maps import INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import width_of
+from features.types import Item
 from features.units import DAY_MS
 from models.registry import DataSeen, Manifest, ModelInput, Towers
 from online.model_client.live_models import LiveModel, LiveModels
@@ -29,6 +30,7 @@ from online.support.home_clock import HomeClock
 from online.support.reloadable_file import ReloadableFile
 from online.vectors import EmbeddingKind
 from tests.online.synthetic_vectors import WIDTH, kinds_of
+from tests.schemas import film
 
 DEADLINE = 5.0
 
@@ -55,6 +57,18 @@ class Client:
         return np.ones(WIDTH, np.float32)
 
 
+class ItemMeanwhile(Client):
+    """A client during whose call an item comes into the store."""
+
+    def __init__(self, items: ItemStore, item: Item) -> None:
+        super().__init__()
+        self._items, self._item = items, item
+
+    async def vector(self, *given: Any) -> Any:
+        self._items.put_item(self._item)
+        return await super().vector(*given)
+
+
 class FakeVectorStore:
     def __init__(self, kinds: dict[str, EmbeddingKind]) -> None:
         self._kinds = kinds
@@ -76,7 +90,7 @@ def tower_of(vocabulary: Vocabulary) -> LiveModel:
 
 
 def recommend(base: Base, client: Client, policy: Policy | None = None, **changes: Any) -> Recommendation:
-    items = ItemStore(base)
+    items = changes.get("items") or ItemStore(base)
     kinds = kinds_of(items)
     kinds[TWOTOWER] = replace(kinds[TWOTOWER], model=tower_of(changes.get("vocabulary", ("Comedy", "Drama", "War"))))
     given: Any = client
@@ -135,3 +149,12 @@ def test_a_policy_that_gives_it_no_place_does_not_ask(base: Base) -> None:
     assert client.calls == []
     assert failed(answer) == []
     assert not {"als", TWOTOWER} & set(answer.ranked.found.names)
+
+
+def test_a_pinned_item_that_comes_while_the_list_is_made_is_left_to_the_next_list(base: Base) -> None:
+    items = ItemStore(base)
+    client = ItemMeanwhile(items, film(500, "New", ("Comedy",), 2026, ts=101 * DAY_MS))
+    policy = msgspec.structs.replace(Policy(), pin=(500, 40))
+    lists = [[shown.item.item_id for shown in recommend(base, client, policy, items=items).items] for _ in range(2)]
+    assert [found[0] for found in lists] == [40, 500]
+    assert 500 not in lists[0]

@@ -15,6 +15,7 @@ from features.base.reader import Base
 from features.units import DAY_MS
 from online.stores.item_store import ItemStore
 from online.vectors import VectorIndex, VectorStore
+from online.vectors.index import EXACT_UP_TO
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
 from tests.schemas import film
 
@@ -88,9 +89,9 @@ class NoModels:
         return None
 
 
-def vector_store_of(folder: Path, store: ItemStore) -> VectorStore:
+def vector_store_of(folder: Path, store: ItemStore, exact_up_to: int = EXACT_UP_TO) -> VectorStore:
     models: Any = NoModels()
-    return VectorStore(str(folder), folder / "models", models, store)
+    return VectorStore(str(folder), folder / "models", models, store, exact_up_to)
 
 
 def refreshed(vector_store: VectorStore) -> dict[str, int]:
@@ -210,6 +211,30 @@ def test_items_that_come_into_the_store_later_get_their_vectors(base: Base, tmp_
         store.row(3),
         store.row(4),
     ]
+
+
+@pytest.mark.parametrize("exact_up_to", [0, EXACT_UP_TO])
+def test_an_item_that_was_deleted_before_its_vector_was_added_may_come_back(
+    base: Base, tmp_path: Path, exact_up_to: int
+) -> None:
+    store = ItemStore(base)
+    write_embeddings(tmp_path / "1", np.array([*range(1, 41), 900, 901, 902]), drawn(43))
+    vector_store = vector_store_of(tmp_path, store, exact_up_to)
+    refreshed(vector_store)
+    store.put_item(film(900, "Deleted", deleted=True))
+    for item in (film(901, "Next"), film(900, "Back"), film(902, "Last")):
+        store.put_item(item)
+        refreshed(vector_store)
+    rows = np.array([store.row(each) for each in (900, 901, 902)])
+    for kind in (ALS, ITEM2VEC):
+        index = vector_store.now()[kind].index
+        assert index.exact == bool(exact_up_to)
+        known, vectors = index.vectors(rows)
+        assert known.all()
+        expected = drawn(43)[40:] if kind == ALS else unit(drawn(43))[40:]
+        assert vectors == pytest.approx(expected, abs=1e-2)
+        allowed = np.ones(len(store), bool)
+        assert {900, 901, 902} <= set(store.columns.ids[index.search(expected[0], 43, allowed)[0]].tolist())
 
 
 def others(store: ItemStore, *rows: int) -> BoolArray:
