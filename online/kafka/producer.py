@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
+LAST_WRITES: Final = 120.0
+"""Seconds that a producer which was replaced has to write what it was given before."""
 RENEW_EVERY: Final = 1.0
 """Seconds between two new producers at least: writes that no producer can make must not cost the brokers a connection each."""
 PROBE_SECONDS: Final = 1.0
@@ -142,7 +144,7 @@ class KafkaConnection:
             self._note(True)
             self._connected.set()
             if before is not None:
-                closing = asyncio.create_task(_close(before, None), name="kafka-close")
+                closing = asyncio.create_task(_close(before, LAST_WRITES), name="kafka-close")
                 self._replaced.add(closing)
                 closing.add_done_callback(self._replaced.discard)
             return
@@ -158,9 +160,9 @@ class KafkaConnection:
         await end(*self._replaced)
 
 
-async def _close(producer: AIOKafkaProducer, timeout: float | None) -> None:
+async def _close(producer: AIOKafkaProducer, timeout: float) -> None:
     """Flush and close a producer. One that is cut off after `timeout` seconds goes on trying to write, and has its connections
-    until the process ends; without a timeout it is closed once its last record is written, or refused."""
+    until the process ends."""
     try:
         async with asyncio.timeout(timeout):
             await producer.stop()

@@ -61,7 +61,7 @@ FAULTS = (
     Fault(
         "a replaced producer that has something to write for long is never closed",
         "online/kafka/producer.py",
-        "_close(before, None)",
+        "_close(before, LAST_WRITES)",
         "_close(before, CLOSE_SECONDS)",
         slow="test_a_replaced_producer_is_closed_once_its_last_record_is_written",
     ),
