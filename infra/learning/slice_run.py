@@ -4,7 +4,6 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +52,7 @@ class LearningSteps:
         """While a step runs, a file says which process it is."""
         del name
         if (target := ProcessId.of(process.pid)) is not None:
-            write_json(self._file, asdict(target), sync=False)
+            write_json(self._file, target.to_json(), sync=False)
         try:
             yield
         finally:
@@ -61,10 +60,7 @@ class LearningSteps:
 
     def stop_leftover(self) -> None:
         """Stop the step that a learner which was killed has left: its memory is needed, and what it makes is of no use."""
-        try:
-            entry = read_json(self._file)
-        except Broken:  # a power cut, after which no step runs
-            entry = None
+        entry = read_json(self._file, sync=False)
         if entry is not None:
             stop(ProcessId.from_json(entry), LEFTOVER_S)
         self._file.unlink(missing_ok=True)

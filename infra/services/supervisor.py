@@ -301,12 +301,11 @@ class Supervisor:
 
     def _status(self) -> dict[str, object]:
         return {
-            "supervisor": {"pid": self._me.pid, "started": self._me.started},
+            "supervisor": self._me.to_json(),
             **self._facts,
             "services": {
                 name: {
-                    "pid": child.id.pid,
-                    "started": child.id.started,
+                    **child.id.to_json(),
                     "address": child.service.address,
                     "restarts": child.restarts,
                     "last_exit": child.last_exit,
@@ -343,7 +342,7 @@ def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
 
 def stop_leftovers(file: Path, print_line: Callable[[str], None]) -> None:
     """Stop what a killed supervisor, which wrote its status into `file`, has left running, by recorded pid and start time."""
-    status = read_json(file)
+    status = read_json(file, sync=False)
     if status is None:
         return
     for name, entry in reversed(list(status.get("services", {}).items())):

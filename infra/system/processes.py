@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,31 +22,58 @@ from features.errors import BadInput, Unavailable
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process that can't be mistaken for a later one with the same pid."""
+    """A process that can't be mistaken for a later one with the same pid.
+
+    started  when it did, by the clock as it was when that was read (s since 1970)
+    mark     tells it from all others with its pid, whatever the clock does (`_mark_of`); "" where a version of before has
+             written the id: then `started` has to
+    """
 
     pid: int
     started: float
+    mark: str = ""
 
     @classmethod
     def of(cls, pid: int) -> "ProcessId | None":
         try:
-            return cls(pid, psutil.Process(pid).create_time())
+            return cls(pid, psutil.Process(pid).create_time(), _mark_of(pid))
         except psutil.NoSuchProcess:
             return None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ProcessId":
-        return cls(int(value["pid"]), float(value["started"]))
+        return cls(int(value["pid"]), float(value["started"]), str(value.get("mark", "")))
+
+    def to_json(self) -> dict[str, int | float | str]:
+        return {"pid": self.pid, "started": self.started, "mark": self.mark}
 
     def process(self) -> psutil.Process | None:
         """Returns the live process, or None if it has ended (a zombie has ended)."""
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) < 1.5 and process.status() != psutil.STATUS_ZOMBIE:
+            is_same = _mark_of(self.pid) == self.mark if self.mark else abs(process.create_time() - self.started) < 1.5
+            if is_same and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         except psutil.NoSuchProcess:
             pass
         return None
+
+
+def _mark_of(pid: int) -> str:
+    """The start of a process by what no step of the clock moves. Linux counts ticks since it booted, and names each boot; what it
+    gives as a time is computed from the clock as it is now. Raises NoSuchProcess."""
+    if sys.platform != "linux":
+        return f"{psutil.Process(pid).create_time():.6f}"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()  # a name may hold blanks and brackets
+        return f"{_boot_id()}:{fields[19]}"
+    except (OSError, IndexError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+
+
+@cache
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def spawn(argv: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
