@@ -11,14 +11,14 @@ from infra.home.paths import Home, read_json
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
-from infra.system.processes import ProcessId, spawn
+from infra.system.processes import ProcessId, rotate, spawn
 from infra.system.progress import Steps
 
 
 def down(home: Home, steps: Steps) -> bool:
     """Stop what runs in a home, and a job that was left in an attached cluster; returns False if there is nothing. Raises
     BadInput where it runs on another machine or in another container."""
-    status = read_json(home.status_file)
+    status = read_json(home.status_file, sync=False)
     if status is None:
         return not is_run(home) and end_leftover_job(home, steps.print_line)
     supervisor = ProcessId.from_json(status["supervisor"])
@@ -48,6 +48,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
     Returns 0 then, or its exit code if it fails."""
     home.make()
     log = home.logs / "up.log"
+    rotate(log)
     start = log.stat().st_size if log.exists() else 0
     secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}
     child = spawn(argv, log, environment.python_env(secrets), Path.cwd())
@@ -61,7 +62,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
             if (code := child.poll()) is not None:
                 steps.print_line(file.read().decode(errors="replace").rstrip())
                 return code or 1
-            status = read_json(home.status_file)
+            status = read_json(home.status_file, sync=False)
             serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
             if status is not None and serves and not (until_prepared and status.get("preparing")):
                 steps.print_line(file.read().decode(errors="replace").rstrip())

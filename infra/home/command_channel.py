@@ -22,7 +22,7 @@ def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
     try:
         answer = _await_answer(home, number, timeout)
     finally:  # nobody waits for it any more
-        request = read_json(_request_file(home))
+        request = read_json(_request_file(home), sync=False)
         if request is not None and request["id"] == number:
             drop_request(home)
     if answer is None:
@@ -35,7 +35,7 @@ def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
 def _await_answer(home: Home, number: str, timeout: float) -> Mapping[str, Any] | None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        answer = read_json(home.run / "answer.json")
+        answer = read_json(home.run / "answer.json", sync=False)
         if answer is not None and answer["id"] == number:
             return answer
         time.sleep(0.2)
@@ -44,7 +44,7 @@ def _await_answer(home: Home, number: str, timeout: float) -> Mapping[str, Any] 
 
 def next_request(home: Home) -> dict[str, Any] | None:
     """Take the pending request off the channel; None if there is none."""
-    request = read_json(_request_file(home))
+    request = read_json(_request_file(home), sync=False)
     if request is not None:
         drop_request(home)
     return request

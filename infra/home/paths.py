@@ -142,13 +142,16 @@ class Home:
         return self
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object from a file; None where there is no file. Raises Broken for anything else."""
+def read_json(path: Path, sync: bool = True) -> dict[str, Any] | None:
+    """A JSON object from a file; None where there is no file. sync=False, as it was written: what a power cut may leave of it is
+    as if there were none. Raises Broken for anything else."""
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except ValueError as error:
+        if not sync:
+            return None
         raise Broken(f"{path} is not JSON ({error}); remove it if it was cut short") from error
     if not isinstance(value, dict):
         raise Broken(f"{path} holds {type(value).__name__}, expected an object")

@@ -15,7 +15,9 @@ def _nothing_runs(home: Home) -> Unavailable:
 def last_status(home: Home) -> dict[str, Any]:
     """Returns the status file's content, also that of an `up` that died; of roles that run alone both files', `job` before
     `watch`. Raises Unavailable if there is none."""
-    found = [status for file in (home.watch_file, home.status_file) if (status := read_json(file)) is not None]
+    found = [
+        status for file in (home.watch_file, home.status_file) if (status := read_json(file, sync=False)) is not None
+    ]
     if not found:
         raise _nothing_runs(home)
     services = {name: entry for status in found for name, entry in status["services"].items()}

@@ -32,6 +32,6 @@ def put_mark(address: RedisAddress, offset: int) -> None:
 
 def restore_mark(home: Home, address: RedisAddress) -> None:
     """Put the newest mark of the home's replays into a Redis that was loaded anew."""
-    offset = (read_json(home.data / "replay.json") or {}).get(OFFSET)
+    offset = (read_json(home.data / "replay.json", sync=False) or {}).get(OFFSET)
     if offset is not None:
         put_mark(address, int(offset))

@@ -44,7 +44,7 @@ class Replays:
         return Service(NAME, argv, lambda: None, env=python_env(), cwd=self._home.path, grace=GRACE, lasts=False)
 
     def _report(self) -> None:
-        noted = read_json(self._home.data / "replay.json") or {}
+        noted = read_json(self._home.data / "replay.json", sync=False) or {}
         code = self._supervisor.exit_code(NAME)
         error = None
         if code:

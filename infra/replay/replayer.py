@@ -126,12 +126,12 @@ class Replayer:
         self._ack_timeout = ack_timeout
         self._marked = marked
         self._sent_ts = 0
-        self._offset: int | None = (read_json(self._file) or {}).get(OFFSET)
+        self._offset: int | None = (read_json(self._file, sync=False) or {}).get(OFFSET)
 
     def resume_row(self, first: int, last: int) -> int:
         """Returns the row at which an interrupted replay of the same rows stopped; `first` if there is none or it was
         finished."""
-        noted = read_json(self._file) or {}
+        noted = read_json(self._file, sync=False) or {}
         same = noted.get("dataset") == self._dataset.name and noted.get("first") == first and noted.get("last") == last
         return int(noted["row"]) if same and first < int(noted["row"]) < last else first
 
