@@ -262,8 +262,10 @@ class Stack:
             self.steps.print_line(
                 "  the job's state is of another version of Martlet: the log is folded anew, from the base"
             )
+        before = self.record.base_number
         self.record.take_base(number)
         self.record.save()
+        runner.remove_bases(self.home, {before, number, self.record.newest_base})
 
     def make_training_data(self) -> None:
         """Make the training data by Spark. The base must exist. Raises MartletError if that fails."""
@@ -368,8 +370,8 @@ class Stack:
         keeper = self.keeper
         try:
             if keeper is not None:
-                with self.steps.step("savepoint"):
-                    keeper.stop()
+                with self.steps.step("savepoint") as notes:
+                    notes += filter(None, [keeper.stop()])
         finally:  # whatever became of it
             clean = self.supervisor.stop_all(lambda text: self.steps.print_line(f"  {text}"))
         if keeper is None and self._has_entered_cluster:

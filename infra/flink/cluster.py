@@ -124,7 +124,8 @@ def configure(
         "io.tmp.dirs": str(home.flink / "tmp"),
         "web.tmpdir": str(home.flink / "tmp"),
     }
-    shutil.rmtree(_shared(home), ignore_errors=True)
+    for left in (_shared(home), home.flink / "tmp"):  # also by Flink's processes that were killed
+        shutil.rmtree(left, ignore_errors=True)
     (home.flink / "tmp").mkdir(exist_ok=True)
     (home.run / "flink").mkdir(exist_ok=True)
     return _written(home, settings, [S3_PLUGIN] if is_bucket(store.uri) else [])

@@ -14,7 +14,7 @@ from typing import IO
 from features.errors import Unavailable
 from infra.flink.client import innermost_cause
 from infra.services.supervisor import Supervisor
-from infra.system.processes import tail
+from infra.system.processes import rotate, tail
 from infra.system.repository import REPO
 
 SUBMIT_TIMEOUT = 120.0
@@ -75,6 +75,7 @@ class JobClient:
 
     def _start(self, timeout: float, *more: str) -> "_Client":
         argv = [sys.executable, "-m", "streaming.job", "--settings", str(self._settings), *more]
+        rotate(self._log)
         out = self._log.open("ab")
         return _Client(argv, out, self._log, self._env, self._supervisor, timeout)
 

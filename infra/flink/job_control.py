@@ -27,6 +27,8 @@ RUN_TIMEOUT = 60.0 + WARM_TIMEOUT
 RUN_TIMEOUT_EACH = 40.0
 """Seconds until all tasks run: a constant, in which TaskManagers may still warm themselves, and more for each degree of
 parallelism, whose two TaskManagers share the machine's cores while they load Python."""
+SAVEPOINT_S = 60.0
+"""Within which a savepoint must be there; `down` waits longer."""
 SETTLED = 15.0
 """Seconds after a start from the base during which no savepoint is taken: one taken while Kafka's partitions are being assigned
 restores to a job that reads nothing (seen with connector 5.0.0-2.2)."""
@@ -218,7 +220,7 @@ class Job:
         """Returns whether the job started from the base too recently for a savepoint."""
         return self._began is not None and time.monotonic() - self._began < SETTLED
 
-    def stop_with_savepoint(self, timeout: float = 15.0) -> None:
+    def stop_with_savepoint(self, timeout: float = SAVEPOINT_S) -> None:
         """Stop the job with a savepoint, so that the next start need not read anything again. Raises Unavailable if that
         fails."""
         while self.just_began():

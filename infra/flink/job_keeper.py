@@ -72,8 +72,9 @@ class JobKeeper:
     def start_thread(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop the thread, then the job with a savepoint; if that fails the newest checkpoint will do."""
+    def stop(self) -> str:
+        """Stop the thread, then the job with a savepoint; if that fails the newest checkpoint will do. Returns why there is no
+        savepoint, "" where there is one, or none is needed."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
@@ -88,15 +89,17 @@ class JobKeeper:
             else:
                 self._job.stop_with_savepoint()
         except Unavailable as error:
-            self._supervisor.note(savepoint=str(error)[:300])
-            if self._standby is None:  # an attached cluster would run it on
-                self._cancel_at_last()
+            ended = "" if self._standby is not None else self._cancel_at_last()  # an attached cluster would run it on
+            return f"none, the next start reads on from the newest checkpoint: {str(error)[:300]}{ended}"
+        return ""
 
-    def _cancel_at_last(self) -> None:
+    def _cancel_at_last(self) -> str:
+        """Cancel the job; returns what is amiss then, "" for nothing."""
         try:
             self._job.cancel()
         except Unavailable as error:  # the next `up` or `down` ends it
-            self._supervisor.note(savepoint=f"the job may run on: {error}"[:300])
+            return f"; the job may run on: {str(error)[:300]}"
+        return ""
 
     def _run(self) -> None:
         while not self._stopping.wait(EVERY):
@@ -187,19 +190,22 @@ class JobKeeper:
         if loss is not None:
             self._redis_run.note(loss.instances)
 
-    def _restart(self, why: str, loss: Loss | None) -> str:
-        origin = self._job.start(None if loss is None else loss.since)
+    def _restart(self, why: str, loss: Loss | None, before: float | None = None) -> str:
+        """Start the job again; returns the origin. before: wall time, s, from which on Redis may lack what was written, where
+        that is no loss to be noted."""
+        origin = self._job.start(before if loss is None else loss.since)
         self._standstill.begin()
         self._is_written(loss)
         self._supervisor.note(job_submitted_again=_reported(why))
         return origin
 
     def _rebuild(self, why: str) -> str:
-        """Rebuild everything in Redis: load the base, then fold the whole log. Returns the job's origin."""
+        """Rebuild everything in Redis: load the base, then fold the whole log, whose users are written whole: until it was
+        cancelled the job wrote changes to a Redis that had lost what was before them. Returns the job's origin."""
         self._job.cancel()
         checkpoints.forget(self._job.store)
         self._fill_redis()
-        origin = self._restart(why, None)
+        origin = self._restart(why, None, before=time.time())
         self._redis_run.note(self._redis_run.read_instances()[0])
         return origin
 
@@ -211,7 +217,7 @@ class JobKeeper:
             )
         settings = self._job.settings
         before, after = settings.parallelism, parallelism or settings.parallelism
-        self._job.stop_with_savepoint(timeout=60)
+        self._job.stop_with_savepoint()
         self._job.use(msgspec.structs.replace(settings, parallelism=after))
         self._save_parallelism(after)
         self._standby.give_up_first()

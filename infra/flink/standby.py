@@ -10,7 +10,7 @@ from infra.home.paths import Home
 from infra.home.timings import read_timings
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
-from infra.system.processes import ProcessId, lower_priority, spawn, stop
+from infra.system.processes import ProcessId, lower_priority, rotate, spawn, stop
 from infra.system.repository import REPO
 
 POLL_EVERY = 2.0
@@ -105,7 +105,9 @@ class Standby:
 
     def _begin(self, target: str) -> None:
         argv = [sys.executable, "-m", "streaming.warm_up"]
-        self._client = spawn(argv, self._home.logs / "warm.log", self._env, REPO)
+        log = self._home.logs / "warm.log"
+        rotate(log)
+        self._client = spawn(argv, log, self._env, REPO)
         lower_priority(self._client.pid, NICE)
         self._target, self._deadline = target, time.monotonic() + WARM_TIMEOUT
         self._report("warming")

@@ -4,13 +4,13 @@ freed when it ends."""
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from features.base.embedding_files import META
-from features.base.reader import Base, Offsets
+from features.base.reader import MANIFEST, Base, Offsets
 from features.errors import BadInput, Broken
 from features.inputs.input_maps import INPUTS_VERSION
 from infra.home.paths import Home, read_json
@@ -216,6 +216,16 @@ def embed(
     for old in versions[:-1]:
         shutil.rmtree(home.embeddings / str(old), ignore_errors=True)
     return out
+
+
+def remove_bases(home: Home, retained: Collection[int | None]) -> None:
+    """Remove the bases that are none of these, nor what these go back to."""
+    present = {number for number in retained if number is not None and (home.bases / str(number) / MANIFEST).is_file()}
+    bases = [Base(home.bases / str(number)) for number in present]
+    used = present | {each.root for each in bases} | {each.data_base for each in bases}
+    for folder in home.bases.iterdir():
+        if folder.name.isdecimal() and int(folder.name) not in used and present:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_training_data_current(

@@ -1,5 +1,6 @@
 """The keeper of a job in a cluster that is attached: its TaskManagers are nobody's to start, and it goes on without us."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from infra.flink.job_keeper import JobKeeper
 from infra.flink.repetition import CLOCKS_DIFFER, Loss
 from infra.home.paths import Home
 from infra.services.redis_instance import Instances
+from infra.storage.file_store import FolderStore
 from tests.home import until
 
 
@@ -51,16 +53,15 @@ def keeper_of(folder: Path, job: AttachedJob, notes: dict[str, object]) -> JobKe
 
 
 def test_a_job_that_takes_no_savepoint_is_cancelled_since_the_cluster_lives_on(tmp_path: Path) -> None:
-    job, notes = AttachedJob(), dict[str, object]()
-    keeper_of(tmp_path, job, notes).stop()
+    job = AttachedJob()
+    text = keeper_of(tmp_path, job, {}).stop()
     assert job.cancelled == 1
-    assert notes["savepoint"] == "no savepoint"
+    assert text == "none, the next start reads on from the newest checkpoint: no savepoint"
 
 
 def test_a_job_that_can_not_be_ended_does_not_keep_all_else_from_being_stopped(tmp_path: Path) -> None:
-    notes: dict[str, object] = {}
-    keeper_of(tmp_path, AttachedJob(ends=False), notes).stop()
-    assert notes["savepoint"] == "the job may run on: job a was not cancelled"
+    text = keeper_of(tmp_path, AttachedJob(ends=False), {}).stop()
+    assert text.endswith("no savepoint; the job may run on: job a was not cancelled")
 
 
 class LosingRedis:
@@ -95,6 +96,7 @@ class RunningJob(AttachedJob):
     """A job that runs. `lost`: whether Flink has lost it until it is started."""
 
     settings: Any = SimpleNamespace(generation=1, parallelism=1)
+    store: FolderStore
 
     def __init__(self, lost: bool = False) -> None:
         super().__init__()
@@ -152,3 +154,40 @@ def test_what_redis_lost_is_written_again_by_the_job_as_it_runs_or_by_one_from_b
     assert job.refused == ([] if started else [1000.0 - CLOCKS_DIFFER]), "what was written again could be lost again"
     assert ("job_wrote_again" in notes) == (not started)
     assert redis.loss is None
+
+
+class EmptiedRedis(LosingRedis):
+    """A Redis that was emptied, until the base is in it again."""
+
+    generation = 0
+
+    def read_instances(self) -> tuple[Instances, int]:
+        return Instances(1005.0, ()), self.generation
+
+    def lost_since(self, instances: Instances) -> float | None:
+        return None
+
+    def fill(self) -> None:
+        self.generation = 1
+
+
+def test_after_a_redis_that_was_emptied_users_are_written_whole(tmp_path: Path) -> None:
+    """Until it was cancelled the job wrote changes into it: what was before them is missing below the newest n."""
+    redis, job = EmptiedRedis(None), RunningJob()
+    job.store = FolderStore(tmp_path / "checkpoints")
+    given_redis: Any = redis
+    given_job: Any = job
+    supervisor: Any = SimpleNamespace(note=lambda **facts: None, waiting=set)
+    standstill: Any = SimpleNamespace(poll=lambda _: False, begin=lambda: None, close=lambda: None)
+    keeper = JobKeeper(
+        Home(tmp_path).make(), supervisor, given_job, given_redis, lambda _: (), lambda _: None, None, standstill,
+        given_redis, redis.fill,
+    )  # fmt: skip
+    began = time.time()
+    keeper.start_thread()
+    until(lambda: bool(redis.noted), 20, "Redis is full again")
+    keeper.stop()
+    (before,) = job.started
+    assert before is not None
+    assert began <= before <= time.time()
+    assert job.cancelled == 2, "once before Redis was filled, once at the end"

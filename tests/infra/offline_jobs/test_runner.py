@@ -19,6 +19,7 @@ from infra.offline_jobs.runner import (
     has_training_data,
     publish,
     ranking_lists_folder,
+    remove_bases,
     remove_learned,
     run_module,
     samples_folder,
@@ -119,3 +120,15 @@ def test_the_log_of_steps_has_a_bound(tmp_path: Path) -> None:
     run_module(["platform"], log, lambda _: None)
     assert log.stat().st_size == 0
     assert log.with_suffix(".log.1").stat().st_size == 17 << 20
+
+
+def test_bases_that_nothing_goes_back_to_are_removed(home: Home) -> None:
+    for number, root, data_base in ((1, 1, 1), (2, 1, 1), (4, 1, 2), (5, 1, 4), (6, 1, 6)):
+        folder = shutil.copytree(home.bases / "3", home.bases / str(number), dirs_exist_ok=True)
+        manifest = {"cut": 0, "number": number, "root": root, "data_base": data_base}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+    (home.bases / "7.tmp").mkdir()
+    remove_bases(home, {None, 5, 6})
+    assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "4", "5", "6", "7.tmp"]
+    remove_bases(home, {None, 9})
+    assert len(list(home.bases.iterdir())) == 5, "a home whose base is lost loses no other"
