@@ -361,8 +361,9 @@ class HomeRecord:
 
     @property
     def has_other_state(self) -> bool:
-        """Whether the job's checkpoints hold states of another version than this one's."""
-        return self.base_number is not None and self._settings.state_version != STATE_VERSION
+        """Whether the job's checkpoints hold states of another version than this one's, or that another fold has made."""
+        versions = self._settings.state_version, self._settings.fold_version
+        return self.base_number is not None and versions != (STATE_VERSION, FOLD_VERSION)
 
     def set_next_base(self, number: int) -> None:
         """Have the next `up` start from this base."""

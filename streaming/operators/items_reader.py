@@ -19,6 +19,8 @@ from features.types import Millis
 
 PATIENCE: Final = 30.0
 """Seconds without a record that a mark says is there; then the job starts again from its checkpoint."""
+CANCEL_EVERY: Final = 1_000
+"""Records that are read before it is seen whether the task was cancelled."""
 
 ItemRecords = Iterator[tuple[int, Millis, bytes]]
 """(offset, when the broker took it, value) of records of the topic `items`."""
@@ -41,10 +43,18 @@ class ItemsTopic(Protocol):
 class ItemsReader:
     """Keeps a catalogue's versions in step with the topic."""
 
-    def __init__(self, versions: CatalogueVersions, schema: Schema, connect: Callable[[], ItemsTopic]) -> None:
+    def __init__(
+        self,
+        versions: CatalogueVersions,
+        schema: Schema,
+        connect: Callable[[], ItemsTopic],
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """is_cancelled: says whether the task was cancelled: a long topic is read in a call past which no cancel comes."""
         self._versions = versions
         self._schema = schema
         self._connect = connect
+        self._is_cancelled = is_cancelled
         self._topic: ItemsTopic | None = None
 
     def reach(self, version: int) -> bool:
@@ -57,6 +67,8 @@ class ItemsReader:
         if version > self._topic.end():
             return False
         for offset, ts, value in self._topic.read(versions.end, version):
+            if offset % CANCEL_EVERY == 0 and self._is_cancelled():
+                raise Unavailable(f"topic {ITEMS}: the task was cancelled at {offset}, before {version}")
             item = item_of_record(value, self._schema)
             versions.put(offset, ts, None if item is None else as_folded(item))
         versions.arrivals.pass_to(version)

@@ -102,7 +102,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._schema, self._admission = self._base.schema, self._base.admission
         self._lane_numbers = Lanes(self._base.partitions)
         self._catalogue = self._base.versions()
-        self._items_reader = ItemsReader(self._catalogue, self._schema, lambda: self._connect_items(settings.kafka))
+        self._items_reader = ItemsReader(
+            self._catalogue, self._schema, lambda: self._connect_items(settings.kafka), self._is_cancelled
+        )
         compile_users(self._schema)
         states = self._open_states(context)
         self._states = UserStates(states, self._base, cache_limit(machine_memory()))

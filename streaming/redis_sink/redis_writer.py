@@ -180,7 +180,7 @@ class FeatureWriter:
 
     def _send(self, parcel: Parcel, now: float) -> None:
         pipe, writes, importing = parcel
-        sent = pipe.with_changes_on_their_way(writes) if self._routes.may_refuse else writes
+        sent = pipe.with_changes_on_their_way(writes)
         commands = [write.command(key, self._generation) for key, write in sent.items()]
         if importing:
             commands = [part for command in commands for part in (IMPORT_PREFIX, command)]

@@ -30,9 +30,6 @@ class Parcel(NamedTuple):
 class Routes(Protocol):
     """Servers, and which of them has a key."""
 
-    may_refuse: bool
-    """Whether servers refuse a batch now and then, and take the next one."""
-
     @property
     def pipes(self) -> Sequence[ServerPipe]: ...
 
@@ -72,8 +69,6 @@ class Routes(Protocol):
 class OneServer:
     """A server that has all keys."""
 
-    may_refuse = False
-
     def __init__(self, address: RedisAddress, connect: Connect) -> None:
         self._pipe = ServerPipe(address, connect)
         self.pipes: Sequence[ServerPipe] = (self._pipe,)
@@ -105,8 +100,6 @@ class OneServer:
 
 class ClusterServers:
     """The primaries of a cluster."""
-
-    may_refuse = True
 
     def __init__(self, address: RedisAddress, connect: Connect) -> None:
         self._address = address

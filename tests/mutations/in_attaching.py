@@ -161,8 +161,8 @@ FAULTS: Final = (
     Fault(
         "a job without a savepoint runs on in the cluster",
         KEEPER,
-        "            if self._standby is None:  # an attached cluster would run it on",
-        "            if self._standby is not None:  # an attached cluster would run it on",
+        "if self._standby is not None else self._cancel_at_last()",
+        "if self._standby is None else self._cancel_at_last()",
         ("test_a_job_that_takes_no_savepoint_is_cancelled_since_the_cluster_lives_on",),
     ),
     Fault(

@@ -50,7 +50,7 @@ FAULTS: Final = (
     Fault(
         "what Redis refused is missing under what it took later",
         WRITER,
-        "pipe.with_changes_on_their_way(writes) if self._routes.may_refuse else writes",
+        "pipe.with_changes_on_their_way(writes)",
         "writes",
         ("test_what_a_server_refused_comes_with_what_it_took_later",),
     ),

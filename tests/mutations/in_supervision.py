@@ -11,6 +11,48 @@ NODES: Final = "features/engines/redis_nodes.py"
 
 FAULTS: Final = (
     Fault(
+        "after a step of the clock nothing is known again",
+        "infra/system/processes.py",
+        "_mark_of(self.pid) == self.mark if self.mark else abs(process.create_time() - self.started) < 1.5",
+        "abs(process.create_time() - self.started) < 1.5",
+        ("test_after_a_step_of_the_clock_it_is_the_same_and_is_stopped",),
+    ),
+    Fault(
+        "what a power cut left of a file keeps a home from starting",
+        "infra/home/paths.py",
+        "        if not sync:\n",
+        "        if False:\n",
+        ("test_a_home_goes_on_as_without_them",),
+    ),
+    Fault(
+        "a base that others go back to is removed",
+        "infra/offline_jobs/runner.py",
+        "used = present | {each.root for each in bases} | {each.data_base for each in bases}",
+        "used = present",
+        ("test_bases_that_nothing_goes_back_to_are_removed",),
+    ),
+    Fault(
+        "an emptied Redis gets changes again and not whole users",
+        "infra/flink/job_keeper.py",
+        "self._restart(why, None, before=time.time())",
+        "self._restart(why, None)",
+        ("test_after_a_redis_that_was_emptied_users_are_written_whole",),
+    ),
+    Fault(
+        "a version of the catalogue is marked once",
+        "online/stores/catalogue_marks.py",
+        "            await self._mark(version)\n\n    async def _mark(",
+        "            pass\n\n    async def _mark(",
+        ("test_each_version_is_marked_once_more_later_however_many_come_meanwhile",),
+    ),
+    Fault(
+        "a long topic of items is read on after a cancel",
+        "streaming/operators/items_reader.py",
+        "if offset % CANCEL_EVERY == 0 and self._is_cancelled():",
+        "if False:",
+        ("test_a_long_topic_is_read_no_further_once_the_task_is_cancelled",),
+    ),
+    Fault(
         "the last of a kind waits as if another took over",
         SUPERVISOR,
         "if not any(child.runs for child in alike):",

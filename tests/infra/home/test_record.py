@@ -194,14 +194,14 @@ def test_a_job_whose_state_is_of_another_version_starts_anew_from_the_base(home:
     use(home)
     assert not record_of(home).has_other_state
     before = record_of(home).generation
-    for other in ({"state_version": STATE_VERSION - 1}, {"state_version": None}):
+    for other in ({"state_version": STATE_VERSION - 1}, {"state_version": None}, {"fold_version": 1}):
         settings = json.loads(home.record_file.read_text()) | other
         home.record_file.write_text(json.dumps({name: each for name, each in settings.items() if each is not None}))
         assert record_of(home).has_other_state
         assert use(home) == (1, True)
         assert use(home) == (1, False)
         assert not record_of(home).has_other_state
-    assert record_of(home).generation == before + 2
+    assert record_of(home).generation == before + 3
 
 
 def test_a_record_that_makes_no_sense_is_named(home: Home) -> None:

@@ -1,9 +1,12 @@
 """Items are read as far as marks demand, once, and by no version that is not there."""
 
+import pytest
+
 from features.contracts.items import compile_item, write_item
+from features.errors import Unavailable
 from features.fold.catalogue import CatalogueVersions
 from features.types import Item
-from streaming.operators.items_reader import ItemsReader
+from streaming.operators.items_reader import CANCEL_EVERY, ItemsReader
 from streaming.testing.memory_items import MemoryItems
 from tests.schemas import MOVIES
 
@@ -55,6 +58,16 @@ def test_what_the_fold_does_not_read_is_not_kept() -> None:
     assert [tastes(versions, 1, version) for version in (1, 1_000, 1_001, 1_002)] == [
         ("Drama",), ("Drama",), ("War",), ("Drama",),
     ]  # fmt: skip
+
+
+def test_a_long_topic_is_read_no_further_once_the_task_is_cancelled() -> None:
+    topic, versions = MemoryItems(), CatalogueVersions({})
+    for number in range(3 * CANCEL_EVERY):
+        put(topic, number, "Drama")
+    reader = ItemsReader(versions, MOVIES, lambda: topic, lambda: versions.end > CANCEL_EVERY)
+    with pytest.raises(Unavailable, match=f"cancelled at {2 * CANCEL_EVERY}, before {3 * CANCEL_EVERY}"):
+        reader.reach(3 * CANCEL_EVERY)
+    assert versions.end == 2 * CANCEL_EVERY
 
 
 def test_what_was_taken_is_passed_over() -> None:

@@ -280,3 +280,27 @@ def test_changed_items_are_told_in_a_stream_of_bounded_length(server: tuple[int,
         writer.tick()
     assert ITEMS_RETAINED <= client.xlen(ITEMS_STREAM) < ITEMS_RETAINED + 200
     writer.close()
+
+
+def test_what_redis_refused_comes_with_what_it_took_later(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    """It has no memory for one write, and has some again before anybody reads its reply."""
+    port, _ = server
+    client: Any = redis.Redis(port=port)
+    writer, key = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0), user_key(7)
+
+    def put(n: int) -> None:
+        writer.put({key: UserWrite(n, 100, b"%d" % n, {n: FOREVER})})
+
+    put(1)
+    settle(writer, key)
+    refused = len(client.info("errorstats"))
+    client.config_set("maxmemory", 1)
+    put(2)
+    until(lambda: len(client.info("errorstats")) > refused, 10, "it is refused")
+    client.config_set("maxmemory", 0)
+    put(3)
+    put(4)
+    settle(writer, key)
+    assert client.hget(key, "v") == b"4"
+    assert client.smembers(seen_key(7)) == {b"1", b"2", b"3", b"4"}
+    writer.close()
