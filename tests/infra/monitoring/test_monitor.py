@@ -12,7 +12,7 @@ from infra.monitoring.snapshot import Snapshot
 from infra.monitoring.status_view import print_report
 from infra.system.processes import free_ports
 from tests.home import until
-from tests.infra.monitoring.snapshots import NOW, fresh, snapshot_at
+from tests.infra.monitoring.snapshots import NOW, fresh, job, series, snapshot_at
 
 
 class Dealt:
@@ -83,6 +83,14 @@ def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
     monitor.poll()
     assert desk.facts["fresh_last_minute"]["users"]["count"] == 10
     assert 20 <= desk.facts["fresh_last_minute"]["users"]["p50_ms"] <= 50
+
+
+def test_alarms_of_half_a_minute_come_however_often_the_watch_looks(desk: Desk) -> None:
+    waiting = [job(tasks_running=2)] * 61
+    monitor = monitor_of(Dealt(*series(*({"job": each} for each in waiting), every=500)), desk, every=0.5)
+    for _ in waiting:
+        monitor.poll()
+    assert [alarm["name"] for alarm in desk.facts["alarms"]] == ["job_not_running"]
 
 
 @pytest.fixture
