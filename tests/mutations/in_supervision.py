@@ -144,6 +144,13 @@ FAULTS: Final = (
         ("test_processes_are_stopped_though_the_job_can_not_be",),
     ),
     Fault(
+        "two homes that come up at once share the port of the API",
+        "infra/stack.py",
+        "                claims.enter_context(claimed_api(options.port))\n",
+        "                pass\n",
+        ("test_the_port_of_the_api_is_a_homes_though_nobody_listens_on_it_yet",),
+    ),
+    Fault(
         "a home that gets several servers keeps what one had",
         "infra/stack.py",
         "if topology != before:",
