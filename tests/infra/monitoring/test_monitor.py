@@ -156,8 +156,8 @@ def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
         "services": {}, "attached": {"Redis": "redis://cache:6379"},
-        "troubles": [], "preparing": [], "learning": None, "job_from": "the base", "job_submitted_again": None,
-        "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
+        "troubles": [], "preparing": [], "failed_steps": [], "learning": None, "job_from": "the base",
+        "job_submitted_again": None, "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
@@ -182,6 +182,9 @@ def test_status_prints_what_is_still_being_prepared() -> None:
         report(snapshot_at(), preparing=pending)
     )
     assert "prepared" not in printed(report(snapshot_at()))
+    assert "not prepared: training data, models: the next `up`" in printed(
+        report(snapshot_at(), failed_steps=["training data", "models"])
+    )
 
 
 def test_status_prints_the_flow_in_words() -> None:
