@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from features.errors import BadInput
 from infra.attached.flink_entry import end_leftover_job
@@ -45,7 +46,7 @@ def _stop_leftovers(home: Home, steps: Steps) -> None:
 
 def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = False) -> int:
     """Run `up` in the background and show its output until it serves, or if `until_prepared` until nothing is left to prepare.
-    Returns 0 then, or its exit code if it fails."""
+    Returns 0 then, 1 where something could not be prepared, or its exit code if it fails."""
     home.make()
     log = home.logs / "up.log"
     rotate(log)
@@ -66,5 +67,13 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
             serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
             if status is not None and serves and not (until_prepared and status.get("preparing")):
                 steps.print_line(file.read().decode(errors="replace").rstrip())
-                return 0
+                return _report_failures(status, steps) if until_prepared else 0
             time.sleep(0.1)
+
+
+def _report_failures(status: dict[str, Any], steps: Steps) -> int:
+    """Print which steps of a start failed; returns 1, or 0 where none did."""
+    failed: list[str] = status.get("failed_steps", [])
+    if failed:
+        steps.print_line(f"not prepared: {', '.join(failed)}; lists come all the same, and the next `up` tries again")
+    return 1 if failed else 0

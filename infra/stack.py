@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +28,7 @@ from infra.home import command_channel
 from infra.home.dataset_choice import unread_correction
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
-from infra.home.ports import USUAL, Ports
+from infra.home.ports import USUAL, Ports, claimed_api
 from infra.home.record import HomeRecord
 from infra.home.schema_file import read_given, take_schema
 from infra.job_cluster import JobCluster
@@ -45,7 +45,7 @@ from infra.settings.addresses import engines_by
 from infra.settings.reading import settings_of
 from infra.storage.mirror_service import MirroredTo, mirror_once
 from infra.system import packages
-from infra.system.processes import require_free, spawn, tail
+from infra.system.processes import spawn, tail
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
 from streaming.operators.stored_state import STATE_VERSION
@@ -119,12 +119,12 @@ class Stack:
         that was started. Raises BadInput if the home or the API's port is taken, or if it was made
         for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
-        with home_lock(home):
+        with home_lock(home), ExitStack() as claims:
             stop_leftovers(home.status_file, steps.print_line)
             end_leftover_job(home, steps.print_line)
             command_channel.drop_request(home)  # it was made to another run
             if options.port:
-                require_free(options.port)
+                claims.enter_context(claimed_api(options.port))
             stack = cls(home, options, steps)
             if fold_items is not None:
                 stack.record.fold_items(fold_items)

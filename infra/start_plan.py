@@ -14,10 +14,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ParamSpec
+from dataclasses import asdict, dataclass
+from typing import Any, ParamSpec
+
+from features.errors import MartletError
 
 P = ParamSpec("P")
+
+
+class NothingToDo(MartletError):
+    """A step has nothing to work on as things are: it is left out with all that need it, and nothing is wrong."""
 
 
 @dataclass
@@ -29,6 +35,9 @@ class _Step:
     since: int | None = None
     done: bool = False
     failed: bool = False
+    """Whether it will never be done: its work failed, or a step's that it needs."""
+    is_wrong: bool = False
+    """Whether its own work failed, and not for want of anything to do."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,17 @@ class Plan:
                 if each.later and not each.done and not each.failed
             ]
 
+    def failures(self) -> list[str]:
+        """Returns the names of the later steps whose work failed, in their order: those that need them are left out."""
+        with self._lock:
+            return [each.name for each in self._steps.values() if each.later and each.is_wrong]
+
+    def report(self) -> dict[str, list[Any]]:
+        """Returns what a status has of the later steps: those still to come, and the names of those whose work failed."""
+        preparing = [asdict(each) for each in self.pending()]
+        failed = self.failures()  # afterwards: a step that fails in between is in both, not in neither
+        return {"preparing": preparing, "failed_steps": failed}
+
     def _begin_ready(self) -> None:
         with self._lock:
             ready = [] if self._cancelled else [each for each in self._steps.values() if self._is_ready(each)]
@@ -115,6 +135,7 @@ class Plan:
         with self._lock:
             step.done = outcome is None
             if outcome is not None:
+                step.is_wrong = not isinstance(outcome, NothingToDo)
                 self._leave_out(step)
             cancelled = self._cancelled
         if outcome is None:
@@ -125,7 +146,7 @@ class Plan:
             _call(self.on_change)
 
     def _leave_out(self, step: _Step) -> None:
-        """Mark a step that failed, and all that need it, as failed."""
+        """Mark a step whose work failed, and all that need it, as failed."""
         step.failed = True
         for each in self._steps.values():
             if not each.failed and step.name in each.needs:

@@ -3,7 +3,6 @@
 import threading
 import time
 from bisect import bisect_left
-from dataclasses import asdict
 from urllib.parse import urlencode
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from features.base.reader import Base
 from features.durable import write_secret
 from features.engines.loopback import LOOPBACK
-from features.errors import MartletError, Unavailable
+from features.errors import Unavailable
 from features.fold.state import decode_user
 from infra.home.access_file import ensure_access
 from infra.home.home_lock import watch_lock
@@ -27,7 +26,7 @@ from infra.services.model_server_config import ServingConfig
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.stack import Stack
-from infra.start_plan import Plan
+from infra.start_plan import NothingToDo, Plan
 from infra.system import probes
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
@@ -186,7 +185,7 @@ class Up:
         number = record.base_number
         assert number is not None
         if not record.base().user_count():
-            raise MartletError(
+            raise NothingToDo(
                 "no history to learn from: lists are ranked without a model until events have come, and ./martlet features "
                 "--from-log and ./martlet train have taken them in"
             )
@@ -221,11 +220,11 @@ class Up:
                 raise Unavailable(reason)
 
     def _note_pending(self, supervisor: Supervisor, plan: Plan) -> None:
-        """Note the pending steps for `status` and GET /v1/ops, and print when none is left."""
+        """Note the pending steps, and those that failed, for `status` and GET /v1/ops, and print when none is left."""
         with self._noting:  # notes are made in the order of what they saw
-            pending = plan.pending()
-            supervisor.note(preparing=[asdict(each) for each in pending])
-        if self._serving and not pending:
+            report = plan.report()
+            supervisor.note(**report)
+        if self._serving and not report["preparing"]:
             self._steps.print_line(f"nothing is left to prepare after {time.monotonic() - self._began:.1f} s")
 
     def _api_settings(self, stack: Stack) -> ApiSettings:

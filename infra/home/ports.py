@@ -1,10 +1,12 @@
 """The ports of a home's services: those of the last start where they are still free."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from features.engines.loopback import LOOPBACK
-from infra.system.processes import claim_port, free_ports, is_free
+from features.errors import BadInput
+from infra.system.processes import claim_port, free_ports, is_free, release_port, require_free
 
 USUAL = {"kafka": 9092, "model_grpc": 8500, "model_rest": 8501}
 """Ports by which producers and callers of a model server expect these services."""
@@ -67,6 +69,24 @@ class Ports:
         free = dict(zip(names, free_ports(len(names), known), strict=True))
         chosen = {**free, **claimed, **taken}
         return cls(api=api, **{name: chosen[name] for name in own}, more={name: chosen[name] for name in more})
+
+
+@contextmanager
+def claimed_api(port: int) -> Iterator[None]:
+    """Hold the API's port for the services that this process will start: where the API has several processes they share it, and
+    those of another home that comes up meanwhile could share it with them. Raises BadInput where somebody listens on it, or
+    another home has claimed it."""
+    require_free(port)
+    if not claim_port(port):
+        raise BadInput(
+            "--port",
+            "a port that no other home has (choose another with --port)",
+            f"{port}, which another `up` has claimed",
+        )
+    try:
+        yield
+    finally:
+        release_port(port)
 
 
 def _is_to_be_had(port: int) -> bool:

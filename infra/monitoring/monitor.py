@@ -5,6 +5,7 @@ matter. It has a port of its own, since its data must be readable while Redis an
 """
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -26,8 +27,21 @@ from infra.monitoring.snapshot import Snapshot, freshness_between, latest
 from infra.start_plan import Pending
 
 EVERY = 5.0
-HISTORY_LIMIT = 32
-"""Snapshots retained: a minute's, and some more in case the clock is set back."""
+SHORTEST_PAUSE = 0.5
+"""Seconds between two snapshots, at least."""
+HISTORY_S = 160.0
+"""Time that the retained snapshots span, at least: the minute of the alarms, and what is plotted."""
+FEWEST = 32
+"""Snapshots that are retained however far apart they are."""
+
+
+def history_limit(every: float) -> int:
+    """Returns how many snapshots are retained where one is taken every so many seconds.
+
+    >>> history_limit(5.0), history_limit(0.5), history_limit(0.0), history_limit(60.0)
+    (32, 320, 320, 32)
+    """
+    return max(FEWEST, math.ceil(HISTORY_S / max(SHORTEST_PAUSE, every)))
 
 
 class Monitor:
@@ -51,7 +65,7 @@ class Monitor:
         self._note = note
         self._print_line = print_line
         self._every = every
-        self._snapshots: deque[Snapshot] = deque(maxlen=HISTORY_LIMIT)
+        self._snapshots: deque[Snapshot] = deque(maxlen=history_limit(every))
         self._since: dict[str, int] = {}
         self._metrics = MonitorMetrics()
         self._host = host
@@ -90,7 +104,7 @@ class Monitor:
                 self.poll()
             except Exception as error:  # a monitor that has died would look like a home without alarms
                 self._print_line(f"the watch could not look: {type(error).__name__}: {error}")
-            self._stopping.wait(max(0.5, self._every - (time.monotonic() - began)))
+            self._stopping.wait(max(SHORTEST_PAUSE, self._every - (time.monotonic() - began)))
 
     def poll(self) -> list[Alarm]:
         """Take a snapshot and evaluate alarms; note and print them and update the metrics."""

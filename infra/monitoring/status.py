@@ -55,6 +55,7 @@ def collect(home: Home) -> dict[str, Any]:
         "services": services,
         "attached": status.get("attached", {}),
         "preparing": status.get("preparing", []),
+        "failed_steps": status.get("failed_steps", []),
         "troubles": status.get("troubles", []),
         "job_from": status.get("job_from"),
         "job_submitted_again": status.get("job_submitted_again"),

@@ -28,6 +28,9 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     console.print(f"resident memory of all: {report['memory_mib']} MiB")
     if report["preparing"]:
         console.print(f"still being prepared: {', then '.join(map(_pending, report['preparing']))}")
+    if report["failed_steps"]:
+        failed = escape(", ".join(report["failed_steps"]))
+        console.print(f"[red]not prepared: {failed}: the next `up` tries again[/red]")
     for trouble in report["troubles"]:
         console.print(f"[red]trouble: {escape(trouble)}[/red]")
     if report["flow"] is not None:

@@ -10,6 +10,7 @@ from infra.services.environment import python_env
 from infra.services.redis_cluster import cluster_settings
 from infra.services.redis_program import own_program
 from infra.services.service import Service
+from infra.settings.addresses import program_in
 from infra.system import packages, probes
 
 STORE_SETTINGS = {"appendonly": "yes", "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction"}
@@ -23,7 +24,7 @@ def _folder(home: Home, number: int) -> Path:
 
 def redis(home: Home, ports: Ports, server: str | None = None, number: int = 1, in_cluster: bool = False) -> Service:
     """Returns Redis as a service, server `number` of a cluster if it is one; `server`: a redis-server or valkey-server of one's
-    own (relative to the home). Raises BadInput where that one will not do."""
+    own (`program_in`). Raises BadInput where that one will not do."""
     folder, port = _folder(home, number), ports.of("redis", number)
     folder.mkdir(exist_ok=True)
     options = {
@@ -40,7 +41,7 @@ def redis(home: Home, ports: Ports, server: str | None = None, number: int = 1, 
     config.write_text("".join(f'{key} "{value}"\n' for key, value in options.items()))
     return Service(
         "redis" if number == 1 else f"redis-{number}",
-        (own_program(home.path / Path(server).expanduser()) if server else packages.redis_server(), config),
+        (own_program(program_in(home, server) or Path(server)) if server else packages.redis_server(), config),
         lambda: probes.redis_answers(port) if in_cluster else probes.redis_ready(port),
         env=python_env(),
         cwd=folder,

@@ -1,6 +1,8 @@
 """Addresses of a home's engines: those that the settings name, else those that `up` starts on loopback."""
 
+import os
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,3 +71,11 @@ def servers_of(url: str) -> list[Server]:
 def file_in(home: Home, name: str | None) -> str | None:
     """Returns the path of a file that a setting names, relative to the home; None for none."""
     return None if name is None else str((home.path / Path(name).expanduser()).resolve())
+
+
+def program_in(home: Home, name: str) -> Path | None:
+    """Returns the program that a setting names: a bare name is looked for on PATH, a path is relative to the home; None where
+    there is none that can be run."""
+    path = home.path.absolute() / Path(name).expanduser() if os.sep in name else name
+    found = shutil.which(path)
+    return None if found is None else Path(found).absolute()

@@ -68,7 +68,7 @@ def read_settings(home: Home, environment: Mapping[str, str], options: Mapping[s
             values.setdefault(field.section, {})[field.name] = _converted(field, origin, value)
     file.refuse_readable()
     settings = msgspec.convert(values, Settings)
-    check(settings, lambda path: f"{origins[path].text}, {path}")
+    check(settings, home, lambda path: f"{origins[path].text}, {path}")
     return Given(settings, origins)
 
 

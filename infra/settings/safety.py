@@ -1,23 +1,23 @@
 """Settings that don't go together, or are not safe: refused before anything is started."""
 
-import shutil
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.loopback import is_loopback
 from features.errors import BadInput
-from infra.settings.addresses import servers_of
+from infra.home.paths import Home
+from infra.settings.addresses import program_in, servers_of
 from infra.settings.table import Api, Kafka, Redis, Settings
 
 Where = Callable[[str], str]
 """Returns, by a setting's path, where its value stands."""
 
 
-def check(settings: Settings, where: Where) -> None:
-    """Raise BadInput for the first combination that is wrong or not safe."""
+def check(settings: Settings, home: Home, where: Where) -> None:
+    """Raise BadInput for the first combination of a home's settings that is wrong or not safe."""
     _check_kafka(settings.kafka, where)
-    _check_redis(settings.redis, where)
+    _check_redis(settings.redis, home, where)
     _check_flink(settings, where)
     _check_s3(settings, where)
     _check_api(settings.api, where)
@@ -52,8 +52,8 @@ def _check_kafka(kafka: Kafka, where: Where) -> None:
         )
 
 
-def _check_redis(redis: Redis, where: Where) -> None:
-    if redis.server is not None and shutil.which(redis.server) is None:
+def _check_redis(redis: Redis, home: Home, where: Where) -> None:
+    if redis.server is not None and program_in(home, redis.server) is None:
         raise BadInput(where("redis.server"), "a program that there is", redis.server)
     if redis.url is None:
         _refuse_alone(redis, ("cluster", "user", "password", "ca", "certificate"), "redis", where)

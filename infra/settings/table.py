@@ -95,7 +95,10 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Annotated[str | None, _CERTIFICATE] = None
     server: Annotated[
         str | None,
-        _setting("the path of a redis-server or valkey-server", "the program that `up` starts where `url` is left out"),
+        _setting(
+            "a redis-server or valkey-server: a name on PATH, or a path",
+            "the program that `up` starts where `url` is left out",
+        ),
     ] = None
 
 

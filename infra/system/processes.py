@@ -176,7 +176,7 @@ def is_free(port: int) -> bool:
 
 
 _claims: dict[int, socket.socket] = {}
-"""What this process has claimed, by port: each is held until it ends."""
+"""What this process has claimed, by port: each is held until it is released, or this process ends."""
 
 
 def claim_port(port: int) -> bool:
@@ -196,6 +196,12 @@ def claim_port(port: int) -> bool:
         return sys.platform != "linux"
     _claims[port] = claim
     return True
+
+
+def release_port(port: int) -> None:
+    """Give up the claim of a port, if this process has one."""
+    if (claim := _claims.pop(port, None)) is not None:
+        claim.close()
 
 
 def port_holder(port: int) -> str:

@@ -1,17 +1,24 @@
 """The engines of a home: what is left of a start that was broken off, and what is stopped whatever becomes of the job."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, STDOUT
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from features.errors import MartletError
+from features.errors import BadInput, MartletError
 from infra.home.paths import Home
+from infra.home.ports import claimed_api
 from infra.services.service import Service
 from infra.stack import Stack
-from infra.system.processes import ProcessId
+from infra.system.processes import ProcessId, free_ports
 from infra.system.progress import Steps
+from infra.system.repository import REPO
 from infra.up_options import UpOptions
 
 
@@ -46,6 +53,53 @@ def test_processes_are_stopped_though_the_job_can_not_be(home: Home) -> None:
         run()
     assert [child.process() for child in children] == [None]
     assert not home.status_file.exists()
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from infra.home.paths import Home
+from infra.stack import Stack
+from infra.system.progress import Steps
+from infra.up_options import UpOptions
+with Stack.opened(Home(Path(sys.argv[1])), UpOptions(dataset="none", port=int(sys.argv[2])), Steps()):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def open_elsewhere(folder: Path, port: int) -> Iterator[None]:
+    """A home of another process, whose API is to have a port, and does not listen yet."""
+    argv = [sys.executable, "-c", OPEN, str(folder), str(port)]
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=STDOUT, text=True, cwd=REPO) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            assert line == "open\n", line
+            yield
+        finally:
+            process.communicate(timeout=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
+def test_the_port_of_the_api_is_a_homes_though_nobody_listens_on_it_yet(home: Home, tmp_path: Path) -> None:
+    """Two homes would mix: processes of the API share their port with any others of the same user."""
+    (port,) = free_ports(1)
+
+    def run() -> None:
+        with Stack.opened(home, UpOptions(dataset="none", port=port), Steps()):
+            pass
+
+    with (
+        open_elsewhere(tmp_path / "one", port),
+        pytest.raises(BadInput, match=f"--port: .*, got {port}, which another `up` has claimed"),
+    ):
+        run()
+    with claimed_api(port):  # this process lives on: its claim does not
+        pass
+    with open_elsewhere(tmp_path / "two", port):
+        pass
 
 
 @pytest.mark.services

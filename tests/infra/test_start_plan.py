@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from features.errors import Unavailable
-from infra.start_plan import Plan
+from infra.start_plan import NothingToDo, Plan
 
 SOON = 10.0
 
@@ -101,6 +101,23 @@ def test_a_later_step_that_fails_takes_with_it_only_what_needs_it() -> None:
     assert over.wait(SOON)
     assert sorted(log.done) == ["a", "data", "server"]
     assert failures == ["data: data is not there"]
+    assert plan.report() == {"preparing": [], "failed_steps": ["data"]}
+
+
+def test_a_later_step_that_has_nothing_to_do_is_left_out_and_nothing_is_wrong() -> None:
+    log, plan, over = Log(), Plan(), threading.Event()
+
+    def work() -> None:
+        raise NothingToDo("no history to learn from")
+
+    plan.on_change = lambda: None if plan.pending() else over.set()
+    plan.add("a", log.step("a"))
+    plan.add("data", work, needs=("a",), later=True)
+    plan.add("train", log.step("train"), needs=("data",), later=True)
+    plan.run()
+    assert over.wait(SOON)
+    assert log.done == ["a"]
+    assert plan.report() == {"preparing": [], "failed_steps": []}
 
 
 def test_the_first_failure_is_raised_and_nothing_begins_after_it() -> None:

@@ -284,4 +284,11 @@ FAULTS: Final = (
         "(checkpoints == models):",
         ("test_a_wrong_setting_names_itself",),
     ),
+    Fault(
+        "a program of one's own is looked for from where one stands",
+        "infra/settings/addresses.py",
+        "home.path.absolute() / Path(name).expanduser() if os.sep in name else name",
+        "name",
+        ("test_a_program_is_relative_to_the_home_or_on_path_wherever_one_stands",),
+    ),
 )

@@ -174,4 +174,11 @@ FAULTS: Final = (
         "            self._ahead = ahead",
         ("test_one_that_knows_the_old_code_is_not_used_after_an_upgrade",),
     ),
+    Fault(
+        "the watch retains too few snapshots for its alarms where it looks often",
+        "infra/monitoring/monitor.py",
+        "deque(maxlen=history_limit(every))",
+        "deque(maxlen=FEWEST)",
+        ("test_alarms_of_half_a_minute_come_however_often_the_watch_looks",),
+    ),
 )

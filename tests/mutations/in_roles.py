@@ -76,10 +76,24 @@ FAULTS: Final = (
         ("test_an_address_is_a_service_and_its_port",),
     ),
     Fault(
+        "compose ends the TaskManagers before the keeper has its savepoint",
+        "infra/containers/compose.yaml",
+        "      taskmanager: {condition: service_started}",
+        "      #",
+        ("test_all_that_a_savepoint_needs_is_stopped_after_the_keeper_that_takes_it",),
+    ),
+    Fault(
         "the manifests give Java more than the container has",
         "infra/containers/kubernetes/base/flink.yaml",
         "resource: {cpu: 1, memory: 1984m}",
         "resource: {cpu: 1, memory: 1152m}",
         ("test_flinks_processes_are_configured_as_those_of_up_and_have_room_for_python",),
+    ),
+    Fault(
+        "the step that makes a home in Kubernetes has no settings",
+        "infra/containers/kubernetes/offline/learn-first.yaml",
+        "[features, --home, /var/lib/martlet]\n          envFrom: [{configMapRef: {name: martlet-settings}}, ",
+        "[features, --home, /var/lib/martlet]\n          envFrom: [",
+        ("test_offline_steps_are_commands_of_the_offline_image",),
     ),
 )

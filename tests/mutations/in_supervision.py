@@ -186,6 +186,27 @@ FAULTS: Final = (
         ("test_processes_are_stopped_though_the_job_can_not_be",),
     ),
     Fault(
+        "whoever waits for models is not told that there are none",
+        "infra/detached.py",
+        "return 1 if failed else 0",
+        "return 0",
+        ("test_what_could_not_be_prepared_is_named_to_whoever_waits_for_it",),
+    ),
+    Fault(
+        "a home without history counts as broken",
+        "infra/start_plan.py",
+        "step.is_wrong = not isinstance(outcome, NothingToDo)",
+        "step.is_wrong = True",
+        ("test_a_later_step_that_has_nothing_to_do_is_left_out_and_nothing_is_wrong",),
+    ),
+    Fault(
+        "two homes that come up at once share the port of the API",
+        "infra/stack.py",
+        "                claims.enter_context(claimed_api(options.port))\n",
+        "                pass\n",
+        ("test_the_port_of_the_api_is_a_homes_though_nobody_listens_on_it_yet",),
+    ),
+    Fault(
         "a home that gets several servers keeps what one had",
         "infra/stack.py",
         "if topology != before:",

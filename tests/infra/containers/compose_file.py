@@ -31,6 +31,12 @@ def environment(name: str) -> dict[str, str]:
     return dict(service(name).get("environment", {}))
 
 
+def needed_by(name: str) -> set[str]:
+    """The services that a service depends on, and those that they depend on: they start before it, and stop after it."""
+    direct = set(service(name).get("depends_on", {}))
+    return direct.union(*(needed_by(each) for each in direct))
+
+
 def option(name: str, flag: str) -> str:
     """What follows a flag in a service's command, or stands behind its equals sign."""
     command: list[str] = service(name)["command"]

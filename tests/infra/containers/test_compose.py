@@ -27,6 +27,7 @@ from tests.infra.containers.compose_file import (
     environment,
     mounted_files,
     mounts,
+    needed_by,
     option,
     service,
 )
@@ -100,6 +101,11 @@ def test_the_model_server_takes_its_flags_and_the_file_that_the_watch_writes() -
 def test_taskmanagers_have_a_slot_each_and_one_more_than_a_job_needs() -> None:
     slots = int(str(process_settings()["taskmanager.numberOfTaskSlots"]))
     assert service("taskmanager")["deploy"]["replicas"] * slots == slots_of(1) + 1
+
+
+def test_all_that_a_savepoint_needs_is_stopped_after_the_keeper_that_takes_it() -> None:
+    assert needed_by("job") == {"kafka", "redis", "jobmanager", "taskmanager"}
+    assert all("job" in needed_by(role) for role in ("watch", "api", "learn"))
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
+from features.keys import DEFAULT_PARTITIONS
 from features.version import VERSION
 from infra.flink.cluster import CONSOLE_LOGGING, process_settings, slots_of
 from infra.home.paths import Home
@@ -26,10 +27,16 @@ MANIFESTS: Final = FOLDER / "kubernetes"
 BASE: Final = MANIFESTS / "base"
 EXAMPLE: Final = MANIFESTS / "overlays" / "example"
 LEARN: Final = MANIFESTS / "learn"
-FOLDERS: Final = (BASE, MANIFESTS / "home", MANIFESTS / "offline")
+OFFLINE: Final = MANIFESTS / "offline"
+FOLDERS: Final = (BASE, MANIFESTS / "home", OFFLINE)
 EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline")
 """Of each folder."""
 HOME: Final = "/var/lib/martlet"
+SETTINGS: Final = (
+    {"configMapRef": {"name": "martlet-settings"}},
+    {"secretRef": {"name": "martlet-secrets", "optional": True}},
+)
+"""Where each of our containers has its settings from."""
 PYTHON_MIB: Final = 1024
 """What a TaskManager's Python may take beside Java, counted as Java's overhead."""
 
@@ -89,19 +96,31 @@ def test_each_manifest_is_valid() -> None:
     assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Service", "Job"} <= kinds
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name)
-def test_what_an_example_renders_is_valid(example: Path) -> None:
-    """By kubectl, where there is one: it is in no package registry."""
+def rendered_by(example: Path) -> list[Manifest]:
+    """What kubectl renders, where there is one: it is in no package registry."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not on PATH: what an example renders is not looked at")
     done = subprocess.run([kubectl, "kustomize", str(example)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    rendered = list(yaml.safe_load_all(done.stdout))
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name)
+def test_what_an_example_renders_is_valid(example: Path) -> None:
+    rendered = rendered_by(example)
     assert {each["metadata"]["namespace"] for each in rendered} == {kustomization(EXAMPLE)["namespace"]}
     for each in rendered:
         if each["kind"] != "FlinkDeployment":
             kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_the_steps_that_make_the_home_are_rendered_with_its_number_of_partitions() -> None:
+    rendered = {each["kind"]: each for each in rendered_by(EXAMPLE / "offline")}
+    assert rendered["ConfigMap"]["data"] == literals(OFFLINE) | literals(EXAMPLE / "offline")
+    spec = rendered["Job"]["spec"]["template"]["spec"]
+    for step in (*spec["initContainers"], *spec["containers"]):
+        assert step["envFrom"][0] == {"configMapRef": {"name": rendered["ConfigMap"]["metadata"]["name"]}}
 
 
 def test_every_file_is_a_resource() -> None:
@@ -119,6 +138,12 @@ def test_settings_are_those_of_the_table_and_make_a_whole(tmp_path: Path) -> Non
     assert {path for path in given.values() if path.startswith("/")} == {
         f"/etc/martlet/certificates/{name}.pem" for name in ("kafka-ca", "kafka-client", "redis-ca", "redis-client")
     }
+
+
+def test_the_home_is_made_with_the_partitions_that_an_overlay_names(tmp_path: Path) -> None:
+    given = literals(OFFLINE) | literals(EXAMPLE / "offline")
+    assert read_settings(Home(tmp_path), given, {}).settings.kafka.partitions == DEFAULT_PARTITIONS
+    assert literals(EXAMPLE / "offline") == {"MARTLET_KAFKA_PARTITIONS": str(DEFAULT_PARTITIONS)}
 
 
 @pytest.mark.parametrize(
@@ -148,8 +173,7 @@ def test_a_role_is_started_as_by_compose(role: str) -> None:
     found = container(role)
     assert found["args"] == service(role)["command"]
     assert found["image"] == f"{service(role)['image']}:{VERSION}"
-    secrets = {"secretRef": {"name": "martlet-secrets", "optional": True}}
-    assert found["envFrom"] == [{"configMapRef": {"name": "martlet-settings"}}, secrets]
+    assert found["envFrom"] == list(SETTINGS)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -202,6 +226,7 @@ def test_offline_steps_are_commands_of_the_offline_image() -> None:
     steps = [*spec["initContainers"], *spec["containers"]]
     assert [each["args"] for each in steps] == [[word, "--home", HOME] for word in ("features", "train")]
     assert {each["image"] for each in steps} == {f"martlet-offline:{VERSION}"}
+    assert [each["envFrom"] for each in steps] == [list(SETTINGS)] * len(steps)
     assert "offline" in IMAGES
 
 

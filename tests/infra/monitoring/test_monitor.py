@@ -12,7 +12,7 @@ from infra.monitoring.snapshot import Snapshot
 from infra.monitoring.status_view import print_report
 from infra.system.processes import free_ports
 from tests.home import until
-from tests.infra.monitoring.snapshots import NOW, fresh, snapshot_at
+from tests.infra.monitoring.snapshots import NOW, fresh, job, series, snapshot_at
 
 
 class Dealt:
@@ -85,6 +85,14 @@ def test_the_last_minutes_freshness_is_noted(desk: Desk) -> None:
     assert 20 <= desk.facts["fresh_last_minute"]["users"]["p50_ms"] <= 50
 
 
+def test_alarms_of_half_a_minute_come_however_often_the_watch_looks(desk: Desk) -> None:
+    waiting = [job(tasks_running=2)] * 61
+    monitor = monitor_of(Dealt(*series(*({"job": each} for each in waiting), every=500)), desk, every=0.5)
+    for _ in waiting:
+        monitor.poll()
+    assert [alarm["name"] for alarm in desk.facts["alarms"]] == ["job_not_running"]
+
+
 @pytest.fixture
 def running(desk: Desk) -> Iterator[tuple[Monitor, int, Dealt]]:
     port = free_ports(1)[0]
@@ -148,8 +156,8 @@ def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
         "home": "/h", "dataset": "ml-100k", "history": 0.8, "state": "up", "supervised": True, "memory_mib": 1,
         "services": {}, "attached": {"Redis": "redis://cache:6379"},
-        "troubles": [], "preparing": [], "learning": None, "job_from": "the base", "job_submitted_again": None,
-        "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
+        "troubles": [], "preparing": [], "failed_steps": [], "learning": None, "job_from": "the base",
+        "job_submitted_again": None, "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
@@ -174,6 +182,9 @@ def test_status_prints_what_is_still_being_prepared() -> None:
         report(snapshot_at(), preparing=pending)
     )
     assert "prepared" not in printed(report(snapshot_at()))
+    assert "not prepared: training data, models: the next `up`" in printed(
+        report(snapshot_at(), failed_steps=["training data", "models"])
+    )
 
 
 def test_status_prints_the_flow_in_words() -> None:

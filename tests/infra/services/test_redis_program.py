@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput
+from infra.home.paths import Home
+from infra.home.ports import Ports
+from infra.services.redis import redis
 from infra.services.redis_program import own_program
 from infra.system import packages
 
@@ -38,6 +41,15 @@ def test_a_supported_one_is_taken(text: str, tmp_path: Path) -> None:
 def test_another_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=expected):
         own_program(program(tmp_path, text))
+
+
+def test_it_is_started_as_the_settings_found_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_path = home.path / "bin"
+    on_path.mkdir()
+    program(on_path, "Valkey server v=8.1.0")
+    monkeypatch.setenv("PATH", f"{on_path}:/usr/bin:/bin")
+    for name in ("server", "bin/server"):
+        assert redis(home, Ports(*range(1, 10)), name).argv[0] == on_path / "server"
 
 
 def test_what_can_not_be_run_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.home.topology import ALONE
 from infra.services.environment import python_env
-from infra.settings.addresses import engines_by
+from infra.settings.addresses import engines_by, program_in
 from infra.settings.reading import OPTIONS, Given, read_settings, value_of
 from infra.settings.settings_report import HIDDEN, report_settings
 from infra.settings.table import FIELDS, SECRET_VARIABLES, Settings
@@ -210,6 +210,34 @@ def test_files_of_tls_are_relative_to_the_home(tmp_path: Path) -> None:
     assert engines.redis.tls.certificate == "/c.pem"
     with pytest.raises(BadInput, match=r"ca\.pem: expected a PEM file of authorities, got FileNotFoundError"):
         engines.kafka.client_options()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("bin/mine", "bin/mine"), ("./mine", "mine"), ("mine", "path/mine"), ("path/mine", "path/mine")]
+)
+def test_a_program_is_relative_to_the_home_or_on_path_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.touch(0o755)
+    assert given(tmp_path, f'[redis]\nserver = "{name}"\n').settings.redis.server == name
+    assert program_in(Home(tmp_path), name) == path
+
+
+@pytest.mark.parametrize(("name", "file"), [("mine", "mine"), ("mine", "elsewhere/mine"), ("./mine", "elsewhere/mine")])
+def test_a_program_is_looked_for_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    (tmp_path / file).touch(0o755)
+    with pytest.raises(BadInput, match=rf"redis\.server: expected a program that there is, got {name}"):
+        given(tmp_path, f'[redis]\nserver = "{name}"\n')
 
 
 def test_options_that_are_settings_are_in_the_table() -> None:

@@ -1,0 +1,45 @@
+"""`up --detach`: it returns once lists are answered, or with --wait once nothing is left to prepare, and says what failed."""
+
+import sys
+
+import pytest
+
+from infra.detached import detach
+from infra.home.paths import Home, read_json
+from infra.system.processes import ProcessId, stop
+from infra.system.progress import Steps
+
+UP = """
+import sys
+import threading
+from pathlib import Path
+from features.errors import Unavailable
+from infra.home.paths import Home
+from infra.services.supervisor import Supervisor
+from infra.start_plan import NothingToDo, Plan
+
+def make_data():
+    raise {"broken": Unavailable, "empty": NothingToDo}[sys.argv[2]]("nothing to learn from")
+
+supervisor, plan = Supervisor(Home(Path(sys.argv[1]))), Plan()
+plan.on_change = lambda: supervisor.note(**plan.report())
+plan.add("API", lambda: None)
+plan.add("training data", make_data, needs=("API",), later=True)
+plan.add("models", lambda: None, needs=("training data",), later=True)
+plan.run()
+supervisor.note(state="up")
+threading.Event().wait()
+"""
+"""An `up` whose later steps come to nothing."""
+
+
+@pytest.mark.parametrize(("how", "wait", "code"), [("broken", True, 1), ("empty", True, 0), ("broken", False, 0)])
+def test_what_could_not_be_prepared_is_named_to_whoever_waits_for_it(
+    home: Home, capsys: pytest.CaptureFixture[str], how: str, wait: bool, code: int
+) -> None:
+    returned = detach(home, [sys.executable, "-c", UP, str(home.path), how], Steps(), wait)
+    status = read_json(home.status_file)
+    assert status is not None
+    stop(ProcessId.from_json(status["supervisor"]), grace=5)
+    assert returned == code
+    assert ("not prepared: training data; lists come" in capsys.readouterr().out) is bool(code)
