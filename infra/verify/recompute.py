@@ -188,12 +188,14 @@ def _count(ledgers: dict[int, Counter[str]], partition: int, verdict: str) -> No
 
 
 class KernelRecomputer(Recomputer):
-    """Folds by the kernel: plain events by the batch, and the others as they come."""
+    """Folds by the kernel: plain events by the batch, and the others as they come. A partition has users of its own, so those of
+    the partitions that were read are held as bytes."""
 
     def __init__(self, base: Base, settings: JobSettings) -> None:
         super().__init__(base, settings)
         self._kernel = UserKernel(rules_of(base.schema))
         self._rows: dict[int, UserRows] = {}
+        self._read = StoredUsers()
         self._batch: EventBatch[int] = EventBatch(self._kernel, base.schema)
         self._collected = 0
         self._named: dict[int, OuterId] = {}
@@ -204,11 +206,18 @@ class KernelRecomputer(Recomputer):
     def finish(self) -> None:
         self._fold_batch()
         self.expected.items, self.expected.pairs = self._by_kernel.features(), self._by_kernel.pairs()
-        users = StoredUsers()
+        self._put_away()
+        self.expected.users = self._read
+
+    def pass_to(self, topic: str, partition: int, end: int) -> None:
+        super().pass_to(topic, partition, end)
+        self._fold_batch()
+        self._put_away()
+
+    def _put_away(self) -> None:
         while self._rows:  # one after the other: rows and bytes of all users at once would take more memory
             user_id, rows = self._rows.popitem()
-            users.put(user_id, self._kernel.store(rows))
-        self.expected.users = users
+            self._read.put(user_id, self._kernel.store(rows))
 
     def _fold(self, partition: int, event: Event, n: int) -> str | None:
         rows = self._rows_of(event.user_id)
@@ -253,12 +262,13 @@ class KernelRecomputer(Recomputer):
             self._by_kernel.fold(rows_of(added), {each.item_id: each.item for each in added if each.item})
 
     def _touch(self, user_id: int) -> None:
-        self._rows_of(user_id)
+        if user_id not in self._read:
+            self._rows_of(user_id)
 
     def _rows_of(self, user_id: int) -> UserRows:
         rows = self._rows.get(user_id)
         if rows is None:
-            stored = self._base.stored_user(user_id)
+            stored = self._read.stored(user_id) or self._base.stored_user(user_id)
             rows = self._kernel.new_user(user_id) if stored is None else self._kernel.load(decode_stored_user(stored))
             self._rows[user_id] = rows
         return rows

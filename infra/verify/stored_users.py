@@ -15,6 +15,10 @@ class StoredUsers(Mapping[int, UserState]):
     def put(self, user_id: int, stored: StoredUser) -> None:
         self._stored[user_id] = encode_stored_user(stored)
 
+    def stored(self, user_id: int) -> bytes | None:
+        """A user's bytes, as a base has them; None for one that is not there."""
+        return self._stored.get(user_id)
+
     def __getitem__(self, user_id: int) -> UserState:
         return thaw_user(self._stored[user_id])
 

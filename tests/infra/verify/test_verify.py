@@ -37,10 +37,11 @@ PEOPLED = peopled("movies")
 
 
 class MemoryLog:
-    """A small log as `verify` reads one. `grows` is called before it is asked where it ends."""
+    """A small log as `verify` reads one. `grows` is called before it is asked where it ends; after each `part` records of a
+    partition, as after the last one, it is passed to."""
 
-    def __init__(self, log: SmallLog, grows: Callable[[], None] = lambda: None) -> None:
-        self._log, self._grows = log, grows
+    def __init__(self, log: SmallLog, grows: Callable[[], None] = lambda: None, part: int = 1_000_000) -> None:
+        self._log, self._grows, self._part = log, grows, part
 
     def ends(self) -> Ends:
         self._grows()
@@ -49,8 +50,10 @@ class MemoryLog:
     def read(self, recomputer: Recomputer) -> Ends:
         ends = {key: len(records) for key, records in self._log.records.items()}
         for (topic, number), records in self._log.records.items():
-            for each in records:
-                recomputer.feed(topic, number, each.offset, each.broker_ts, each.key, each.value)
+            for start in range(0, len(records), self._part):
+                for each in records[start : start + self._part]:
+                    recomputer.feed(topic, number, each.offset, each.broker_ts, each.key, each.value)
+                recomputer.pass_to(topic, number, min(start + self._part, len(records)))
         return ends
 
 
@@ -101,9 +104,13 @@ def test_what_the_job_has_written_is_equal(base: Base, redis: RedisProcess, log:
     assert all(ledger[name] for name in ("applied", "duplicate", "rejected", "rerouted"))
 
 
-def test_the_kernel_expects_what_the_specification_does(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+@pytest.mark.parametrize("part", [1_000_000, 20, 1])
+def test_the_kernel_expects_what_the_specification_does(
+    base: Base, redis: RedisProcess, log: SmallLog, part: int
+) -> None:
+    """However often the users of before are put away as bytes."""
     settings = settings_of(base.folder, redis.port)
-    by_kernel = verify(base, settings, 0.0, MemoryLog(log), kernel=True)
+    by_kernel = verify(base, settings, 0.0, MemoryLog(log, part=part), kernel=True)
     plain = verify(base, settings, 0.0, MemoryLog(log))
     assert by_kernel.verdict == "equal"
     assert by_kernel.ledger() == plain.ledger()
