@@ -18,14 +18,13 @@ from features.errors import Broken
 from features.ids import Ids, OuterId
 from features.schema.tables import Schema
 from features.types import Millis, UserId
-from offline.datasets.dataset import ROWS_FILE, Dataset, open_dataset
+from offline.datasets.dataset import LEFT_FILE, ROWS_FILE, Dataset, open_dataset
 from offline.datasets.event_history import GROUP_ROWS
 
 FILE: Final = "forgotten.json"
 """In the folder of data sets."""
 EVER: Final = (1 << 62) - 1
 """The time of a wish of which it is not known up to when it forgets."""
-_LEFT: Final = "left"
 
 
 class ForgottenUsers(msgspec.Struct, frozen=True):
@@ -65,10 +64,10 @@ def open_left(given: str, data_dir: Path, schema: Schema, bases: Path | None = N
     if not removed:
         return dataset
     folder = dataset.ratings.parent
-    left = folder / f"{_LEFT}-{digest_of(removed)}.parquet"
+    left = folder / LEFT_FILE.format(digest_of(removed))
     if not left.exists():
         _write(dataset.ratings, until, left)
-        for old in folder.glob(f"{_LEFT}-*.parquet"):
+        for old in folder.glob(LEFT_FILE.format("*")):
             if old != left:
                 old.unlink(missing_ok=True)
     return replace(dataset, ratings=left, removed=removed)

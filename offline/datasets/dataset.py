@@ -55,6 +55,8 @@ EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
 """COLUMNS and OUTER of a row, as `event_of` takes them: user, item, code of the kind, value in hundredths, ts in ms, and the ids
 outside of user and item, "" for numbers."""
 ROWS_FILE: Final = "rows.parquet"
+LEFT_FILE: Final = "left-{}.parquet"
+"""What is left of the rows without users who are forgotten, by a digest of which rows are not."""
 _items_decoder = msgspec.msgpack.Decoder(list[Item])
 
 
@@ -125,6 +127,8 @@ def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]
     known = read_json(folder / STAMP)
     if known.get("made_of") != made_of or not (folder / ROWS_FILE).exists():
         (folder / STAMP).unlink(missing_ok=True)
+        for left in folder.glob(LEFT_FILE.format("*")):  # of the rows of before
+            left.unlink()
         rejects = Rejects()
         known = {"made_of": made_of, **write_rows(folder / HISTORY, folder / ROWS_FILE, schema, rejects, values)}
         if rejects.count:

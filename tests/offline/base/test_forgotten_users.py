@@ -72,6 +72,20 @@ def test_a_further_wish_is_another_file_and_the_one_before_goes(
     assert digests[0] != digests[1]
 
 
+def test_where_the_rows_are_made_anew_so_is_what_is_left_of_them(
+    tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    data = tmp_path / "data"
+    open_dataset(str(write_folder(some_rows)), data)
+    forget(data, (some_rows[0][0], EVER))
+    written = []
+    for schema in (SCHEMA, SCHEMA, SCHEMA.salted("00" * 16)):
+        left = open_left("mine", data, schema)
+        assert some_rows[0][0] not in {row[0] for row in rows_of(left, left.left(left.rows))}
+        written.append(left.ratings.stat().st_mtime_ns)
+    assert written[0] == written[1] != written[2]
+
+
 def test_a_broken_file_names_itself(tmp_path: Path, some_rows: list[Row], write_folder: Write) -> None:
     open_dataset(str(write_folder(some_rows)), tmp_path / "data")
     (tmp_path / "data" / FILE).write_text("{")
