@@ -58,7 +58,7 @@ def test_what_was_shown_to_a_user_who_is_forgotten_leaves_no_sample(bench: Bench
     )
     bench.feed_later(bench.event("e", CLICK, START + 1, broker_ts=CLOSING))
     assert [sample.get("request_id") for sample in bench.all_samples()] == [None, "later"]
-    assert bench.all_samples()[0] == {"user_id": USER, "forgotten_ts": WALL}
+    assert bench.all_samples()[0] == {"user_id": USER, "forgotten_ts": WALL, "until": START}
 
 
 def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
