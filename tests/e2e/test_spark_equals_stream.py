@@ -15,7 +15,7 @@ from features.fold.user import thaw_user
 from features.keys import DEFAULT_PARTITIONS, EVENTS, SERVED, VALUE, item_key, pairs_key, seen_key, user_key, user_of
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from online.stores.catalogue_marks import EVERY as MARKS_EVERY
+from online.stores.catalogue_marks import AGAIN as MARKS_AGAIN
 from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
 
@@ -42,9 +42,9 @@ def live_a_little(martlet: Martlet) -> None:
 
 
 def is_still(martlet: Martlet) -> bool:
-    """Whether nothing came into the log for as long as an API process may take to mark the last change of an item."""
+    """Whether nothing came into the log for as long as an API process may take to mark the last change of an item once more."""
     ends = ends_of(martlet)
-    time.sleep(1.5 * MARKS_EVERY)
+    time.sleep(1.2 * MARKS_AGAIN)
     return ends_of(martlet) == ends
 
 
