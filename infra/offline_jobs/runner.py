@@ -220,11 +220,11 @@ def embed(
 
 def remove_bases(home: Home, retained: Collection[int | None]) -> None:
     """Remove the bases that are none of these, nor what these go back to."""
-    present = {number for number in retained if number is not None and (home.bases / str(number) / MANIFEST).is_file()}
-    bases = [Base(home.bases / str(number)) for number in present]
-    used = present | {each.root for each in bases} | {each.data_base for each in bases}
+    manifests = {number: read_json(home.bases / str(number) / MANIFEST) for number in retained if number is not None}
+    present = {number: manifest for number, manifest in manifests.items() if manifest is not None}
+    behind = {manifest[name] for manifest in present.values() for name in ("root", "data_base") if name in manifest}
     for folder in home.bases.iterdir():
-        if folder.name.isdecimal() and int(folder.name) not in used and present:
+        if folder.name.isdecimal() and int(folder.name) not in {*present, *behind} and present:
             shutil.rmtree(folder, ignore_errors=True)
 
 

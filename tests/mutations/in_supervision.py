@@ -34,8 +34,8 @@ FAULTS: Final = (
     Fault(
         "a base that others go back to is removed",
         "infra/offline_jobs/runner.py",
-        "used = present | {each.root for each in bases} | {each.data_base for each in bases}",
-        "used = present",
+        "int(folder.name) not in {*present, *behind}",
+        "int(folder.name) not in present",
         ("test_bases_that_nothing_goes_back_to_are_removed",),
     ),
     Fault(
