@@ -212,15 +212,19 @@ def test_files_of_tls_are_relative_to_the_home(tmp_path: Path) -> None:
         engines.kafka.client_options()
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("bin/mine", "bin/mine"), ("./mine", "mine"), ("mine", "path/mine"), ("path/mine", "path/mine")]
-)
-def test_a_program_is_relative_to_the_home_or_on_path_wherever_one_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
-) -> None:
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder `elsewhere` of a home is the working one, and its folder `path` is PATH."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("name", "file"), [("bin/mine", "bin/mine"), ("./mine", "mine"), ("mine", "path/mine"), ("path/mine", "path/mine")]
+)
+def test_a_program_is_relative_to_the_home_or_on_path_wherever_one_stands(tmp_path: Path, name: str, file: str) -> None:
     path = tmp_path / file
     path.parent.mkdir(exist_ok=True)
     path.touch(0o755)
@@ -228,13 +232,9 @@ def test_a_program_is_relative_to_the_home_or_on_path_wherever_one_stands(
     assert program_in(Home(tmp_path), name) == path
 
 
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize(("name", "file"), [("mine", "mine"), ("mine", "elsewhere/mine"), ("./mine", "elsewhere/mine")])
-def test_a_program_is_looked_for_nowhere_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
-) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+def test_a_program_is_looked_for_nowhere_else(tmp_path: Path, name: str, file: str) -> None:
     (tmp_path / file).touch(0o755)
     with pytest.raises(BadInput, match=rf"redis\.server: expected a program that there is, got {name}"):
         given(tmp_path, f'[redis]\nserver = "{name}"\n')

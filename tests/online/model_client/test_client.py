@@ -15,8 +15,8 @@ import tensorflow as tf
 from features.errors import Unavailable
 from models.server.testing import ServerProcess
 from online.model_client.client import FAILURES_TO_OPEN, OPEN_FOR, ModelClient
-from online.model_client.predict_wire import PREDICT
 from online.model_client.transport import MAX_ANSWER, Overloaded, Refused, VersionWithdrawn
+from tests.online.model_client.predict_server import predict_server
 
 pytestmark = pytest.mark.keras
 
@@ -235,17 +235,8 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
 @asynccontextmanager
 async def grpc_peer(answer: Callable[[bytes, Any], Awaitable[bytes]]) -> AsyncIterator[ModelClient]:
     """A client of a gRPC server that answers with this."""
-    server = grpc.aio.server()
-    service, method = PREDICT.strip("/").split("/")
-    handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with client_of(f"127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        await server.stop(None)
+    async with predict_server(answer) as port, client_of(f"127.0.0.1:{port}") as client:
+        yield client
 
 
 def test_an_odd_answer_over_grpc() -> None:

@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 
 from features.errors import Unavailable
 from online.model_client.client import FAILURES_TO_OPEN, ModelClient
 from online.model_client.grpc_transport import GrpcTransport
-from online.model_client.predict_wire import PREDICT
 from online.support.background import end
+from tests.online.model_client.predict_server import predict_server
 
 ROWS = {"dense": np.zeros((1, 2), np.float32)}
 SCORE = np.array([0.75], np.float32)
@@ -72,21 +71,6 @@ class Cut:
             writer.close()
 
 
-@asynccontextmanager
-async def grpc_server(answer: Callable[[bytes, Any], Awaitable[bytes]]) -> AsyncIterator[int]:
-    """Gives the port of a server of PREDICT."""
-    server = grpc.aio.server()
-    service, method = PREDICT.strip("/").split("/")
-    handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield port
-    finally:
-        await server.stop(None)
-
-
 async def responds(request: bytes, context: Any) -> bytes:
     return RESPONSE
 
@@ -115,7 +99,7 @@ async def http_server() -> AsyncIterator[int]:
 @asynccontextmanager
 async def cut_off(scheme: str) -> AsyncIterator[tuple[ModelClient, Cut]]:
     """A client whose connection, over which it had an answer, has been cut."""
-    async with http_server() if scheme else grpc_server(responds) as target:
+    async with http_server() if scheme else predict_server(responds) as target:
         cut = Cut()
         async with cut.before(target) as port:
             client = ModelClient(f"{scheme}127.0.0.1:{port}")
@@ -181,7 +165,7 @@ def test_calls_in_progress_are_answered_over_the_connection_that_is_given_up() -
             await go_on.wait()
             return RESPONSE
 
-        async with grpc_server(late) as port:
+        async with predict_server(late) as port:
             transport = GrpcTransport(f"127.0.0.1:{port}")
             await transport.start()
             calls = []
