@@ -19,6 +19,7 @@ from infra.home.schema_file import schema_of
 from infra.learning.learner_service import Learners
 from infra.monitoring.monitor import Monitor
 from infra.offline_jobs import runner
+from infra.offline_jobs.forgotten import note_forgotten
 from infra.replay.replay_service import Replays
 from infra.services import api, model_server, model_server_config
 from infra.services.api_settings import api_settings
@@ -189,6 +190,7 @@ class Up:
                 "no history to learn from: lists are ranked without a model until events have come, and ./martlet features "
                 "--from-log and ./martlet train have taken them in"
             )
+        note_forgotten(self._home, self._steps.print_line)
         if not runner.has_training_data(self._home, number):
             stack.make_training_data()
 

@@ -70,14 +70,8 @@ class LearningSteps:
         home, number = self._home, HomeRecord(self._home).base_number
         base = home.bases / str(number)
         argv = ["offline.training_data.slice_lists", "--base", str(base), "--engines", str(home.engines_file)]
-        argv += [
-            "--data-dir",
-            str(home.data),
-            "--samples",
-            str(runner.samples_folder(home, Base(base).data_base)),
-            "--version",
-            str(start),
-        ]
+        argv += ["--data-dir", str(home.data), "--version", str(start)]
+        argv += ["--samples", str(runner.samples_folder(home, Base(base).data_base))]
         argv += ["--spans", json.dumps(spans), "--since", str(since), "--out", str(out)]
         settings = read_settings(settings_file(home))
         argv += ["--attribution", str(settings.attribution), *runner.clock_arguments(settings)]

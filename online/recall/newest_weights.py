@@ -59,6 +59,7 @@ class NewestWeights:
         if number is None:
             return
         ids, is_early = self._store.columns.ids[: len(self._store)].copy(), self._store.lacks_changes
+        self._took_early = False  # once more, but not for ever: a file may have gone meanwhile
         try:
             weights = await asyncio.to_thread(self._read, number, ids)
         except Exception as error:  # a bad file, or no memory: those in use stay

@@ -83,6 +83,23 @@ def test_weights_that_are_taken_before_all_items_are_known_are_taken_once_more(
     assert weights.number == 2
 
 
+def test_weights_that_can_not_be_read_once_more_stay_as_they_were(
+    base: Base, store: ItemStore, weights: NewestWeights
+) -> None:
+    folder = newer_base(base, 2, 6)
+    store.await_changes()
+    asyncio.run(weights.refresh())
+    before = near(store, "similar", 1)
+    store.has_changes()
+    (folder / RELATIONS / EASE / "weights.npy").write_bytes(b"cut")
+    asyncio.run(weights.refresh())
+    assert list(weights.refused) == [("item weights", 2)]
+    weights.refused.clear()
+    asyncio.run(weights.refresh())
+    assert weights.refused == {}, "it is not looked at again and again"
+    assert near(store, "similar", 1) == before
+
+
 @pytest.mark.parametrize("schema", [SHOP, MOVIES.salted("00" * 16)])
 def test_a_base_of_another_meaning_or_of_other_ids_is_passed_over(
     base: Base, store: ItemStore, weights: NewestWeights, schema: Schema
