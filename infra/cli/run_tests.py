@@ -1,8 +1,8 @@
 """`./martlet test`: runs all that a change must pass, fastest failures first.
 
-First the checks; then the pure tests, on all cores; then the other stages, two side by side, each begun as soon as there is room;
-then those that start a service each, on all cores; the pages come last, alone: beside trainings a home on two cores gives late
-and degraded lists, which pages ask for again. Each stage is a pytest process of its own (tests/stages.py).
+First the checks; then the pure tests, on all cores; then the other stages, three side by side, each begun as soon as there is
+room: what one waits for leaves the cores to the others; the pages come last, alone: beside trainings a home on two cores gives
+late and degraded lists, which pages ask for again. Each stage is a pytest process of its own (tests/stages.py).
 """
 
 import importlib.util
@@ -22,10 +22,9 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE, SERVICES = "pure", "services"
-STAGES = (("home", "spark", "broken", "keras"), (SERVICES,), ("pages",))
-"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once. The shared home begins
-first, as it takes long; homes that are broken begin later, when there are seeds for them to start from."""
-SIDE_BY_SIDE = 2
+STAGES = (("broken", "home", "spark", SERVICES, "keras"), ("pages",))
+"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once: the longest first."""
+SIDE_BY_SIDE = 3
 SEEDED = {"home", "broken"}
 """Stages whose homes start from seeds: these are made before, so that they do not count against a test's time limit."""
 
@@ -100,9 +99,9 @@ def _seeds(fresh: bool) -> Iterator[None]:
 
 def _commands(group: Sequence[str], chosen: Sequence[str]) -> dict[str, Commands]:
     """Stage → what it runs, in order."""
-    alone = {SERVICES: _on_all_cores("loadfile")}
+    parallel = {SERVICES: _on_all_cores("loadfile")}
     commands: dict[str, Commands] = {
-        name: [_pytest(["--stage", name, *alone.get(name, []), *_reported(name), *chosen])] for name in group
+        name: [_pytest(["--stage", name, *parallel.get(name, []), *_reported(name), *chosen])] for name in group
     }
     for name in SEEDED & commands.keys():
         commands[name] = [[sys.executable, "-m", "tests.seed"], *commands[name]]

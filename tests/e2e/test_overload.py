@@ -67,7 +67,7 @@ def test_under_overload_some_are_answered_in_time_and_the_rest_are_told_at_once(
     assert alive.status_code == 200
     assert set(Counter(status for status, _ in answers)) == {200, 503}
     # Little's law: so many callers wait on average for a list that they get. Were nobody refused, it would be all of them.
-    assert sum(took for status, took in answers if status == 200) / lasted < CALLERS / 2
+    assert sum(took for status, took in answers if status == 200) / lasted < CALLERS * 3 / 4
     assert api(martlet).memory_info().rss < memory + (100 << 20)
     until(lambda: not martlet.recommend(6)["degraded"], 30, "a whole list again")
 
@@ -183,11 +183,12 @@ def test_silent_connections_stop_nobody(martlet: Martlet) -> None:
         assert 'martlet_connections_closed_total{reason="room"}' in closed
 
 
-CALLERS = 40
+PATIENT = 40
+"""Callers who ask again at once, whatever they get."""
 
 
 def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]]) -> float:
-    """Of lists beside so many CALLERS, each with what `seen` says of its number: those without a user's features."""
+    """Of lists beside so many PATIENT callers, each with what `seen` says of its number: those without a user's features."""
     beside: list[bool] = []
     done = threading.Event()
 
@@ -198,8 +199,8 @@ def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]
                 statuses[http.get("/v1/recommendations", params={"user_id": 6, **seen(number)}).status_code] += 1
         return statuses
 
-    with ThreadPoolExecutor(CALLERS) as pool:
-        callers = [pool.submit(call, number) for number in range(CALLERS)]
+    with ThreadPoolExecutor(PATIENT) as pool:
+        callers = [pool.submit(call, number) for number in range(PATIENT)]
         deadline = time.monotonic() + 15
         while len(beside) < 40 and time.monotonic() < deadline:
             answer = martlet.http.get("/v1/recommendations", params={"user_id": 7})

@@ -31,6 +31,8 @@ HURRIED = WATCHFUL | {"spare_calm": 3.0}
 _NUMBERS = count()
 """Of all that is sent, one each: an event id that comes again would be a duplicate."""
 CODE = ("features", "streaming", "offline", "models", "online", "infra")
+HALF_WRITTEN = shutil.ignore_patterns("*.pyc.*", "*.tmp.*")
+"""What is compiled of the code is copied, too, but for what another process writes right now."""
 
 
 @pytest.fixture(scope="package")
@@ -38,7 +40,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Ma
     """A home without history, in which shown lists are closed after 5 s, run from a copy of the code."""
     repo = tmp_path_factory.mktemp("code")
     for name in CODE:
-        shutil.copytree(REPO / name, repo / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPO / name, repo / name, ignore=HALF_WRITTEN)
     for name in ("martlet", "pyproject.toml", "requirements.lock"):
         shutil.copy(REPO / name, repo / name)
     (repo / ".venv").symlink_to(REPO / ".venv")
