@@ -147,6 +147,16 @@ class SeenItems:
         if self.changes is not None:
             self.changes.append((item_id, known[0] if until else None, until))
 
+    def restore(self, item_id: int, n: int, until: Millis) -> None:
+        """Take in what a journal says: it holds, even if it is shorter than before. With the item's own n it is a time that was
+        shortened, and the item stays where it is."""
+        known = self._items.get(item_id)
+        if known is not None and known[0] == n:
+            self._items[item_id] = (n, until)
+            return
+        self.shorten(item_id, 0)
+        self.add(item_id, n, until)
+
     def clear(self) -> None:
         if self.changes is not None:
             self.changes.extend((item_id, None, 0) for item_id in self._items)

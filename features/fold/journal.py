@@ -73,10 +73,7 @@ def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[Ded
             elif len(record) == 1:
                 seen.shorten(record[0], 0)
             else:
-                item_id, n, until = record if len(record) == 3 else (*record, FOREVER)
-                if item_id in seen:
-                    seen.shorten(item_id, 0)  # what is written holds, even if it is shorter than before
-                seen.add(item_id, n, until)
+                seen.restore(*(record if len(record) == 3 else (*record, FOREVER)))
     return memory, seen
 
 

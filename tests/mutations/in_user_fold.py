@@ -185,6 +185,20 @@ FAULTS: Final = (
         ("test_replaying_gives_the_state_again",),
     ),
     Fault(
+        "an item whose time an undo shortened comes last after a restart",
+        "features/fold/dedupe.py",
+        "        if known is not None and known[0] == n:",
+        "        if False:",
+        ("test_an_item_whose_time_an_undo_shortened_stays_where_it_is_in_the_journal",),
+    ),
+    Fault(
+        "the kernel reads an item whose time an undo shortened as the last one",
+        "features/kernel/users/hidden_items.py",
+        "if known != NOT_FOUND and rows.items[known].n == n:",
+        "if known != NOT_FOUND and rows.items[known].n == n + 1:",
+        ("test_an_item_whose_time_an_undo_shortened_stays_where_it_is_in_the_journal",),
+    ),
+    Fault(
         "the seen set forgets what was seen last",
         "features/fold/dedupe.py",
         "oldest = next(iter(self._items))",

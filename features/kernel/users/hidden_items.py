@@ -35,6 +35,17 @@ def show_item(rows: User, item_id: int) -> None:
 
 
 @compiled
+def restore_item(rows: User, item_id: int, n: int, until: int) -> None:
+    """Take in what a journal says, as `features.fold.dedupe.SeenItems.restore`."""
+    known = row_of(rows.item_of, rows.items["item_id"], item_id)
+    if known != NOT_FOUND and rows.items[known].n == n:
+        rows.items[known].until = until
+        return
+    show_item(rows, item_id)
+    hide_item(rows, item_id, n, until)
+
+
+@compiled
 def drop_oldest(rows: User, rules: Rules) -> int:
     """Where more are hidden than may be, show the one again that was not touched for longest: its row, or NOT_FOUND."""
     user = rows.user[0]

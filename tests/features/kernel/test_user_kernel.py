@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 
 from features.errors import Broken
 from features.fold.dedupe import DedupeMemory, SeenItems
+from features.fold.journal import replay_journal
 from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
+from features.fold.user import store_user
 from features.kernel.users.event_batch import EventBatch
 from features.kernel.users.row_types import LATEST, NEW_TASTES
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.taste_names import TasteNames
 from features.kernel.users.user_kernel import UserKernel
+from features.schema.tables import preset_schema
 from features.types import CLICK, FORGET_USER, LIKE, PROFILE, UNDO, Event, Item
+from features.units import DAY_MS
 from tests.features.fold.test_encodings import long_log
 from tests.features.kernel.both_folds import ByKernel, BySpecification, hold_equal, uncompiled
 from tests.features.schema.test_tables import logs as logs_of
@@ -128,6 +132,23 @@ def test_a_users_id_outside_is_that_of_the_last_applied_event() -> None:
     batch.add(0, rows, event(CLICK, user="else"), None, 2, 0)  # a duplicate
     batch.fold()
     assert kernel.thaw(rows).features.user_id == "somebody"
+
+
+def test_an_item_whose_time_an_undo_shortened_stays_where_it_is_in_the_journal() -> None:
+    """Else the order by which hidden items go is another one after a restart."""
+    schema = preset_schema("video")
+    plain = BySpecification(schema)
+    acts = (("a", LIKE, 1, 0), ("b", LIKE, 1, 9000), ("c", LIKE, 2, 9000), ("d", CLICK, 3, 9000))
+    for n, (name, kind, item_id, later) in enumerate(acts, 1):
+        plain.take(Event(name, kind, USER, item_id, 0, "", START + later), n)
+    plain.take(Event("u", UNDO, USER, -1, 0, "b", START + 9001), len(acts) + 1)
+    seen, month = plain.state.seen, 30 * DAY_MS
+    assert list(seen.items()) == [(1, 2, START + month), (2, 3, START + 9000 + month)]
+    count, data = plain.journal.open_count, bytes(plain.journal.open)
+    assert list(replay_journal([(count, data)], -1)[1].items()) == list(seen.items())
+    kernel = UserKernel(rules_of(schema))
+    rows = kernel.load(StoredUser(encode_features(plain.state.features), -1, count, data))
+    assert kernel.store(rows) == store_user(plain.state)
 
 
 @pytest.mark.parametrize(
