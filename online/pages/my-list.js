@@ -10,7 +10,7 @@ import { comesBack, degradedSentence, shownTitle } from "./format.js";
 
 const AGAIN_MS = 1000;
 const AGAIN = 20;
-const MOST_MS = 60_000;
+const MOST_MS = 10_000;
 
 /** Fill the row in `section` with `size` films for `user`. @param {HTMLElement} section */
 export function showMine(section, user, size) {

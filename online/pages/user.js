@@ -23,7 +23,7 @@ const SIZE = 20;
 const ASK_AGAIN_MS = 700;
 const ASK_AGAIN = 25;
 const DEGRADED_MS = 3000;
-const DEGRADED_MOST_MS = 60_000;
+const DEGRADED_MOST_MS = 10_000;
 
 /** All that this page remembers. */
 const page = {

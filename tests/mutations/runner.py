@@ -21,6 +21,10 @@ from tests.mutations.fault import REPO, Fault, ids_by_name, ids_of
 AT_ONCE: Final = 2
 QUICK_S: Final = 20.0
 """A fault should be told within so many seconds, on a machine that does nothing else."""
+BOUND_S: Final = 120.0
+"""A run of one fault's tests that takes so long hangs: it is killed, and nobody has caught anything."""
+BOUND_A_TEST_S: Final = 2.0
+"""Of all tests without a fault, what is compiled for them included."""
 _LEFT_OUT: Final = (".git", ".venv", "__pycache__", "node_modules", ".*_cache", ".hypothesis", ".martlet")
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) \S+?::(?:Test\w+::)?(\w+)", re.MULTILINE)
 _PYTEST: Final = ("-x", "-q", "--tb=no", "--no-header", "--show-capture=no", "--durations=0", "-p", "no:cacheprovider")
@@ -60,11 +64,11 @@ class Copy:
             text=True,
         )
 
-    def run(self, tests: Sequence[str]) -> tuple[int, str]:
-        """pytest's exit code and output. Raises RuntimeError where the worker has ended."""
+    def run(self, tests: Sequence[str], bound: float = BOUND_S) -> tuple[int, str]:
+        """pytest's exit code and output; it is killed after `bound` seconds. Raises RuntimeError where the worker has ended."""
         assert self._worker.stdin is not None
         assert self._worker.stdout is not None
-        self._worker.stdin.write(json.dumps([*_PYTEST, *tests]) + "\n")
+        self._worker.stdin.write(json.dumps([bound, [*_PYTEST, *tests]]) + "\n")
         self._worker.stdin.flush()
         answer = self._worker.stdout.readline()
         if not answer:
@@ -118,10 +122,11 @@ def try_all(faults: Sequence[Fault], tell: Callable[[Verdict], None]) -> list[Ve
         return []
     with copies(AT_ONCE) as free, ThreadPoolExecutor(AT_ONCE) as pool:
         first = free.get()
-        code, said = first.run(sorted({test for fault in quick for test in ids_of(fault, named)}))
+        tests = sorted({test for fault in quick for test in ids_of(fault, named)})
+        code, said = first.run(tests, BOUND_S + BOUND_A_TEST_S * len(tests))
         free.put(first)
         if code != 0:
-            raise RuntimeError(f"without any fault the tests fail:\n{said[-2000:]}")
+            raise RuntimeError(f"without any fault the tests fail, with exit code {code}:\n{said[-2000:]}")
 
         def one(fault: Fault) -> Verdict:
             copy = free.get()

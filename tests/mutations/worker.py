@@ -1,7 +1,7 @@
 """Runs tests again and again in a copy of the tree, each time in a forked process: what the tests need of others is imported
 once, what is ours anew.
 
-One line of JSON comes in, the arguments of pytest; one goes out, [exit code, output].
+One line of JSON comes in, [seconds within which pytest must end, its arguments]; one goes out, [exit code, output].
 """
 
 import contextlib
@@ -14,9 +14,8 @@ import tempfile
 import time
 from typing import IO, Final
 
-BOUND_S: Final = 120.0
-"""A run that takes so long hangs: it is killed, and nobody has caught anything."""
 HUNG: Final = 124
+"""The exit code of a run that has not ended within its bound, and was killed."""
 _OF_OTHERS: Final = (
     *(
         "pytest",
@@ -35,8 +34,8 @@ _OF_OTHERS: Final = (
 )
 
 
-def run_once(arguments: list[str], output: IO[bytes]) -> int:
-    """pytest's exit code, in a process of its own; HUNG where it took too long."""
+def run_once(arguments: list[str], output: IO[bytes], bound: float) -> int:
+    """pytest's exit code, in a process of its own; HUNG where it took more than `bound` seconds."""
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -47,7 +46,7 @@ def run_once(arguments: list[str], output: IO[bytes]) -> int:
         code = int(pytest.main(arguments))
         sys.stdout.flush()
         os._exit(code)
-    deadline = time.monotonic() + BOUND_S
+    deadline = time.monotonic() + bound
     while (done := os.waitpid(child, os.WNOHANG))[0] == 0:
         if time.monotonic() > deadline:
             os.killpg(child, signal.SIGKILL)
@@ -63,7 +62,8 @@ def main() -> None:
             importlib.import_module(name)
     for line in sys.stdin:
         with tempfile.TemporaryFile() as output:
-            code = run_once(json.loads(line), output)
+            bound, arguments = json.loads(line)
+            code = run_once(arguments, output, bound)
             output.seek(0)
             print(json.dumps([code, output.read().decode(errors="replace")]), flush=True)
 
