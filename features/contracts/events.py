@@ -163,7 +163,8 @@ def _value_of(wire: Wire, kind: Kind) -> int:
     given, other = (wire.rating, wire.value) if name == "rating" else (wire.value, wire.rating)
     if other is not UNSET:
         other_name = "value" if name == "rating" else "rating"
-        _refuse(other_name, f"no {other_name} with {wire.type}", str(other))
+        instead = "" if kind.value is None else f", but {name}"
+        _refuse(other_name, f"no {other_name} with {wire.type}{instead}", str(other))
     if kind.value is None:
         if given is not UNSET:
             _refuse(name, f"no {name} with {wire.type}", str(given))

@@ -162,8 +162,9 @@ def test_a_schemas_own_kinds_carry_their_values_in_hundredths() -> None:
         ),
         ({"type": "purchase", "value": -1}, r"value: expected a number from 0 to 1e\+09, got -1"),
         ({"type": "purchase", "value": 2e9}, r"value: expected a number from 0 to 1e\+09"),
-        ({"type": "purchase", "rating": 3}, "rating: expected no rating with purchase"),
-        ({"type": "click", "value": 3}, "value: expected no value with click"),
+        ({"type": "purchase", "rating": 3}, "rating: expected no rating with purchase, but value"),
+        ({"type": "rating", "value": 3}, "value: expected no value with rating, but rating, got 3"),
+        ({"type": "click", "value": 3}, "value: expected no value with click, got 3"),
         ({"type": "rating"}, "rating: expected a number from 0.5 to 5, got nothing"),
     ],
 )
