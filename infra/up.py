@@ -144,7 +144,7 @@ class Up:
         host = stack.settings.watch.host
         self._monitor = started_monitor(
             self._home, stack.engines, stack.flink, stack.record, host, ports.watch, supervisor,
-            self._steps.print_line, plan.pending,
+            self._steps.print_line, plan.report,
         )  # fmt: skip
         took = time.monotonic() - self._began
         address = api.public_address(ports, stack.settings.api)

@@ -1,6 +1,7 @@
 """Watching over a home: what `up` and the role `watch` do alike, beside keeping services and the job alive."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from features.engines.shared_engines import Engines
 from infra.home.paths import Home
@@ -9,10 +10,9 @@ from infra.home.timings import read_timings
 from infra.judging.judge_service import Judges
 from infra.learning.learner_view import learning_report
 from infra.monitoring.collector import collector_of
-from infra.monitoring.monitor import Monitor
+from infra.monitoring.monitor import Monitor, no_steps
 from infra.services.model_server_config import ServingConfig
 from infra.services.supervisor import Supervisor
-from infra.start_plan import Pending
 from infra.storage.mirror_service import MirroredTo, mirror_service
 
 
@@ -40,14 +40,14 @@ def started_monitor(
     port: int,
     supervisor: Supervisor,
     print_line: Callable[[str], None],
-    pending: Callable[[], Sequence[Pending]] = tuple,
+    steps: Callable[[], dict[str, list[Any]]] = no_steps,
 ) -> Monitor:
     """Returns the monitor of a home, which runs: it raises alarms and serves metrics on `host` and `port`. `flink`: the URL of
-    Flink's REST interface; `pending` returns the steps still being prepared. Raises Broken if the home has no base yet."""
+    Flink's REST interface; `steps`: as `Monitor`'s. Raises Broken if the home has no base yet."""
     every = read_timings(home).watch_every
     collector = collector_of(engines, flink, record)
     monitor = Monitor(
-        collector, port, supervisor.note, print_line, every, flink, pending, lambda: learning_report(home), host
+        collector, port, supervisor.note, print_line, every, flink, steps, lambda: learning_report(home), host
     )
     monitor.start()
     return monitor

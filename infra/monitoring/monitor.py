@@ -9,8 +9,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -24,7 +23,6 @@ from infra.monitoring.http_endpoint import MonitorPage
 from infra.monitoring.json_report import flow_report, quantiles
 from infra.monitoring.prometheus import MonitorMetrics
 from infra.monitoring.snapshot import Snapshot, freshness_between, latest
-from infra.start_plan import Pending
 
 EVERY = 5.0
 SHORTEST_PAUSE = 0.5
@@ -44,10 +42,15 @@ def history_limit(every: float) -> int:
     return max(FEWEST, math.ceil(HISTORY_S / max(SHORTEST_PAUSE, every)))
 
 
+def no_steps() -> dict[str, list[Any]]:
+    """Returns what there is of a start's steps where none is going on."""
+    return {"preparing": [], "failed_steps": []}
+
+
 class Monitor:
     """Takes and evaluates snapshots in a thread. `note` gets facts for `status` (Supervisor.note); `print_line` gets a line for
-    each alarm that begins or ends; `flink` is the URL of Flink's page; `pending` returns the steps still being
-    prepared, `learning` what the learner has learned (`infra.learning.learner_view`); `host` is where it listens."""
+    each alarm that begins or ends; `flink` is the URL of Flink's page; `steps` returns what a start still prepares and what of it
+    failed (`Plan.report`), `learning` what the learner has learned (`infra.learning.learner_view`). It listens on `host`."""
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class Monitor:
         print_line: Callable[[str], None],
         every: float = EVERY,
         flink: str = "",
-        pending: Callable[[], Sequence[Pending]] = tuple,
+        steps: Callable[[], dict[str, list[Any]]] = no_steps,
         learning: Callable[[], dict[str, Any] | None] = lambda: None,
         host: str = "127.0.0.1",
     ) -> None:
@@ -71,7 +74,7 @@ class Monitor:
         self._host = host
         self._port = port
         self._flink = flink
-        self._pending = pending
+        self._steps = steps
         self._learning = learning
         self._report: dict[str, Any] = {}
         self._stopping = threading.Event()
@@ -123,7 +126,7 @@ class Monitor:
         )
         self._report = flow_report(snapshot, self._flink) | {
             "alarms": held,
-            "preparing": [asdict(each) for each in self._pending()],
+            **self._steps(),
             "learning": learning,
             "freshness_last_minute": {name: quantiles(each) | {"counts": each.counts} for name, each in minute.items()},
             "history": [_point(each) for each in self._snapshots],

@@ -50,7 +50,8 @@ function showVerdict({ ready, flow, flow_trouble: trouble, settings, asked_at: n
   const alarms = flow?.alarms ?? [];
   const wrong = Object.entries(settings).filter(([, error]) => error).map(([name, error]) => `${name} is refused: ${error}`);
   const old = flow && now - flow.asked_at > 30_000 ? [`the watch's newest sight is ${number(Math.round((now - flow.asked_at) / 1000))} s old`] : [];
-  const why = [...(away.length ? [`away: ${away.join(", ")}`] : []), ...wrong, ...(trouble ? [trouble] : []), ...old];
+  const failed = flow?.failed_steps?.length ? [`could not be prepared: ${flow.failed_steps.join(", ")} (what \`up\` printed says why)`] : [];
+  const why = [...(away.length ? [`away: ${away.join(", ")}`] : []), ...failed, ...wrong, ...(trouble ? [trouble] : []), ...old];
   const ill = alarms.length > 0 || why.length > 0;
   $("verdict").className = `verdict ${ill ? "ill" : "well"}`;
   text("verdict-word", ill ? (alarms.length ? count(alarms.length, "alarm") : "Degraded") : "All well");

@@ -116,8 +116,9 @@ class ExperimentOverview(msgspec.Struct, frozen=True, kw_only=True):
 
 class OpsOverview(msgspec.Struct, frozen=True, kw_only=True):
     """Health of the home. job: null while Redis is down; flow: the newest snapshot of the supervisor's monitor, with what is
-    still being prepared during a start (`preparing`), or null with the reason in `flow_trouble`; settings: by file, why its
-    newest content was rejected, else null; replay: null where no supervisor executes replays."""
+    still being prepared during a start (`preparing`) and what of it failed (`failed_steps`), or null with the reason in
+    `flow_trouble`; settings: by file, why its newest content was rejected, else null; replay: null where no supervisor executes
+    replays."""
 
     asked_at: int
     clock: int

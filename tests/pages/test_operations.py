@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
@@ -22,6 +22,22 @@ def admin_key(martlet: Martlet) -> str:
 
 def figure(page: Page, name: str) -> str:
     return page.locator(".figure", has=page.get_by_role("heading", name=name)).locator(".value").inner_text()
+
+
+def test_a_step_of_the_start_that_failed_is_named(visit: Visit) -> None:
+    page = visit("/docs.html")
+
+    def answer(route: Route) -> None:
+        overview = route.fetch().json()
+        overview["flow"] = (overview["flow"] or {"asked_at": overview["asked_at"]}) | {
+            "failed_steps": ["training data"]
+        }
+        route.fulfill(json=overview)
+
+    page.route("**/v1/ops", answer)
+    page.goto("/ops.html")
+    expect(page.locator("#verdict-why")).to_contain_text("could not be prepared: training data")
+    expect(page.locator("#verdict-word")).not_to_have_text("All well")
 
 
 def test_what_is_shown_is_what_is_counted(visit: Visit, martlet: Martlet) -> None:

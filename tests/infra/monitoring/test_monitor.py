@@ -45,8 +45,8 @@ def desk() -> Desk:
     return Desk()
 
 
-def monitor_of(snapshots: Any, desk: Desk, port: int = 0, every: float = EVERY) -> Monitor:
-    return Monitor(snapshots, port, desk.note, desk.lines.append, every)
+def monitor_of(snapshots: Any, desk: Desk, port: int = 0, every: float = EVERY, **more: Any) -> Monitor:
+    return Monitor(snapshots, port, desk.note, desk.lines.append, every, **more)
 
 
 def scrape(port: int, path: str = "/metrics", status: int = 200) -> str:
@@ -128,6 +128,17 @@ def test_the_newest_snapshot_is_reported_completely(running: tuple[Monitor, int,
     assert report["job"]["checkpoint"]["age_ms"] == 4_000
     assert report["history"][-1] == {"at": report["asked_at"], "read": None, "pending": None}
     assert "/metrics and /sight" in scrape(port, "/other", 404)
+
+
+def test_what_a_start_prepares_and_what_of_it_failed_is_reported(desk: Desk) -> None:
+    port, steps = free_ports(1)[0], {"preparing": [], "failed_steps": ["training data"]}
+    monitor = monitor_of(Dealt(snapshot_at(NOW)), desk, port, 0.05, steps=lambda: steps)
+    monitor.start()
+    try:
+        report = until(lambda: json.loads(scrape(port, "/sight")))
+        assert steps.items() <= report.items()
+    finally:
+        monitor.stop()
 
 
 def test_a_watch_that_stumbles_says_so_and_goes_on(desk: Desk) -> None:
