@@ -31,8 +31,15 @@ class Fault:
         file = root / self.path
         if not file.is_file():
             return f"{self.path}: no such file"
-        count = file.read_text().count(self.old)
-        return None if count == 1 else f"{self.path}: expected the text once, got it {count} times: {self.old!r}"
+        text = file.read_text()
+        if (count := text.count(self.old)) != 1:
+            return f"{self.path}: expected the text once, got it {count} times: {self.old!r}"
+        try:
+            if file.suffix == ".py":
+                ast.parse(text.replace(self.old, self.new))
+        except SyntaxError as error:
+            return f"{self.path}: expected Python with the fault in it, got {error.msg} in line {error.lineno}"
+        return None
 
     def plant(self, root: Path) -> str:
         """Make the tree at `root` wrong; the file's text as it was. Raises ValueError where that can't be done."""

@@ -31,7 +31,7 @@ FAULTS: Final = (
         "streaming/operators/impression_join.py",
         "if len(of_list.actions) < MAX_ACTIONS:",
         "if True:",
-        ("test_a_list_keeps_no_more_actions_than_its_bound",),
+        ("test_a_list_takes_no_more_actions_than_its_bound",),
     ),
     Fault(
         "a closed list's actions stay in the state",

@@ -22,7 +22,7 @@ FAULTS: Final = (
     Fault(
         "lists from the future are taken",
         "features/contracts/admission.py",
-        ("    check_time(head.ts, broker_ts, clock)\n"),
+        "        check_time(head.ts, broker_ts, clock)\n",
         "",
         ("test_what_comes_from_the_future_is_refused",),
     ),

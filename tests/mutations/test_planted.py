@@ -42,5 +42,9 @@ def test_planting_changes_one_place_and_what_does_not_fit_is_named(tmp_path: Pat
         Fault("x", "a.py", "one = 1", "").problem(tmp_path) == "a.py: expected the text once, got it 0 times: 'one = 1'"
     )
     assert Fault("x", "b.py", "", "").problem(tmp_path) == "b.py: no such file"
+    assert (
+        Fault("x", "a.py", "two = 1", "two =").problem(tmp_path)
+        == "a.py: expected Python with the fault in it, got invalid syntax in line 2"
+    )
     with pytest.raises(ValueError, match="got it 2 times"):
         Fault("x", "a.py", " = ", "").plant(tmp_path)
