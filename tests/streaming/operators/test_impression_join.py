@@ -47,9 +47,11 @@ class Lane:
 
     def close(self, at: int) -> list[ClosedList]:
         """All that is closed by then."""
-        closed = list(self.lists.close(self.lane, at, at))
+        closed, turns = list(self.lists.close(self.lane, at, at)), 1
         while self.lists.due(self.lane, at):
             closed += self.lists.close(self.lane, at, at)
+            turns += 1
+            assert turns < 1_000, "something is due that never goes"
         self.lists.store(self.lane)
         return closed
 
