@@ -53,6 +53,9 @@ def test_it_runs_once_an_api_is_there_and_labels_go_after_several_polls_without(
 
 
 def test_a_file_that_can_not_be_read_releases_nothing(home: Home, supervisor: Supervisor) -> None:
+    """Not even in a home that judged before it was started again."""
+    (home.path / "serving.json").write_text('{"judge": {}}')
+    Judges(home, list, supervisor).poll()
     (home.path / "serving.json").write_text('{"judge": {}')
     judges = Judges(home, list, supervisor)
     for _ in range(2 * POLLS_TO_RELEASE):

@@ -71,6 +71,11 @@ def test_a_list_counts_once_an_outcome_whichever_process_takes_the_event(server:
         other.record_events(
             [event(IMPRESSION, "list"), event(UNDO, "list"), event(CLICK, None), event(CLICK, "another")]
         )
+        one.record_shown("beside", {"once": "b"})
+        await until(lambda: int(server.client.hlen(SHOWN_LISTS_KEY)) == 2)
+        other.record_events([event(CLICK, "beside")])
+        await until(lambda: counted("once", "b") == (1, 0))  # what was recorded before it is counted, too
+        assert counted("once", "a") == (0, 0)
         other.record_events([event(CLICK, "list"), event(DISLIKE, "list"), event(RATING, "list", 350)])
         await until(lambda: counted("once", "a") == (1, 0))
         one.record_events([event(RATING, "list", 400)])

@@ -279,7 +279,9 @@ def test_a_process_catches_up_with_what_another_has_acknowledged(base: Base, tmp
             running(log, other, versions=second) as (reader, _),
         ):
             for number in range(900, 920):
+                before = second.newest
                 await put(writer, one, number, title="New")
+                assert second.newest > before, "whoever reads next would not know of it"
                 if reader.behind:
                     assert await reader.catch_up(5)
                 assert known(other, number).title == "New"
