@@ -55,6 +55,13 @@ FAULTS: Final = (
         ("test_the_watermark_never_goes_back",),
     ),
     Fault(
+        "the watermark goes back by a batch",
+        "streaming/operators/user_operator.py",
+        "max(lane.stored.watermark, int(folded.contributions[:, TS].max()))",
+        "int(folded.contributions[:, TS].max())",
+        ("test_the_watermark_never_goes_back",),
+    ),
+    Fault(
         "contributions wait for ever",
         "streaming/operators/user_operator.py",
         "if now >= lane.due or stored.waiting >= SETTLE_AT:",
@@ -171,7 +178,7 @@ FAULTS: Final = (
         "a record that comes again is folded again",
         "streaming/operators/user_lane.py",
         "        if record.offset < expected:",
-        "    if record.offset < expected - 1:",
+        "        if record.offset < expected - 1:",
         ("test_a_record_behind_what_its_lane_has_read_stops_the_task_and_the_restart_orders_it",),
     ),
     Fault(

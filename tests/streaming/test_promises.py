@@ -13,7 +13,7 @@ from features.errors import Broken, Unavailable
 from features.fold.state import decode_item
 from features.keys import APPLIED_TS, DEFAULT_PARTITIONS, VALUE, N, item_key, partition_of, user_key
 from features.store.job_status import lane_key, read_lane
-from features.types import CLICK, FORGET_USER, LIKE, Event
+from features.types import CLICK, FORGET_USER, LIKE, UNDO, Event
 from streaming.batch_codec import EVENTS_TOPIC, Record
 from streaming.operators.item_operator import LONGEST, ItemFold
 from streaming.operators.stored_state import require_state
@@ -64,8 +64,11 @@ def test_a_good_event_under_another_key_is_sent_on_and_touches_nobody(bench: Ben
     assert (bench.offset(), bench.lane().rerouted, bench.lane().next_offset) == (None, 1, 1)
 
 
-def test_the_watermark_never_goes_back(bench: Bench) -> None:
-    bench.feed(bench.event("a", CLICK, START + 2000), bench.event("b", CLICK, START + 1000))
+@pytest.mark.parametrize("late", [CLICK, UNDO])
+def test_the_watermark_never_goes_back(bench: Bench, late: int) -> None:
+    """Neither by what the kernel folds nor by what is left to the specification."""
+    target = {"target": "a"} if late == UNDO else {}
+    bench.feed(bench.event("a", CLICK, START + 2000), bench.event("b", late, START + 1000, **target))
     bench.job.advance(1.0)
     assert bench.lane().watermark_ms == START + 2000
 

@@ -226,10 +226,10 @@ def test_ranking_has_what_is_left_of_the_deadline(base: Base) -> None:
     async def recommended() -> Recommendation:
         async with recommender(base, client=client, deadline=100.0) as (made, items):
             assert isinstance(made, Recommender)
-            return await made.recommend(Request(7, model_of(items), 10), waited=50.0)
+            return await made.recommend(Request(7, model_of(items), 10), waited=25.0)
 
     answer = asyncio.run(recommended())
     (allowed,) = client.allowed
-    assert 0 < allowed <= 0.8 * 100 - 50
+    assert 0 < allowed <= 0.8 * 100 - 25
     assert NO_MODEL in answer.degraded
     assert len(answer.items) == 10
