@@ -2,10 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from features.errors import BadInput
 from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
@@ -60,7 +62,7 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
         for raw, count in survey.kinds.items():
             kinds[kind_name(raw) or raw] += count
     chosen = preset_name or _nearest_preset(kinds)
-    document = preset(chosen)
+    document = _with_missing(preset(chosen), kinds)
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document)
     known, left_out = _accepted(kinds, document)
     _refuse_a_log_of_items(found.description, surveys, catalogues)
@@ -142,6 +144,13 @@ def _nearest_preset(kinds: Counter[str]) -> str:
         return len(own), len(known), name == FALLBACK
 
     return max(preset_names(), key=score)
+
+
+def _with_missing(document: Document, kinds: Iterable[str]) -> Document:
+    """A preset, with those of the kinds that every schema may have and it lacks as films mean them: a rating has stars."""
+    films = preset("movies").events
+    missing = {name: films[name] for name in kinds if name in films and name not in document.events}
+    return msgspec.structs.replace(document, events={**document.events, **missing})
 
 
 def _accepted(kinds: Counter[str], document: Document) -> tuple[list[str], list[tuple[str, str]]]:

@@ -109,6 +109,13 @@ def test_the_preset_that_knows_most(tmp_path: Path, kinds: list[str], name: str)
     assert set(kinds) <= set(read_document(proposal.schema, "it").events)
 
 
+@pytest.mark.parametrize("name", [None, "news", "video"])
+def test_ratings_have_stars_where_the_preset_has_none(tmp_path: Path, name: str | None) -> None:
+    kinds = rows(("read", 3), ("share", 3), ("rating", 3), value="4")
+    document = read_document(proposed(tmp_path, kinds, name).schema, "it")
+    assert document.events["rating"] == preset("movies").events["rating"]
+
+
 def test_a_kind_that_no_preset_knows_says_nothing_until_it_is_told(tmp_path: Path) -> None:
     proposal = proposed(tmp_path, rows(("view", 5), ("Price Alert", 2)))
     document = read_document(proposal.schema, "it")
