@@ -26,7 +26,7 @@ from online.http import openapi, problems
 from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
-from online.http.load_shedding import LoadGuard, LoadShedder, refuse_busy
+from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, refuse_busy
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
 from online.kafka.item_log import KafkaItemLog
@@ -127,6 +127,7 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
         access=access,
         limits=RateLimits(RedisReader(settings.redis), base.schema.ids.salt),
         shedder=LoadShedder(),
+        streams=StreamSlots(),
         user_updates=UserUpdates(settings.redis),
         job_metrics=JobMetrics(settings.redis, settings.kafka.partitions, settings.generation),
         monitor=MonitorClient(settings.watch),

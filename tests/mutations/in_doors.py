@@ -6,6 +6,9 @@ from tests.mutations.fault import Fault
 
 ACCESS: Final = "online/access/access.py"
 
+STREAM: Final = "online/routes/stream.py"
+SHEDDING: Final = "online/http/load_shedding.py"
+
 FAULTS: Final = (
     Fault(
         "revoking the last key opens an API that other machines reach",
@@ -13,13 +16,6 @@ FAULTS: Final = (
         "        return True\n",
         "        return bool(self.keys)\n",
         ("test_what_other_machines_reach_is_closed_once_its_last_key_is_revoked",),
-    ),
-    Fault(
-        "an API that other machines reach starts without a key",
-        ACCESS,
-        "if access.key_needed and not access.keys:",
-        "if False:",
-        ("test_what_other_machines_reach_does_not_start_without_a_key",),
     ),
     Fault(
         "an API that other machines reach is open where no file is named",
@@ -34,5 +30,33 @@ FAULTS: Final = (
         "if (doubt := self._doubt(self.value)) is None:",
         "if (doubt := None) is None:",
         ("test_what_is_doubtful_is_in_use_and_told",),
+    ),
+    Fault(
+        "a stream goes on pushing after its key is revoked",
+        STREAM,
+        "                _check_key(server, request)\n                updated.clear()",
+        "                updated.clear()",
+        ("test_a_stream_ends_when_its_key_is_revoked",),
+    ),
+    Fault(
+        "a silent stream stays open after its key is revoked",
+        STREAM,
+        "                    _check_key(server, request)\n                    yield",
+        "                    yield",
+        ("test_a_stream_ends_when_its_key_is_revoked",),
+    ),
+    Fault(
+        "a burst opens more streams than the limit",
+        SHEDDING,
+        "if self.taken >= self._limit:",
+        "if False:",
+        ("test_a_burst_opens_no_more_streams_than_the_limit",),
+    ),
+    Fault(
+        "a stream's slot is given back by those alone that end in order",
+        SHEDDING,
+        "        try:\n            yield\n        finally:\n            self.taken -= 1\n            metrics.STREAMS.dec()",
+        "        yield\n        self.taken -= 1\n        metrics.STREAMS.dec()",
+        ("test_a_stream_that_ends_before_its_response_begins_leaves_its_slot",),
     ),
 )
