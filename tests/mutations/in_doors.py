@@ -7,6 +7,7 @@ from tests.mutations.fault import Fault
 ACCESS: Final = "online/access/access.py"
 
 STREAM: Final = "online/routes/stream.py"
+CONNECTIONS: Final = "features/http_connections.py"
 SHEDDING: Final = "online/http/load_shedding.py"
 
 FAULTS: Final = (
@@ -58,5 +59,40 @@ FAULTS: Final = (
         "        try:\n            yield\n        finally:\n            self.taken -= 1\n            metrics.STREAMS.dec()",
         "        yield\n        self.taken -= 1\n        metrics.STREAMS.dec()",
         ("test_a_stream_that_ends_before_its_response_begins_leaves_its_slot",),
+    ),
+    Fault(
+        "a head has no limit",
+        CONNECTIONS,
+        "            if not part:\n                self._table.refuse(self)\n                return\n",
+        "            if not part:\n                part, data = data[:MAX_HEAD], data[MAX_HEAD:]\n",
+        ("test_a_head_beyond_the_limit_closes_its_connection",),
+    ),
+    Fault(
+        "what comes after a body counts for the next head",
+        CONNECTIONS,
+        "        self._room = MAX_HEAD\n        super().on_message_complete()",
+        "        super().on_message_complete()",
+        ("test_what_comes_after_a_body_or_between_its_parts_has_the_limit_too",),
+    ),
+    Fault(
+        "a body counts as head",
+        CONNECTIONS,
+        "        self._room = MAX_HEAD\n        super().on_body(body)",
+        "        super().on_body(body)",
+        ("test_the_limit_holds_for_each_request_of_a_connection",),
+    ),
+    Fault(
+        "what comes after a body has no limit",
+        CONNECTIONS,
+        "            self._room -= len(data)  # before",
+        "            self._room -= self.headers is None and len(data)  # before",
+        ("test_what_comes_after_a_body_or_between_its_parts_has_the_limit_too",),
+    ),
+    Fault(
+        "the end of a head leaves no room for a body",
+        CONNECTIONS,
+        "        self._room = MAX_HEAD\n        self._table.begun(self)",
+        "        self._table.begun(self)",
+        ("test_the_limit_holds_for_each_request_of_a_connection",),
     ),
 )
