@@ -22,6 +22,8 @@ SLOWEST: Final = 10
 """So many times SILENCE a caller may take to read the last response."""
 RESERVED_FILES: Final = 256
 """File descriptors for all that is no connection of a caller: files, Redis, Kafka, the model server."""
+MAX_HEAD: Final = 64 << 10
+"""Bytes of a request's first line and headers; and of anything else that comes between two parts of a body, as after its last."""
 MAX_REQUESTS: Final = 512
 """Requests in progress at once."""
 _SWEEP: Final = 1.0
@@ -44,7 +46,8 @@ class Connections:
 
     limit      connections held at once
     silence    seconds that one may stay without a request
-    on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle), unread
+    on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle), unread,
+               head (of more than MAX_HEAD bytes)
     """
 
     def __init__(
@@ -107,6 +110,10 @@ class Connections:
             if not connection.sending or since <= now - SLOWEST * self._silence:
                 self._close(connection, "silent")
 
+    def refuse(self, connection: Closable) -> None:
+        """Close one that has sent MAX_HEAD bytes of a request's head and more."""
+        self._close(connection, "head")
+
     async def watch(self) -> None:
         """Close silent connections each second, until cancelled."""
         while True:
@@ -120,11 +127,17 @@ class Connections:
 
 
 class Connection(HttpToolsProtocol):
-    """A connection of uvicorn that is held in a table. refusal: the body, as (content type, text), for what is no HTTP."""
+    """A connection of uvicorn that is held in a table. refusal: the body, as (content type, text), for what is no HTTP.
+
+    What comes is given on as it is. Where it is longer than what a head may still have, it is given on in parts, so that no body
+    behind a head counts, and no byte of a head beyond the limit is parsed.
+    """
 
     def __init__(self, table: Connections, refusal: tuple[str, str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._table, self._refusal = table, refusal
+        self._room = MAX_HEAD
+        """Bytes that may come before the next end of a head, part of a body, or end of a request."""
 
     @property
     def sending(self) -> bool:
@@ -142,9 +155,35 @@ class Connection(HttpToolsProtocol):
         self._table.closed(self)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= self._room:
+            self._room -= len(data)  # before the parser, which makes room anew
+            super().data_received(data)
+        else:
+            self._receive_parts(memoryview(data))
+
+    def _receive_parts(self, data: memoryview) -> None:
+        """Receive what is longer than the room, as far as there is any."""
+        while data and not self.transport.is_closing():
+            part, data = data[: self._room], data[self._room :]
+            if not part:
+                self._table.refuse(self)
+                return
+            self._room -= len(part)
+            super().data_received(part)  # type: ignore[arg-type]  # the parser takes any buffer
+
     def on_headers_complete(self) -> None:
+        self._room = MAX_HEAD
         self._table.begun(self)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._room = MAX_HEAD
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._room = MAX_HEAD
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         if not self.pipeline:

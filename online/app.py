@@ -17,7 +17,7 @@ from features.errors import BadInput, Broken
 from features.http_connections import RequestLimit
 from features.inputs.columns import ClickWeights
 from features.version import VERSION
-from online.access.access import OPEN, read_access, read_access_with_keys
+from online.access.access import CLOSED, OPEN, Access, missing_key, read_access, read_keyed_access
 from online.access.access_guard import AccessGuard
 from online.access.api_keys import role_of
 from online.access.origin_guard import OriginGuard
@@ -26,7 +26,7 @@ from online.http import openapi, problems
 from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
-from online.http.load_shedding import LoadGuard, LoadShedder, refuse_busy
+from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, refuse_busy
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
 from online.kafka.item_log import KafkaItemLog
@@ -82,11 +82,12 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
     client = ModelClient(settings.model_server)
     weights = ReloadableFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
     serving: ReloadableFile[Serving] = ReloadableFile(settings.serving, read_serving, NO_SERVING)
-    read = read_access if is_loopback(settings.host) else read_access_with_keys
-    access = ReloadableFile(settings.access, read, OPEN, required=settings.access is not None)
+    access = _access(settings)
     for file in (weights, serving, access):
         file.refresh()  # so that the first list already uses them
-    if access.error is not None:  # fail closed: without a readable access file nobody may call
+    if (
+        access.error is not None
+    ):  # fail closed: without a readable access file, or a key that is needed, nobody may call
         raise Broken(access.error)
     models_dir = Path(settings.models)
     shared = None if settings.shared is None else Path(settings.shared)
@@ -126,6 +127,7 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
         access=access,
         limits=RateLimits(RedisReader(settings.redis), base.schema.ids.salt),
         shedder=LoadShedder(),
+        streams=StreamSlots(),
         user_updates=UserUpdates(settings.redis),
         job_metrics=JobMetrics(settings.redis, settings.kafka.partitions, settings.generation),
         monitor=MonitorClient(settings.watch),
@@ -140,6 +142,12 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
         metrics=SharedMetrics(metrics.REGISTRY, shared, number),
         certificate=_certificate(settings),
     )
+
+
+def _access(settings: ApiSettings) -> ReloadableFile[Access]:
+    """Who may call; not read yet. Where other machines reach the API, that is nobody without a key."""
+    read, default = (read_access, OPEN) if is_loopback(settings.host) else (read_keyed_access, CLOSED)
+    return ReloadableFile(settings.access, read, default, required=settings.access is not None, doubt=missing_key)
 
 
 def _certificate(settings: ApiSettings) -> Certificate | None:

@@ -9,7 +9,7 @@ from features.inputs.columns import ClickWeights
 from features.schema.tables import Schema
 from online.access.access import Access
 from online.access.rate_limits import RateLimits
-from online.http.load_shedding import LoadShedder
+from online.http.load_shedding import LoadShedder, StreamSlots
 from online.kafka.event_log import EventLog
 from online.kafka.item_log import KafkaItemLog
 from online.model_client.client import ModelClient
@@ -68,6 +68,7 @@ class Server:
     access: ReloadableFile[Access]
     limits: RateLimits
     shedder: LoadShedder
+    streams: StreamSlots
     user_updates: UserUpdates
     job_metrics: JobMetrics
     monitor: MonitorClient

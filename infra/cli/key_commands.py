@@ -11,7 +11,10 @@ from infra.home.paths import Home
 app = typer.Typer()
 LIST, ADD, REVOKE, HASH = "list", "add", "revoke", "hash"
 ACTIONS: Final = (LIST, ADD, REVOKE, HASH)
-OPEN_NOTE: Final = "no keys are set: everyone who reaches the API may read and write"
+NO_KEYS_NOTE: Final = (
+    "no keys are set: an API on this machine's loopback lets everyone who reaches it read and write; "
+    "one that other machines reach refuses all calls but those with admin_key, and does not start again"
+)
 
 
 @app.command()
@@ -48,7 +51,7 @@ def keys(
         hash_keys(target)
     else:
         _list(target)
-    _warn_of_open_home(target)
+    _warn_of_no_keys(target)
 
 
 def _add(target: Home, name: str, role: str | None, per_second: float | None, burst: int | None) -> None:
@@ -86,8 +89,8 @@ def _list(target: Home) -> None:
         typer.echo(f"{name}\t{role}\t{rate}\t{'digest' if key.startswith(HASHED) else 'as it is sent'}")
 
 
-def _warn_of_open_home(target: Home) -> None:
+def _warn_of_no_keys(target: Home) -> None:
     from infra.home.access_file import read_home_access
 
     if not read_home_access(target).keys:
-        typer.echo(OPEN_NOTE, err=True)
+        typer.echo(NO_KEYS_NOTE, err=True)

@@ -4,8 +4,9 @@
  "origins": ["https://shop.example"], "hosts": ["films.example"], "image_hosts": ["img.example"],
  "limit": {"per_second": 20, "burst": 40}}
 
-Without keys everyone may call /v1 but other sites' pages; without a key of the role admin nobody may call /v1/admin. Pages,
-health and metrics are open: they hold nothing of a person.
+Without keys everyone may call /v1 but other sites' pages, where this machine alone reaches the API; where others do, nobody
+may but with `admin_key`. Without a key of the role admin nobody may call /v1/admin. Pages, health and metrics are open: they
+hold nothing of a person.
 """
 
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Caller:
 
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """
-    keys         name of a caller → its key, or its key, role and limit; none: no key is asked for
+    keys         name of a caller → its key, or its key, role and limit; none: no key is asked for (but see `KeyedAccess`)
     admin_key    a key of the role admin for /v1/admin, which asks no one else for a key; None: as `keys` say
     origins      sites whose pages may call from a browser (CORS); "*" is any
     hosts        names under which the API is called beside this machine's own, without port, as behind a proxy; they count where
@@ -69,6 +70,11 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     hosts: tuple[HostName, ...] = ()
     image_hosts: Annotated[tuple[ImageHost, ...], Meta(max_length=MAX_IMAGE_HOSTS)] = ()
     limit: Limit | None = None
+
+    @property
+    def key_needed(self) -> bool:
+        """Whether a call of /v1 needs a key."""
+        return bool(self.keys)
 
     @cached_property
     def host_names(self) -> tuple[str, ...]:
@@ -96,13 +102,23 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         return self.admin_key is not None or any(each.role == "admin" for each in self.stored_keys.values())
 
 
+class KeyedAccess(Access, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The same for an API that other machines reach: a call needs a key though `keys` has none."""
+
+    @property
+    def key_needed(self) -> bool:
+        return True
+
+
 OPEN: Final = Access()
+CLOSED: Final = KeyedAccess()
 read_access = msgspec.json.Decoder(Access).decode
+read_keyed_access = msgspec.json.Decoder(KeyedAccess).decode
 
 
-def read_access_with_keys(content: bytes) -> Access:
-    """The same for an API that other machines reach. Raises BadInput, too, where it would be open to all of them."""
-    access = read_access(content)
-    if not access.keys:
-        raise BadInput("access.json", "at least one key, since other machines reach the API", "none")
-    return access
+def missing_key(access: Access) -> BadInput | None:
+    """Why an API may not start with an access file that it obeys once it runs: calls need a key, and `keys` has none. None
+    where that is not so."""
+    if access.key_needed and not access.keys:
+        return BadInput("keys", "at least one, since other machines reach the API", "none: calls are refused")
+    return None

@@ -63,7 +63,7 @@ def caller_of(method: str, path: str, access: Access, headers: Mapping[str, str]
     needed = role_of(method, path)
     if needed == "admin" and not access.has_admin:
         raise Problem(404, "there are no calls of an operator: access.json in the home has no key of the role admin")
-    if needed != "admin" and not access.keys:
+    if needed != "admin" and not access.key_needed:
         return None
     header = ADMIN_KEY if needed == "admin" and (ADMIN_KEY in headers or API_KEY not in headers) else API_KEY
     key, name = headers.get(header), _SPELLING[header]

@@ -36,7 +36,7 @@ class OriginGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         access = self._access.value
-        refused = None if scope["type"] != "http" or access.keys else self._refusal(scope, access)
+        refused = None if scope["type"] != "http" or access.key_needed else self._refusal(scope, access)
         if refused is None:
             await self._app(scope, receive, send)
         else:

@@ -6,7 +6,7 @@ Lists wait for a slot in a short queue, since a list after the deadline is worth
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,10 +24,13 @@ MAX_BACKGROUND: Final = 2
 they do not delay interactive lists."""
 BACKGROUND_TIMEOUT: Final = 10.0
 """Seconds that a background list may wait for each of its two slots."""
+MAX_STREAMS: Final = 100
+"""Open streams at most, of the 512 requests of one process: the rest is for events, pages and health checks."""
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
 BUSY: Final = "more requests are in progress than this process takes at once"
 _RETRY_AFTER: Final = {"Retry-After": "1"}
+_RETRY_STREAM_AFTER: Final = {"Retry-After": "5"}
 
 
 class LoadShedder:
@@ -79,6 +82,29 @@ class LoadShedder:
                 self._slots.release()
         finally:
             self._background.release()
+
+
+class StreamSlots:
+    """Slots for `limit` open streams."""
+
+    def __init__(self, limit: int = MAX_STREAMS) -> None:
+        self._limit = limit
+        self.taken = 0
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot, from before the stream's response begins until it has ended. Raises a 503 Problem where all are taken."""
+        if self.taken >= self._limit:
+            metrics.REFUSED_CALLS.labels("503").inc()
+            detail = f"{self._limit} streams are open, as many as one API process keeps"
+            raise Problem(503, detail, _RETRY_STREAM_AFTER)
+        self.taken += 1
+        metrics.STREAMS.inc()
+        try:
+            yield
+        finally:
+            self.taken -= 1
+            metrics.STREAMS.dec()
 
 
 async def _acquire(slots: asyncio.Semaphore, timeout: float) -> None:

@@ -114,7 +114,7 @@ LIMITED_ALONE = Counter(
 CONNECTIONS_CLOSED = Counter(
     "martlet_connections_closed_total",
     "Connections closed because no request came on them (silent), to make room for another (room), because all others were busy "
-    "(full), or because their caller did not read (unread).",
+    "(full), because their caller did not read (unread), or for a head of a request beyond the limit (head).",
     ["reason"],
     registry=REGISTRY,
 )

@@ -63,9 +63,9 @@ FAULTS: Final = (
     Fault(
         "an API without keys is open to other machines",
         ACCESS,
-        "    if not access.keys:\n",
-        "    if access.keys and not access.keys:\n",
-        ("test_what_other_machines_reach_has_a_key",),
+        "if access.key_needed and not access.keys:",
+        "if False:",
+        ("test_what_other_machines_reach_does_not_start_without_a_key",),
     ),
     Fault(
         "a password that others may read is taken",

@@ -5,15 +5,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from features.engines.redis_address import RedisAddress
-from features.errors import BadInput, Broken
+from features.errors import Broken
 from infra.system.processes import free_ports
-from online.access.access import OPEN, read_access, read_access_with_keys
+from online.access.access import CLOSED, OPEN, missing_key, read_access, read_keyed_access
 from online.access.access_guard import AccessGuard
 from online.access.api_keys import hashed
 from online.access.rate_limits import RateLimits
@@ -27,11 +26,12 @@ KEY, OTHER, ADMIN = "k" * 16, "o" * 20, "a" * 24
 
 
 class Door:
-    """The guard, its access file, and an HTTP client."""
+    """The guard, its access file, and an HTTP client. beyond: whether other machines reach it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, beyond: bool = False) -> None:
         self.path = folder / "access.json"
-        self.file = ReloadableFile(str(self.path), read_access, OPEN, required=True)
+        read, default = (read_keyed_access, CLOSED) if beyond else (read_access, OPEN)
+        self.file = ReloadableFile(str(self.path), read, default, required=True, doubt=missing_key)
         app = FastAPI()
         problems.install(app)
 
@@ -231,8 +231,35 @@ def test_any_site_may_call_where_the_file_says_so(tmp_path: Path) -> None:
     assert answer.headers["access-control-allow-origin"] == "https://anything.example"
 
 
-def test_what_other_machines_reach_has_a_key() -> None:
-    keyed = msgspec.json.encode({"keys": {"shop": "k" * 32}})
-    assert read_access_with_keys(keyed).keys.keys() == {"shop"}
-    with pytest.raises(BadInput, match=r"access\.json: expected at least one key, since other machines reach the API"):
-        read_access_with_keys(b"{}")
+def test_what_other_machines_reach_is_closed_once_its_last_key_is_revoked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    door = Door(tmp_path, beyond=True)
+    door.write_access(keys={"shop": KEY}, admin_key=ADMIN)
+    assert (door.statuses("X-API-Key", KEY), door.file.error) == ((200, 200, 200, 403), None)
+    door.write_access(admin_key=ADMIN, image_hosts=["img.example"])
+    assert door.statuses("X-API-Key", KEY) == (403, 403, 403, 403)
+    assert door.get().status_code == 401
+    assert door.statuses("X-API-Key", ADMIN) == (200, 200, 200, 200)
+    assert door.file.value.image_hosts == ("img.example",)  # the rest of the file is in force
+    told = "keys: expected at least one, since other machines reach the API, got none: calls are refused"
+    assert told in (door.file.error or "")
+    door.file.refresh()
+    assert [told in line for line in caplog.messages] == [True]
+    door.write_access(keys={"app": OTHER})
+    assert (door.get(X_API_Key=OTHER).status_code, door.file.error) == (200, None)
+
+
+def test_without_a_file_what_other_machines_reach_is_closed(tmp_path: Path) -> None:
+    write_base(tmp_path / "base" / "1")
+    assert build_server(api_settings(tmp_path, host="0.0.0.0")).access.value.key_needed
+    assert not build_server(api_settings(tmp_path)).access.value.key_needed
+
+
+def test_what_other_machines_reach_does_not_start_without_a_key(tmp_path: Path) -> None:
+    write_base(tmp_path / "base" / "1")
+    path = tmp_path / "access.json"
+    path.write_text("{}")
+    with pytest.raises(Broken, match=r"access\.json: keys: expected at least one, since other machines reach the API"):
+        build_server(api_settings(tmp_path, host="0.0.0.0", access=str(path)))
+    assert build_server(api_settings(tmp_path, access=str(path))).access.error is None
