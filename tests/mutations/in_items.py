@@ -69,6 +69,20 @@ FAULTS: Final = (
         ("test_what_is_deleted_stays_what_it_was",),
     ),
     Fault(
+        "a record has an image that its reader refuses",
+        "features/contracts/items.py",
+        'if item.image_url and _is_allowed("image_url", item.image_url):',
+        "if item.image_url:",
+        ("test_whatever_was_taken_a_record_of_it_is_read",),
+    ),
+    Fault(
+        "a large item can't be deleted",
+        "features/contracts/items.py",
+        "if len(value) > ITEM_LIMIT and item.deleted:",
+        "if len(value) > 2 * ITEM_LIMIT and item.deleted and not item.ts:",
+        ("test_an_item_that_became_too_large_is_deleted_by_id_and_title",),
+    ),
+    Fault(
         "a changed row is found by its old values",
         "online/stores/facets.py",
         "            rows = rows[~packed.is_changed[rows]]\n",
