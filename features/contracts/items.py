@@ -28,8 +28,12 @@ ITEM_LIMIT: Final = 32 << 10
 TITLE_LIMIT: Final = 500
 """Characters of a title."""
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_LIMIT)]
-ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f]+|)$(?!\n)")]
+IMAGE_URL_LIMIT: Final = 2_000
+"""Characters of an `image_url`."""
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_LIMIT, pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f]+|)$(?!\n)")]
 """Neither space nor control characters. `$(?!\\n)` is the end alone in Python, too, where `$` is also before a newline."""
+IMAGE_URL_WORDS: Final = f"http:// or https:// and an address without blanks, at most {IMAGE_URL_LIMIT} characters"
+"""What an `image_url` is, for a refusal that is read by who has a file."""
 
 
 class ItemFields(msgspec.Struct, frozen=True, omit_defaults=True):
