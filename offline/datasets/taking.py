@@ -104,7 +104,7 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
             flush=True,
         )
     for misfit in misfits:
-        print(f"{folder.name}: {misfit.told}", flush=True)
+        print(f"{folder.name}: {misfit.text}", flush=True)
     if rejects.count:
         rejects.write(data_dir / FILE)
         print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)

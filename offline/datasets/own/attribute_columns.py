@@ -54,14 +54,14 @@ class Misfit:
             self.expected, self.received = expected, received
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """What is to be said of it."""
         return f"{self.unfit:,} values of {self.column} don't fit: expected {self.expected}, got {self.received}"
 
     @property
     def doubt(self) -> str:
         """The same, of files that are not taken in yet."""
-        return f"{self.told}: more than a tenth of them, which is refused" if self.is_too_much else self.told
+        return f"{self.text}: more than a tenth of them, which is refused" if self.is_too_much else self.text
 
     @property
     def is_too_much(self) -> bool:
@@ -134,12 +134,12 @@ def _unreadable(value: Any, attribute: Attribute) -> tuple[str, str]:
 def _filled(column: pa.ChunkedArray) -> list[bool]:
     """In which rows something stands."""
     if pa.types.is_list(column.type):
-        there = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
-    elif pa.types.is_floating(column.type):
-        there = pc.invert(pc.is_null(column, nan_is_null=True))
+        present = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
+    elif pa.types.is_struct(column.type) or pa.types.is_floating(column.type):
+        present = pc.invert(pc.is_null(column, nan_is_null=True))
     else:
-        there = texts(column).is_valid()
-    filled: list[bool] = there.to_pylist()
+        present = texts(column).is_valid()
+    filled: list[bool] = present.to_pylist()
     return filled
 
 

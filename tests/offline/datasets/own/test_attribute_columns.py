@@ -81,6 +81,7 @@ def test_what_every_item_has_is_read_by_the_contract(name: str, values: list[Any
         (Attribute("vector", size=2), ["[1, 2]"], "expected a list of numbers, got '[1, 2]'"),
         (Attribute("vector", size=2), [["a", "b"]], "expected a list of numbers, got 2 values"),
         (Attribute("vector", size=2), [[1.0]], "expected 2 numbers, got 1 values"),
+        (Attribute("place"), [{"lat": 1.0}, None], "expected [latitude, longitude], got an object"),
         (Attribute("place"), [[99.0, 0.0]], "expected [latitude, longitude]: -90 to 90, -180 to 180, got [99.0, 0.0]"),
     ],
 )
@@ -88,7 +89,7 @@ def test_what_does_not_fit_is_left_out_and_told(attribute: Attribute, values: li
     misfit = Misfit("It", "it")
     found = read_column(pa.chunked_array([pa.array(values)]), attribute, misfit)
     assert sum(each is not None for each in found) == misfit.seen - misfit.unfit
-    assert told in misfit.told
+    assert told in misfit.text
 
 
 def test_more_than_a_tenth_is_refused_but_of_images() -> None:
