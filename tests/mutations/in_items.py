@@ -64,8 +64,8 @@ FAULTS: Final = (
     Fault(
         "what is deleted comes back when the topic is read",
         "features/contracts/items.py",
-        '        fields["deleted"] = True\n',
-        "        pass\n",
+        '{"deleted": True} if item.deleted else {}',
+        "{}",
         ("test_what_is_deleted_stays_what_it_was",),
     ),
     Fault(
@@ -123,6 +123,13 @@ FAULTS: Final = (
         "        if (fault := _size_fault(item, schema)) is not None:",
         "        if (fault := _size_fault(item, schema)) is not None and False:",
         ("test_an_item_that_no_record_could_hold_is_left_out_and_told",),
+    ),
+    Fault(
+        "an early time is exported as a number, which is read as seconds",
+        "offline/export_home.py",
+        '    if form == "ndjson":\n',
+        '    if form == "json":\n',
+        ("test_under_the_same_schema_items_come_back_as_they_were",),
     ),
     Fault(
         "a changed row is found by its old values",
