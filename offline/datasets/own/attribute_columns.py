@@ -113,7 +113,10 @@ def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | 
             _check(misfit.name, attribute, value)
         except BadInput as error:
             found[row] = None
-            misfit.add(_EXPECTED[IMAGE] if misfit.name == IMAGE else error.expected, error.received)
+            if misfit.name == IMAGE:
+                misfit.add(_EXPECTED[IMAGE], received(value))
+            else:
+                misfit.add(error.expected, error.received)
     return found
 
 

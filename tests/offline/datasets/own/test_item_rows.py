@@ -147,6 +147,7 @@ def test_what_does_not_fit_is_told_and_too_much_of_it_refused(
     told = capsys.readouterr().out
     assert "mine: 1 values of price don't fit: expected a number, got 'dear'" in told
     assert "mine: 19 values of image_url don't fit: expected http:// or https:// and an address without blanks" in told
+    assert "at most 2000 characters, got '/img/0.png'" in told
     assert "mine: 1 values of available don't fit: expected true or false, yes or no, 1 or 0, got 'maybe'" in told
     doubts = propose(recognise([tmp_path / "mine"])).doubts
     assert any(doubt.startswith("19 values of image_url don't fit") for doubt in doubts)
