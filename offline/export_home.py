@@ -1,8 +1,10 @@
 """Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson; beside
-them the users who have attributes, where the schema lets users have some."""
+them schema.toml, under which they are read as they were, and the users who have attributes, where the schema lets users have
+some."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +19,7 @@ from features.ids import OuterId
 from features.schema.attributes import Attributes
 from features.schema.checked_fields import Fields
 from features.schema.declarations import AttributeType
+from features.schema.document import FILE
 from features.schema.tables import Schema
 from features.types import Event, Item
 
@@ -35,6 +38,9 @@ EVENTS: Final = pa.schema(
 )
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_DATE_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: no later time has a date of ISO 8601."""
 _TYPES: Final[Mapping[AttributeType, pa.DataType]] = {
     "facet": pa.string(),
     "number": pa.float64(),
@@ -73,8 +79,8 @@ def export_home(
     form: Format,
     users: Iterable[tuple[OuterId, str]] = (),
 ) -> tuple[Counter[str], int, int]:
-    """Write the files into a new folder; how many events of each kind, how many items, and how many users. users: (id outside,
-    attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
+    """Write the files into a new folder, with the schema but its salt; how many events of each kind, how many items, and how many
+    users. users: (id outside, attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput("--to", "a new or empty folder", str(folder))
     kinds: Counter[str] = Counter()
@@ -85,13 +91,17 @@ def export_home(
             kinds[row["type"]] += 1
             yield row
 
+    rows_of_items = (_item_row(item, schema.items) for item in items if not item.deleted)
+    if form == "ndjson":
+        rows_of_items = (_with_dates(row, schema.items) for row in rows_of_items)
     with atomic_folder(folder) as staging:
         _write(rows(), EVENTS, staging / f"events.{form}")
         count = _write(
-            (_item_row(item, schema.items) for item in items if not item.deleted),
+            rows_of_items,
             item_columns(schema.items),
             staging / f"items.{form}",
         )
+        (staging / FILE).write_text(schema.salted("").text(), encoding="utf-8")
         user_count = 0
         if schema.users:
             rows_of_users = (_user_row(*each, schema.users) for each in users)
@@ -120,6 +130,17 @@ def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
         "expires": item.expires or None,
         **attributes.shown(item, attributes.declared),
     }
+
+
+def _with_dates(row: dict[str, Any], attributes: Attributes) -> dict[str, Any]:
+    """The row with times by ISO 8601: as numbers those before 1973 are seconds to who reads the file. A time after the year 9999,
+    which has no such date, stays a number, and is read as µs or ns."""
+    times = ["expires", *(name for name, each in attributes.declared.items() if each.type == "time")]
+    return row | {name: _date(row[name]) for name in times if row[name] is not None and row[name] <= _LAST_DATE_MS}
+
+
+def _date(ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:

@@ -25,9 +25,15 @@ from features.types import Item, ItemId, Millis
 
 ITEM_LIMIT: Final = 32 << 10
 """Bytes of one item as JSON: a text of some thousand words, or a vector of 1,024 numbers, and all else."""
-Title = Annotated[str, Meta(min_length=1, max_length=500)]
-ImageUrl = Annotated[str, Meta(max_length=2_000, pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f]+|)$(?!\n)")]
+TITLE_LIMIT: Final = 500
+"""Characters of a title."""
+Title = Annotated[str, Meta(min_length=1, max_length=TITLE_LIMIT)]
+IMAGE_URL_LIMIT: Final = 2_000
+"""Characters of an `image_url`."""
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_LIMIT, pattern=r"^(https?://[^\s\x00-\x1f\x7f-\x9f]+|)$(?!\n)")]
 """Neither space nor control characters. `$(?!\\n)` is the end alone in Python, too, where `$` is also before a newline."""
+IMAGE_URL_WORDS: Final = f"http:// or https:// and an address without blanks, at most {IMAGE_URL_LIMIT} characters"
+"""What an `image_url` is, for a refusal that is read by who has a file."""
 
 
 class ItemFields(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -89,14 +95,17 @@ def change_item(item: Item, fields: Mapping[str, Any], ts: Millis, attributes: A
     return compile_item(item.item_id, {**_fields_of(item, attributes), **fields}, ts, attributes, item.outer)
 
 
+def check_built_in(name: str, value: Any) -> None:
+    """Raises BadInput, naming the field, for a `title`, `image_url`, `available` or `expires` that a record may not have."""
+    _convert({"title": "-", name: value}, ItemFields)
+
+
 def write_item(item: Item, attributes: Attributes) -> bytes:
-    """The JSON of an item, as it goes into the log. Raises BadInput for more than ITEM_LIMIT bytes."""
-    fields = {"item_id": item.outer or item.item_id, **_fields_of(item, attributes)}
-    if item.deleted:
-        fields["deleted"] = True
-    if item.ts:
-        fields["ts"] = item.ts
-    value = _encoder.encode(fields)
+    """The JSON of an item, as it goes into the log, and as `read_item` takes it. Of a deleted item that has more than ITEM_LIMIT
+    bytes id and title alone. Raises BadInput for another one of more."""
+    value = _encoded(item, _fields_of(item, attributes))
+    if len(value) > ITEM_LIMIT and item.deleted:
+        value = _encoded(item, {"title": _title_of(item)})
     if len(value) > ITEM_LIMIT:
         raise BadInput("item", f"at most {ITEM_LIMIT} bytes", f"{len(value)} bytes")
     return value
@@ -127,15 +136,35 @@ def item_of_record(value: bytes, schema: Schema) -> Item | None:
         return None
 
 
+def _encoded(item: Item, fields: Mapping[str, Any]) -> bytes:
+    marks: dict[str, Any] = {"deleted": True} if item.deleted else {}
+    if item.ts:
+        marks["ts"] = item.ts
+    return _encoder.encode({"item_id": item.outer or item.item_id, **fields, **marks})
+
+
 def _fields_of(item: Item, attributes: Attributes) -> dict[str, Any]:
-    fields: dict[str, Any] = {"title": item.title, **attributes.fields_of(item)}
-    if item.image_url:
+    """What a record says of an item, without what its reader would refuse: a data set may have been taken unchecked."""
+    fields: dict[str, Any] = {"title": _title_of(item), **attributes.fields_of(item)}
+    if item.image_url and _is_allowed("image_url", item.image_url):
         fields["image_url"] = item.image_url
     if not item.available:
         fields["available"] = False
-    if item.expires:
+    if item.expires and _is_allowed("expires", item.expires):
         fields["expires"] = item.expires
     return fields
+
+
+def _title_of(item: Item) -> str:
+    return item.title[:TITLE_LIMIT] or str(item.outer or item.item_id)
+
+
+def _is_allowed(name: str, value: Any) -> bool:
+    try:
+        check_built_in(name, value)
+    except BadInput:
+        return False
+    return True
 
 
 def _more(fields: ItemFields) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from features.schema.tables import Schema, preset_schema
 from features.types import RATING, Event, Item, ItemId, Millis, UserId
 from offline.datasets.dataset_names import NONE
 from offline.datasets.rejected_lines import LEFT_OUT, Rejects
-from offline.datasets.schema_rows import ROWS_VERSION, write_rows
+from offline.datasets.schema_rows import ROWS_VERSION, take_items, write_rows
 from offline.datasets.sources import DEFAULT, KNOWN
 from offline.datasets.taking import HISTORY, ITEMS, STAMP, keep_dataset, read_json, take
 
@@ -106,10 +106,13 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases
     if taken["rows"] and not rows["rows"]:
         reasons = "; ".join(f"{count} rows: {why}" for why, count in rows["left_out"].items())
         raise BadInput("--dataset", f"events that the schema takes ({', '.join(means.names())})", reasons)
+    items, misfits = take_items(_items_decoder.decode((folder / ITEMS).read_bytes()), means.items)
+    for misfit in misfits if bases is not None else ():
+        print(f"{folder.name}: {misfit.text} (a new home takes the files anew)", flush=True)
     return Dataset(
         folder.name,
         folder / ROWS_FILE,
-        [means.items.again(item) for item in _items_decoder.decode((folder / ITEMS).read_bytes())],
+        items,
         int(rows["rows"]),
         int(rows["first_ts"]),
         int(rows["last_ts"]),

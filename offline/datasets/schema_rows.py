@@ -1,11 +1,13 @@
-"""What a schema takes of a history: rows with inside ids, the kind's code and the value, in the history's order.
+"""What a schema takes of a history: rows with inside ids, the kind's code and the value, in the history's order; and of the
+items beside it.
 
 A row whose kind the schema does not know, or that lacks a value which its kind needs, is left out, counted, and explained in a
-file. The history keeps it: another schema may take it.
+file. The history keeps it: another schema may take it. Items are kept as they were read under the schema of then; under another
+one a value may not fit, and is left out and counted.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +20,13 @@ from features.arrays import BoolArray, IntArray
 from features.durable import atomic_file
 from features.errors import BadInput
 from features.ids import Ids
+from features.schema.attribute_values import check_value
+from features.schema.attributes import Attributes
 from features.schema.document import FILE
 from features.schema.tables import MAX_VALUE, MIN_VALUE, Schema
-from features.types import FORGET_USER, PROFILE, UNDO
+from features.types import FORGET_USER, PROFILE, UNDO, Item
 from offline.datasets.event_history import GROUP_ROWS
+from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.rejected_lines import LEFT_OUT, REFUSED_SHARE, Rejects
 
@@ -182,3 +187,23 @@ def _leave_out(batch: pa.RecordBatch, rows: IntArray, why: str, left: Counter[st
         rejects.keep("history", why, line)
     rejects.count += len(rows)
     left[why] += len(rows)
+
+
+def take_items(items: Iterable[Item], attributes: Attributes) -> tuple[list[Item], list[Misfit]]:
+    """The items under these attributes, and the attributes with values that don't fit."""
+    misfits = {name: Misfit(name, name) for name in attributes.declared}
+    taken = [_under(item, attributes, misfits) for item in items]
+    return taken, [misfit for misfit in misfits.values() if misfit.unfit]
+
+
+def _under(item: Item, attributes: Attributes, misfits: dict[str, Misfit]) -> Item:
+    taken = attributes.again(item)
+    had = attributes.declared.keys() & (item.facets.keys() | item.values.keys())
+    if len(had) > len(taken.facets) + len(taken.values):
+        fields = attributes.fields_of(item)
+        for name in had - taken.facets.keys() - taken.values.keys():
+            try:
+                check_value(name, attributes.declared[name], fields[name])
+            except BadInput as error:
+                misfits[name].add(error.expected, error.received)
+    return taken

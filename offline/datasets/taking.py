@@ -21,6 +21,7 @@ from features.types import KINDS, RATING, Item
 from offline.datasets.dataset_names import NONE, TAKEN
 from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
 from offline.datasets.normalise import normalise
+from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.description import describes, digest_of, read_description
 from offline.datasets.own.own_rows import normalise_own
 from offline.datasets.own.value_meanings import meanings_of
@@ -80,11 +81,12 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
     _forget(folder)
     rejects = Rejects()
     values: Mapping[str, str] = {KINDS[RATING]: "stars"}
+    misfits: Sequence[Misfit] = ()
     if isinstance(source, Source):
         shape = normalise(source, folder / HISTORY, folder / ITEMS, rejects, data_dir)
     else:
         values = meanings_of(source, schema.document)
-        shape = normalise_own(source, schema.ids, folder / HISTORY, folder / ITEMS, rejects, data_dir)
+        shape, misfits = normalise_own(source, schema, folder / HISTORY, folder / ITEMS, rejects, data_dir)
     taken = {
         "version": HISTORY_VERSION,
         "from": _from(given, data_dir),
@@ -101,6 +103,8 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
             f"{folder.name}: {repeated} rows of items are of one that came before: what the last says counts",
             flush=True,
         )
+    for misfit in misfits:
+        print(f"{folder.name}: {misfit.text}", flush=True)
     if rejects.count:
         rejects.write(data_dir / FILE)
         print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)

@@ -68,6 +68,54 @@ def test_every_type_of_attribute_comes_back(tmp_path: Path, form: Format) -> Non
     assert open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items == items
 
 
+AGAIN = """
+[events.click]
+weight = 1
+[items.taste]
+type = "facet"
+[items.shelf]
+type = "facet"
+[items.mixed]
+type = "facet"
+many = true
+[items.slogan]
+type = "text"
+[items.mark]
+type = "vector"
+size = 1
+[items.first_seen]
+type = "time"
+[items.stock]
+type = "number"
+"""
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_under_the_same_schema_items_come_back_as_they_were(tmp_path: Path, form: Format) -> None:
+    schema = read_schema(AGAIN, "it").salted("00ff")
+    everything = {
+        "taste": "Salt|Pepper",
+        "shelf": "007",
+        "mixed": ["Salt|Pepper", "1"],
+        "slogan": "again",
+        "mark": [0.5],
+        "first_seen": 86_400_001,
+        "stock": 3,
+    }
+    items = [
+        schema.items.item(1, "7", schema.items.check(everything), image_url="https://h/1.png", expires=AT),
+        schema.items.item(2, "a|b", schema.items.check(everything | {"mark": [2]}), available=False, expires=5),
+        schema.items.item(3, "null", schema.items.check({"slogan": "again", "first_seen": 253_402_300_799_999})),
+    ]
+    events = [event_of("it", number, number, schema.code_of["click"], 0, AT + number) for number in (1, 2)]
+    export_home(events, items, schema, tmp_path / "it", form)
+    text = (tmp_path / "it" / "schema.toml").read_text()
+    assert "salt" not in text
+    again = read_schema(text, "schema.toml")
+    assert again.salted("00ff").document == schema.document
+    assert open_dataset(str(tmp_path / "it"), tmp_path / "data", again).items == items
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match="--to: expected a new or empty folder"):

@@ -1,10 +1,11 @@
 """Files → their description, for a schema that is given: what `init` writes down, and `up --dataset FOLDER` goes by."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from features.schema.declarations import Attribute
 from features.schema.document import Document
 from features.units import DAY_MS
 from offline.datasets.own import event_survey, item_survey
@@ -24,13 +25,17 @@ def describe(paths: Sequence[Path], document: Document) -> Description:
     rejects = Rejects()
     surveys = [survey_events(file, rejects) for file in found.events]
     catalogues = [survey_items(file, rejects) for file in found.items]
-    return completed(found, surveys, catalogues, document)
+    return completed(found, surveys, catalogues, document, document.items)
 
 
 def completed(
-    found: Description, surveys: Sequence[EventSurvey], catalogues: Sequence[ItemSurvey], document: Document
+    found: Description,
+    surveys: Sequence[EventSurvey],
+    catalogues: Sequence[ItemSurvey],
+    document: Document,
+    declared: Mapping[str, Attribute],
 ) -> Description:
-    """A description with what reading the files has shown, file by file."""
+    """A description with what reading the files has shown, file by file. declared: the attributes that items will have."""
     last = max((survey.last for survey in surveys), default=0)
     meanings = event_survey.meanings_in(surveys, document)
     return Description(
@@ -40,5 +45,7 @@ def completed(
             event_survey.completed(file, survey, document, meanings)
             for file, survey in zip(found.events, surveys, strict=True)
         ),
-        tuple(item_survey.completed(file, survey) for file, survey in zip(found.items, catalogues, strict=True)),
+        tuple(
+            item_survey.completed(file, survey, declared) for file, survey in zip(found.items, catalogues, strict=True)
+        ),
     )

@@ -33,6 +33,7 @@ from msgspec.structs import replace
 
 from features.durable import write_whole
 from features.errors import BadInput
+from features.schema.declarations import AttributeType
 from offline.datasets.dataset_names import TAKEN, check_name
 
 FILE: Final = "dataset.toml"
@@ -59,7 +60,7 @@ class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     event: str = ""
 
 
-ATTRIBUTE_TYPES: Final[Mapping[str, str]] = {
+ATTRIBUTE_TYPES: Final[Mapping[str, AttributeType]] = {
     "facets": "facet",
     "numbers": "number",
     "times": "time",

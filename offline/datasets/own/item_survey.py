@@ -1,15 +1,17 @@
 """What files of items hold: for each column the type of attribute that it seems to be, examples, and how many values differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.schema.declarations import Attribute as Declared
 from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
+from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
 from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
 from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times
 from offline.datasets.rejected_lines import Rejects
@@ -18,8 +20,6 @@ SAMPLE_ROWS: Final = 200_000
 """Rows that types are judged by, from the first."""
 FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
-SEVERAL: Final = "|"
-"""What stands between the values of a facet that has several, in text."""
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
 
 
@@ -39,48 +39,85 @@ class Attribute(NamedTuple):
 
 
 class ItemSurvey(NamedTuple):
-    """attributes of the columns that are no id, in the file's order; ids: of the sampled rows; no_id: rows without one."""
+    """attributes of the columns that are no id, in the file's order; ids: of the sampled rows; no_id: rows without one; misfits:
+    columns of what every item has, with values that don't fit."""
 
     attributes: tuple[Attribute, ...]
     ids: frozenset[str]
     rows: int
     no_id: int
+    misfits: tuple[Misfit, ...] = ()
 
 
 def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
     """Read the first rows of the file. Raises BadInput for one that can't be read."""
     path = Path(file.file)
     columns = list(column_names(path))
-    parts, count = [], 0
-    for table in tables(path, columns, rejects):
-        parts.append(table)
-        count += len(table)
-        if count >= SAMPLE_ROWS:
-            break
+    parts = list(_first_tables(path, columns, rejects))
     if not parts:
         return ItemSurvey((), frozenset(), 0, 0)
     sample = pa.concat_tables(parts, promote_options="permissive")
     ids = texts(sample[file.id])
     attributes = tuple(_attribute(name, sample[name], name == file.title) for name in columns if name != file.id)
     found = frozenset(word for word in pc.unique(ids).to_pylist() if word is not None)
-    return ItemSurvey(attributes, found, len(sample), ids.null_count)
+    return ItemSurvey(attributes, found, len(sample), ids.null_count, tuple(_misfits(attributes, sample)))
 
 
-def completed(file: ItemFile, survey: ItemSurvey) -> ItemFile:
-    """The file's description with the columns of attributes, by their types."""
+def columns_of_several(file: ItemFile, columns: Sequence[str]) -> frozenset[str]:
+    """Of columns of facets those whose texts hold several values each, by the first rows. Raises BadInput for a file that can't
+    be read."""
+    parts = list(_first_tables(Path(file.file), columns, Rejects())) if columns else []
+    if not parts:
+        return frozenset()
+    sample = pa.concat_tables(parts, promote_options="permissive")
+    return frozenset(name for name in columns if has_several(texts(sample[name]).drop_null()))
+
+
+def in_preset(survey: ItemSurvey, declared: Mapping[str, Declared]) -> ItemSurvey:
+    """The survey with columns of numbers that a preset has facets or times of, as those: what kind of number it is only the name
+    says."""
+
+    def read_as(each: Attribute) -> Attribute:
+        known = declared.get(each.name)
+        if known is None or each.type != "number" or known.type not in ("facet", "time"):
+            return each
+        return each._replace(type=known.type, many=known.many)
+
+    return survey._replace(attributes=tuple(map(read_as, survey.attributes)))
+
+
+def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declared]) -> ItemFile:
+    """The file's description with the columns of attributes, by the types that are declared for their names, else by those that
+    they seem to be."""
+    types = {
+        each.column: declared[each.name].type if each.name in declared else each.type
+        for each in survey.attributes
+        if each.column != file.title
+    }
     columns = {
-        name: tuple(each.column for each in survey.attributes if each.type == kind and each.column != file.title)
+        name: tuple(column for column, of_column in types.items() if of_column == kind)
         for name, kind in ATTRIBUTE_TYPES.items()
     }
     return ItemFile(file.file, file.id, file.title, **columns)
 
 
-def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
-    """The values of a facet, item by item: of a list its entries, of text what stands between `|`."""
-    if pa.types.is_list(column.type):
-        return [tuple(str(each) for each in value or () if each is not None) for value in column.to_pylist()]
-    parts = (() if word is None else word.split(SEVERAL) for word in texts(column).to_pylist())
-    return [tuple(part.strip() for part in each if part.strip()) for each in parts]
+def _first_tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
+    """The first SAMPLE_ROWS rows, and those that are read with them."""
+    count = 0
+    for table in tables(path, columns, rejects):
+        yield table
+        count += len(table)
+        if count >= SAMPLE_ROWS:
+            return
+
+
+def _misfits(attributes: Sequence[Attribute], sample: pa.Table) -> Iterator[Misfit]:
+    for each in attributes:
+        if each.name in BUILT_IN_TYPES:
+            misfit = Misfit(each.column, each.name)
+            read_column(sample[each.column], BUILT_IN_TYPES[each.name], misfit)
+            if misfit.unfit:
+                yield misfit
 
 
 def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribute:
@@ -97,6 +134,8 @@ def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribut
     unique = pc.unique(words)
     sample = unique.to_pylist()
     kind, many = ("text", False) if is_title else _type(known_names.plain(column), values, words, sample)
+    if name in BUILT_IN_TYPES:
+        kind, many = BUILT_IN_TYPES[name].type, False
     if many:
         sample = list(dict.fromkeys(part.strip() for word in sample for part in word.split(SEVERAL)))
     return Attribute(name, column, kind, many, tuple(sample[:3]), len(sample), len(words), len(values))
@@ -122,8 +161,7 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
         return "time", False
     if numbers is not None:
         return ("facet" if name.endswith("id") else "number"), False
-    several = pc.sum(pc.match_substring(words, SEVERAL)).as_py() or 0
-    if several * 10 >= len(words):
+    if has_several(words):
         return "facet", True
     if sample[0].startswith(("http://", "https://")):
         return "text", False

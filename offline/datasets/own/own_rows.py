@@ -14,8 +14,10 @@ from features.contracts.events import id_hash
 from features.durable import write_whole
 from features.errors import BadInput
 from features.ids import Ids
+from features.schema.tables import Schema
 from offline.datasets.event_history import Happened, write_history
 from offline.datasets.own.any_file import tables
+from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.item_rows import BAD_ID, known_id, read_items
 from offline.datasets.own.typed_columns import centis, texts, times
@@ -41,20 +43,21 @@ class _Part(NamedTuple):
 
 
 def normalise_own(
-    description: Description, ids: Ids, history: Path, items: Path, rejects: Rejects, data_dir: Path
-) -> dict[str, int]:
+    description: Description, schema: Schema, history: Path, items: Path, rejects: Rejects, data_dir: Path
+) -> tuple[dict[str, int], list[Misfit]]:
     """Write `history` and `items`; rows, first_ts, last_ts (ms) and duplicates of what was written, and rows of items that had
-    come before.
+    come before; and the columns of items with values that don't fit.
 
-    Raises BadInput for a file that can't be read, has more than 10 % bad rows, or where no event is a good one.
+    Raises BadInput for a file that can't be read, has more than 10 % bad rows or values of items that don't fit, or where no
+    event is a good one.
     """
-    catalogue, repeated = read_items(description, ids, rejects, data_dir)
-    rows = read_events(description, ids, rejects, data_dir)
+    catalogue = read_items(description, schema, rejects, data_dir)
+    rows = read_events(description, schema.ids, rejects, data_dir)
     if description.events and not len(rows.times):
         raise BadInput(", ".join(each.file for each in description.events), "at least one event", "none")
     shape = write_history(rows, history)
-    write_whole(items, msgspec.msgpack.encode(catalogue))
-    return {**shape, "repeated_items": repeated}
+    write_whole(items, msgspec.msgpack.encode(catalogue.items))
+    return {**shape, "repeated_items": catalogue.repeated}, catalogue.misfits
 
 
 def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> Happened:

@@ -21,7 +21,7 @@ from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import completed
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
-from offline.datasets.own.item_survey import SAMPLE_ROWS, Attribute, ItemSurvey, survey_items
+from offline.datasets.own.item_survey import SAMPLE_ROWS, Attribute, ItemSurvey, in_preset, survey_items
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.own.recogniser import Found
 from offline.datasets.rejected_lines import Rejects
@@ -56,14 +56,14 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     """Read the files and propose what they mean. Raises BadInput for a file that can't be read, or a preset that there is not."""
     rejects = Rejects()
     surveys = [(file, survey_events(file, rejects)) for file in found.description.events]
-    catalogues = [survey_items(file, rejects) for file in found.description.items]
+    seen = [survey_items(file, rejects) for file in found.description.items]
     kinds: Counter[str] = Counter()
     for _, survey in surveys:
         for raw, count in survey.kinds.items():
             kinds[kind_name(raw) or raw] += count
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
-    description = completed(found.description, [survey for _, survey in surveys], catalogues, document)
+    catalogues = [in_preset(each, document.items) for each in seen]
     known, left_out = _accepted(kinds, document)
     _refuse_a_log_of_items(found.description, surveys, catalogues)
     attributes = tuple(
@@ -73,6 +73,8 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
         if each.column != file.title or each.name == "title"
     )
     declared, refused = _declared(attributes, document)
+    items_have = {**document.items, **declared}
+    description = completed(found.description, [survey for _, survey in surveys], catalogues, document, items_have)
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
     doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues), *_file_doubts(found)]
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
@@ -307,6 +309,7 @@ def _item_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: S
     repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in catalogues)
     if repeated:
         doubts.append(f"{repeated:,} rows of items are of one that came before: what the last says counts")
+    doubts += [each.doubt for survey in catalogues for each in survey.misfits]
     if without and not sampled:
         doubts.append(f"{without:,} of {len(named):,} items in events are in no file of items")
     return doubts

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from features.errors import BadInput
+from features.schema.document import FILE as SCHEMA_FILE
 from offline.datasets.dataset_names import name_of_folder
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import SUFFIXES, column_names
-from offline.datasets.own.description import Description, EventFile, ItemFile
+from offline.datasets.own.description import FILE, Description, EventFile, ItemFile
 from offline.datasets.own.known_names import column_of
 
 EVENTS, ITEMS, USERS = "events", "items", "users"
@@ -18,6 +19,8 @@ _STEMS: Final = {
     USERS: ("user", "customer", "visitor", "member"),
 }
 """Beginnings of files' names that say what is in them where columns leave it open."""
+_MEANINGS: Final = (FILE, SCHEMA_FILE)
+"""Names of files in a folder that hold no data, but what it means."""
 EXPECTED: Final = (
     "files of events (columns such as user_id, item_id, timestamp, and type) and of items (item_id, title, …), as "
     ".csv, .tsv, .ndjson or .parquet"
@@ -70,7 +73,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files += sorted(each for each in path.iterdir() if not each.name.startswith("."))
+            files += sorted(
+                each for each in path.iterdir() if not each.name.startswith(".") and each.name not in _MEANINGS
+            )
         elif not path.is_file():
             raise BadInput("--from", "a file or a folder", str(path))
         elif path.suffix not in SUFFIXES:

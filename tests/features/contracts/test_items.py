@@ -176,6 +176,27 @@ def test_a_value_over_the_limit_is_refused() -> None:
         write_item(long, EVERYTHING)
 
 
+def test_an_item_that_became_too_large_is_deleted_by_id_and_title() -> None:
+    texts = {f"text_{number}": "é" * 10_000 for number in range(3)}
+    large = GIFTS.items.item(8, "A gift", {}, ts=5, deleted=True)
+    large = msgspec.structs.replace(large, values=dict(texts))
+    assert write_item(large, EVERYTHING) == b'{"item_id":8,"title":"A gift","deleted":true,"ts":5}'
+    with pytest.raises(BadInput, match=f"^item: expected at most {ITEM_LIMIT} bytes"):
+        write_item(msgspec.structs.replace(large, deleted=False), EVERYTHING)
+
+
+URLS = st.sampled_from(["", "https://h/1.png", "/img/1.jpg", "https://h/a b.png", "https://h/" + "x" * 2_000])
+
+
+@given(st.sampled_from(["", "Heat", "x" * 501]), URLS, st.integers(-5, 5), st.booleans(), st.integers(0, 9))
+def test_whatever_was_taken_a_record_of_it_is_read(title: str, url: str, expires: int, deleted: bool, ts: int) -> None:
+    item = Item(8, title, image_url=url, expires=expires, deleted=deleted, ts=ts)
+    read = read_item(write_item(item, EVERYTHING), GIFTS)
+    assert (read.item_id, read.title, read.deleted, read.ts) == (8, title[:500] or "8", deleted, ts)
+    assert read.image_url == (url if url in ("", "https://h/1.png") else "")
+    assert change_item(item, {"price": 5}, 9, EVERYTHING).values == {"price": 5}
+
+
 @given(
     st.text("aé𝄞 ", min_size=1, max_size=30),
     st.lists(st.text("abcde:~é", min_size=1, max_size=60), max_size=10),

@@ -152,3 +152,22 @@ def test_a_broken_taking_is_none(home: Path) -> None:
     make_base_of(home, opened(home), 1)
     (home / "data" / "shop" / TAKEN).unlink()
     assert opened(home).name == "shop"
+
+
+def test_what_another_schema_does_not_take_of_items_is_told_to_who_makes_a_base(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "items.csv").write_text("id,price,brand\nA-1,5,Acme\nA-2,,Acme\nA-3,7,\n")
+    with (home / "dataset.toml").open("a") as file:
+        file.write('[[items]]\nfile = "items.csv"\nid = "id"\nnumbers = ["price"]\nfacets = ["brand"]\n')
+    first = opened(home)
+    assert [item.values for item in first.items if item.outer == "A-1"] == [{"price": 5}]
+    assert "don't fit" not in capsys.readouterr().out
+    make_base_of(home, first, 1)
+    other = read_schema('preset = "shop"\n[items.price]\ntype = "facet"\n', "other.toml")
+    second = opened(home, other)
+    assert {tuple(item.facets) for item in second.items if item.outer == "A-1"} == {("brand",)}
+    told = "shop: 2 values of price don't fit: expected a string of 1 to 128 printable characters, got "
+    assert told in capsys.readouterr().out
+    opened(home, other, makes_base=False)
+    assert "don't fit" not in capsys.readouterr().out

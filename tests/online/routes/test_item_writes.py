@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
@@ -156,6 +157,20 @@ def test_an_item_that_only_events_told_can_be_deleted(client: TestClient) -> Non
     items.put_features(900, ItemFeatures(900, n=5))
     assert items.row(900) is None
     assert client.delete("/v1/items/901").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "more", [{"image_url": "/img/1.jpg"}, {"values": {"story": "é" * 20_000}}], ids=["a relative URL", "too large"]
+)
+def test_an_item_that_was_taken_unchecked_can_be_deleted(client: TestClient, more: dict[str, Any]) -> None:
+    items: ItemStore = client.app.state.server.items  # type: ignore[attr-defined]
+    known = items.catalogue.get(5)
+    assert known is not None
+    items.put_item(msgspec.structs.replace(known, **more))
+    if "image_url" in more:
+        assert client.patch("/v1/items/5", json={"year": 2000}).status_code == 200
+    assert client.delete("/v1/items/5").json() == {"item_id": 5, "deleted": True}
+    assert client.get("/v1/items/5").status_code == 404
 
 
 def test_an_array_is_taken_too_and_of_an_id_the_later_counts(client: TestClient) -> None:

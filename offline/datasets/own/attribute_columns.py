@@ -1,0 +1,187 @@
+"""Columns of files of items → the values of one attribute, read as what it is. What does not fit is left out and counted."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.contracts.items import IMAGE_URL_WORDS, check_built_in
+from features.errors import BadInput
+from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES, MAX_TEXT, check_value, received
+from features.schema.declarations import Attribute, AttributeType
+from offline.datasets.own.typed_columns import flags, numbers, texts, times, vectors
+from offline.datasets.rejected_lines import REFUSED_SHARE
+
+IMAGE: Final = "image_url"
+BUILT_IN_TYPES: Final[Mapping[str, Attribute]] = {
+    IMAGE: Attribute("text"),
+    "available": Attribute("flag"),
+    "expires": Attribute("time"),
+}
+"""What columns of these names are, whatever their values look like: what every item has beside id and title."""
+SEVERAL: Final = "|"
+"""What stands between the values of a facet that has several, in text."""
+_EXPECTED: Final[Mapping[str, str]] = {
+    IMAGE: IMAGE_URL_WORDS,
+    "number": "a number",
+    "time": "a time: seconds, ms, µs or ns since 1970, or ISO 8601",
+    "flag": "true or false, yes or no, 1 or 0",
+    "vector": "a list of numbers",
+    "place": "[latitude, longitude]",
+}
+"""What an attribute, or one of a type, is in files, for a refusal; of other types as in JSON."""
+
+
+@dataclass
+class Misfit:
+    """One column of a file, of whose `seen` values `unfit` are none of the attribute; of the first of these what was expected
+    and what came."""
+
+    column: str
+    name: str
+    seen: int = 0
+    unfit: int = 0
+    expected: str = ""
+    received: str = ""
+
+    def add(self, expected: str, received: str) -> None:
+        """Count a value that does not fit."""
+        self.unfit += 1
+        if self.unfit == 1:
+            self.expected, self.received = expected, received
+
+    @property
+    def text(self) -> str:
+        """What is to be said of it."""
+        return f"{self.unfit:,} values of {self.column} don't fit: expected {self.expected}, got {self.received}"
+
+    @property
+    def doubt(self) -> str:
+        """The same, of files that are not taken in yet."""
+        return f"{self.text}: more than a tenth of them, which is refused" if self.is_too_much else self.text
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether a file with it is refused. An item does without an image, so that one never is for those."""
+        return self.name != IMAGE and self.unfit > REFUSED_SHARE * self.seen
+
+
+def refuse_misfits(file: str, misfits: Sequence[Misfit]) -> None:
+    """Raise BadInput where more than 10 % of a column's values don't fit."""
+    for each in misfits:
+        if each.is_too_much:
+            raise BadInput(
+                f"{file}, column {each.column}",
+                f"{each.expected}, at least {1 - REFUSED_SHARE:.0%} of its values",
+                f"{each.unfit:,} of {each.seen:,} that are none, such as {each.received}",
+            )
+
+
+def has_several(words: pa.Array) -> bool:
+    """Whether a facet's texts (without nulls) hold several values each: a tenth of them or more have SEVERAL."""
+    return (pc.sum(pc.match_substring(words, SEVERAL)).as_py() or 0) * 10 >= max(len(words), 1)
+
+
+def values_of(column: pa.ChunkedArray, many: bool) -> list[tuple[str, ...]]:
+    """The values of a facet, item by item: of a list its entries, of text what it says; with `many` what stands between `|`."""
+    if pa.types.is_list(column.type):
+        return [tuple(str(each) for each in value or () if each is not None) for value in column.to_pylist()]
+    words = _words(column)
+    if not many:
+        return [() if word is None else (word,) for word in words]
+    parts = (() if word is None else word.split(SEVERAL) for word in words)
+    return [tuple(part.strip() for part in each if part.strip()) for each in parts]
+
+
+def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | None = None) -> list[Any]:
+    """The attribute's value in each row: of a facet a tuple; None where there is none, or one that does not fit. misfit: counts
+    these, and has all checked by the schema; None: what is read is no attribute of the schema."""
+    found = list(_READERS[attribute.type](column, attribute))
+    if misfit is None:
+        return found
+    filled = _filled(column)
+    misfit.seen += sum(filled)
+    for row, value in enumerate(found):
+        if value is None and not filled[row]:
+            continue
+        try:
+            if value is None:
+                raise BadInput(misfit.name, *_unreadable(column[row].as_py(), attribute))
+            _check(misfit.name, attribute, value)
+        except BadInput as error:
+            found[row] = None
+            if misfit.name == IMAGE:
+                misfit.add(_EXPECTED[IMAGE], received(value))
+            else:
+                misfit.add(error.expected, error.received)
+    return found
+
+
+def _check(name: str, attribute: Attribute, value: Any) -> None:
+    if name in BUILT_IN_TYPES:
+        check_built_in(name, value)
+    elif attribute.type == "facet" and not attribute.many and len(value) == 1:
+        check_value(name, attribute, value[0])
+    else:
+        check_value(name, attribute, value)
+
+
+def _unreadable(value: Any, attribute: Attribute) -> tuple[str, str]:
+    """(what was expected, what came) of a value that its reader makes nothing of."""
+    return _EXPECTED.get(attribute.type, f"a {attribute.type}"), received(value)
+
+
+def _filled(column: pa.ChunkedArray) -> list[bool]:
+    """In which rows something stands."""
+    if pa.types.is_list(column.type):
+        present = pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)
+    elif pa.types.is_struct(column.type) or pa.types.is_floating(column.type):
+        present = pc.invert(pc.is_null(column, nan_is_null=True))
+    else:
+        present = texts(column).is_valid()
+    filled: list[bool] = present.to_pylist()
+    return filled
+
+
+def _words(column: pa.ChunkedArray) -> list[str | None]:
+    """Texts, trimmed; numbers of all kinds as text."""
+    words: list[str | None] = texts(column).to_pylist()
+    if pa.types.is_floating(column.type):
+        raw = column.to_pylist()
+        words = [
+            str(value) if word is None and value is not None and math.isfinite(value) else word
+            for word, value in zip(words, raw, strict=True)
+        ]
+    return words
+
+
+def _facets(column: pa.ChunkedArray, attribute: Attribute) -> Iterator[tuple[str, ...] | None]:
+    for values in values_of(column, attribute.many):
+        yield tuple(dict.fromkeys(value[:MAX_FACET_CHARS] for value in values))[:MAX_FACET_VALUES] or None
+
+
+def _texts(column: pa.ChunkedArray, _: Attribute) -> list[str | None]:
+    return [None if word is None else word[:MAX_TEXT] for word in _words(column)]
+
+
+def _lists_of_numbers(column: pa.ChunkedArray, _: Attribute) -> list[tuple[float, ...] | None]:
+    kind = column.type
+    if not pa.types.is_list(kind) or not (
+        pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)
+    ):
+        return [None] * len(column)
+    return vectors(column)
+
+
+_READERS: Final[Mapping[AttributeType, Callable[[pa.ChunkedArray, Attribute], Iterable[Any]]]] = {
+    "facet": _facets,
+    "number": lambda column, _: numbers(column),
+    "time": lambda column, _: times(column, to_come=True).to_pylist(),
+    "flag": lambda column, _: flags(column),
+    "text": _texts,
+    "vector": _lists_of_numbers,
+    "place": _lists_of_numbers,
+}
