@@ -25,7 +25,7 @@ export function showMine(section, user, size) {
   function act(item, { type, rating, value }) {
     const key = String(item.item_id);
     tiles.wait(key, rating ?? 0);
-    acts.send({ type, user_id: user, item_id: item.item_id, rating, value, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), key);
+    acts.send({ type, user_id: user, item_id: item.item_id, rating, value, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), { key });
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,

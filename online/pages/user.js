@@ -257,7 +257,7 @@ function act(item, what) {
   const position = tiles.order.indexOf(key);
   if (position >= 0) Object.assign(event, { request_id: page.shownAs, position });
   for (const name of ["rating", "value"]) if (what[name] !== undefined) event[name] = what[name];
-  acts.send(event, shownTitle(item.title), key);
+  acts.send(event, shownTitle(item.title), { key });
 }
 
 /** Renew the page with what an event did; ask again while it is not applied, unless a newer event asks. */
