@@ -5,6 +5,7 @@ import { getRecommendations } from "./api.js";
 import { skeletons } from "./cards.js";
 import { movesOf } from "./rank-changes.js";
 import { POSTER, Tiles } from "./tiles.js";
+import { whenShown } from "./timing.js";
 import { noun } from "./schema.js";
 import { comesBack, degradedSentence, shownTitle } from "./format.js";
 
@@ -36,6 +37,8 @@ export function showMine(section, user, size) {
     const mine = ++turn;
     for (let times = 0, pause = AGAIN_MS; ; times++) {
       let answer;
+      await whenShown();
+      if (mine !== turn) return;
       try {
         answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
       } catch (fault) {
@@ -47,9 +50,7 @@ export function showMine(section, user, size) {
       if (show(answer, acted)) acted = null; // it is in the list, and told
       if (acted && times >= AGAIN) return sayStuck(acted.what);
       if (!acted && !comesBack(answer.degraded)) return;
-      do await new Promise((done) => setTimeout(done, pause));
-      while (document.hidden && mine === turn);
-      if (mine !== turn) return;
+      await new Promise((done) => setTimeout(done, pause));
       if (!acted) pause = Math.min(2 * pause, MOST_MS);
     }
   }

@@ -13,6 +13,7 @@ import { follow } from "./stream.js";
 import { showTastes } from "./taste.js";
 import { Tiles } from "./tiles.js";
 import { Why } from "./why.js";
+import { whenShown } from "./timing.js";
 import { invitation } from "./schema.js";
 import { comesBack, degradedSentence, number, shownTitle } from "./format.js";
 
@@ -139,7 +140,9 @@ const askedOf = () => `${page.model} ${page.beside}`;
 /**
  * Get the list (two of them side by side) and show it. `acted`: what this answers, {token, began, what}, or null; without a
  * token it is a move that the stream told. The newest call wins: an older one's answer would show the past. Gives whether the
- * list answers it, "applied" or "waits"; null if it was overtaken or failed.
+ * list answers it, "applied" or "waits"; null if it was overtaken or failed. A hidden page asks on return, as a list counts as shown.
+    await whenShown();
+    if (mine.signal.aborted) return null;
  * @param {Acted | null} acted
  * @returns {Promise<"applied" | "waits" | null>}
  */
@@ -216,7 +219,7 @@ function sayOf(acted, applied, inside, ms, moves) {
 function askAgainSoon(degraded) {
   clearTimeout(page.soon);
   page.pause = degraded ? Math.min(2 * page.pause, DEGRADED_MOST_MS) : DEGRADED_MS / 2;
-  if (degraded) page.soon = setTimeout(() => (document.hidden ? askAgainSoon(true) : page.current || acts.busy || renewNow()), page.pause);
+  if (degraded) page.soon = setTimeout(() => page.current || acts.busy || renewNow(), page.pause);
 }
 
 /** A newer list holds every act sent before it. */
