@@ -67,15 +67,18 @@ def caller_of(method: str, path: str, access: Access, headers: Mapping[str, str]
         return None
     header = ADMIN_KEY if needed == "admin" and (ADMIN_KEY in headers or API_KEY not in headers) else API_KEY
     key, name = headers.get(header), _SPELLING[header]
+    another = {"WWW-Authenticate": name}  # a key that does for no call: the caller should get another
     if key is None:
         what = "a key of the role admin" if needed == "admin" else "a key"
-        raise Problem(401, f"expected {what} in the header {name}, got none", {"WWW-Authenticate": name})
+        raise Problem(401, f"expected {what} in the header {name}, got none", another)
     caller = access.key_ring.find(key)
     if caller is None:
-        raise Problem(403, f"the key in the header {name} is none of those that are set")
+        raise Problem(403, f"the key in the header {name} is none of those that are set", another)
     if not allows(caller.role, needed):
         raise Problem(
-            403, f"expected a key of the role {needed} for {method}, got {caller.name!r} of the role {caller.role}"
+            403,
+            f"expected a key of the role {needed} for {method}, got {caller.name!r} of the role {caller.role}",
+            another if header == ADMIN_KEY else None,
         )
     return caller
 

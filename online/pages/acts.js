@@ -7,6 +7,7 @@ import { makeStars, makeThumbs } from "./stars.js";
 
 /** @typedef {{type: string, rating?: number, value?: number}} Act */
 
+const DOUBLE_MS = 500;
 const WHAT = { money: "amount", quantity: "how many", seconds: "seconds" };
 
 /** Stars, where the home knows ratings. @param {(act: Act) => unknown} onAct */
@@ -37,4 +38,23 @@ function asking(kind, title, onAct) {
     onAct({ type: kind.name, value: Number(value.value) });
   };
   return el("form", { onsubmit: send }, value, button(kind, title, { type: "submit" }));
+}
+
+/**
+ * The second click of a double click within `node` means nothing: it would do again what the first one did, or do it to what has come under
+ * the pointer since.
+ */
+export function ignoreDoubleClicks(/** @type {HTMLElement} */ node) {
+  let last = { at: -Infinity, x: 0, y: 0 };
+  const tooSoon = (/** @type {MouseEvent} */ click) => {
+    if (click.detail === 0) return; // by a key, or by a screen reader
+    const here = { at: click.timeStamp, x: click.clientX, y: click.clientY };
+    const again = here.at - last.at < DOUBLE_MS && Math.hypot(here.x - last.x, here.y - last.y) < 8;
+    last = here;
+    if (again) {
+      click.preventDefault();
+      click.stopPropagation();
+    }
+  };
+  node.addEventListener("click", tooSoon, true);
 }

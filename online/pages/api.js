@@ -7,12 +7,16 @@ const BUSY_TIMES = 2;
 const BUSY_S = 2;
 
 export class Fault extends Error {
-  /** `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. `again`: seconds until a try may do. */
-  constructor(/** @type {string} */ message, status = 0, /** @type {any} */ body = {}, /** @type {number | null} */ again = null) {
+  /**
+   * `status`: of HTTP, 0 where nothing answered. `body`: the problem details, {} without. `again`: seconds until a try may do. `wantsKey`:
+   * with another key it may do.
+   */
+  constructor(/** @type {string} */ message, status = 0, /** @type {any} */ body = {}, /** @type {number | null} */ again = null, wantsKey = false) {
     super(message);
     this.status = status;
     this.body = body;
     this.again = again;
+    this.wantsKey = wantsKey;
   }
 }
 
@@ -89,7 +93,7 @@ async function call(url, { kinds = ["api"], ...options }) {
       return await once(url, { ...options, headers: { ...options.headers, ...keyHeaders(kinds) } });
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
-      if (fault.status === 401 || fault.status === 403) {
+      if (fault.wantsKey) {
         if (!(await askKey(kind, key))) throw fault;
       } else if (!options.method && times < BUSY_TIMES && fault.again !== null && fault.again <= BUSY_S) {
         await new Promise((done) => setTimeout(done, 1000 * (fault.again ?? 0)));
@@ -130,5 +134,5 @@ function faultOf(response, text) {
   }
   const wait = response.headers.get("Retry-After");
   const said = body.detail || body.title || `The server answered ${response.status} ${response.statusText}.`;
-  return new Fault(wait ? `${said} (try again in ${wait} s)` : said, response.status, body, wait ? Number(wait) : null);
+  return new Fault(wait ? `${said} (try again in ${wait} s)` : said, response.status, body, wait ? Number(wait) : null, response.headers.has("WWW-Authenticate"));
 }

@@ -1,5 +1,6 @@
 // Items of one value of a facet (films of a genre), decade or search, in an order; what is chosen stands in the address.
 
+import { onReturn, writeAddress } from "./address.js";
 import { getFacet, getItems } from "./api.js";
 import { facetPage, poster, skeletons, stars } from "./cards.js";
 import { $, childrenOf, el } from "./dom.js";
@@ -79,17 +80,11 @@ function begin() {
 }
 
 $("choice").addEventListener("change", () => {
-  const address = new URL(location.href);
-  for (const name of ["sort", "decade"]) {
-    const { value } = $(name, HTMLSelectElement);
-    if (value) address.searchParams.set(name, value);
-    else address.searchParams.delete(name);
-  }
-  history.pushState(null, "", address);
+  writeAddress({ sort: $("sort", HTMLSelectElement).value, decade: $("decade", HTMLSelectElement).value });
   begin();
 });
 $("choice").addEventListener("submit", (submit) => submit.preventDefault());
-addEventListener("popstate", begin);
+onReturn(begin);
 begin();
 
 try {

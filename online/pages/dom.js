@@ -54,6 +54,26 @@ export function svg(tag, attributes = {}, ...children) {
 export const icon = (/** @type {string} */ path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
 
 /**
+ * Make the content of `parent` be `children`, as `el` has them, and leave what is there already as it is: it keeps focus and selection. For
+ * what listens to nothing: an element that stays keeps its own listeners.
+ * @param {Element} parent
+ * @param {(Node | string | null | undefined)[]} children
+ */
+export function patch(parent, ...children) {
+  const wanted = [...el("div", {}, ...children).childNodes];
+  wanted.forEach((node, at) => {
+    const old = parent.childNodes[at];
+    if (old === undefined) parent.append(node);
+    else if (old instanceof Element && node instanceof Element && sameTag(old, node)) patch(old, ...node.childNodes);
+    else if (!old.isEqualNode(node)) old.replaceWith(node);
+  });
+  while (parent.childNodes.length > wanted.length) parent.lastChild?.remove();
+}
+
+/** Whether two elements differ in their content at most. */
+const sameTag = (/** @type {Element} */ one, /** @type {Element} */ other) => one.cloneNode(false).isEqualNode(other.cloneNode(false));
+
+/**
  * Make the children of `parent` be `wanted`, in that order, and reuse what is there: an element that stays keeps its focus
  * and its animations. `wanted` is [{key, make, update}]; `make` gives a new element, `update` gets the element in either case.
  * @param {HTMLElement} parent

@@ -38,10 +38,17 @@ function choose(at) {
   }
 }
 
+/** Nothing opens it again that was on its way. */
+function close() {
+  clearTimeout(timer);
+  asked.abort();
+  open(false);
+}
+
 async function look() {
   asked.abort();
   const words = input.value.trim();
-  if (!words) return open(false);
+  if (!words) return close();
   const turn = (asked = new AbortController());
   try {
     const { items } = await getItems({ q: words, limit: SHOWN }, turn.signal);
@@ -95,15 +102,15 @@ input.addEventListener("keydown", (press) => {
     press.preventDefault();
     if (found.hidden) return void look();
     if (last >= 0) choose(press.key === "ArrowDown" ? (active >= last ? 0 : active + 1) : active <= 0 ? last : active - 1);
-  } else if (press.key === "Escape" && !found.hidden) {
-    press.preventDefault();
-    open(false);
+  } else if (press.key === "Escape") {
+    if (!found.hidden) press.preventDefault(); // closed, it empties the search
+    close();
   } else if (press.key === "Enter" && active >= 0) {
     press.preventDefault();
     go(options()[active]);
   }
 });
-input.addEventListener("blur", () => open(false));
+input.addEventListener("blur", close);
 input.addEventListener("focus", () => input.value.trim() && look());
 found.addEventListener("pointerdown", (press) => press.preventDefault()); // the search keeps the focus
 found.addEventListener("click", (click) => go(/** @type {Element} */ (click.target).closest("[role=option]")));

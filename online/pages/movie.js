@@ -3,7 +3,7 @@
 
 import { getItem, getRecommendations, getSimilar } from "./api.js";
 import { Acts, say, sayRenewed } from "./sent-events.js";
-import { buttonsOf, starsOf, thumbsOf } from "./acts.js";
+import { buttonsOf, ignoreDoubleClicks, starsOf, thumbsOf } from "./acts.js";
 import { facetPage, poster, skeletons } from "./cards.js";
 import { $, childrenOf, el, focused } from "./dom.js";
 import { paint } from "./posters.js";
@@ -32,6 +32,7 @@ const itemId = readId(asked.get("movieId"));
 const user = me();
 // The list that led here, if any: what is done here answers it.
 const from = asked.get("list") ? { request_id: asked.get("list"), position: Number(asked.get("at")) || 0 } : {};
+const invited = `${rates ? "Rate it" : invitation}: your list renews itself.`;
 let title = `this ${noun}`;
 
 // --- The item and its counters ---------------------------------------------------------------------------------------------
@@ -84,26 +85,30 @@ function showItem(item) {
   for (const each of [starsOf(title, itemId, act), thumbsOf(title, act)]) if (each) $("acts").append(each);
   const others = buttonsOf(title, act);
   if (others) $("acts").after(others);
+  ignoreDoubleClicks(/** @type {HTMLElement} */ ($("acts").parentElement));
   if (!rates) $("rate-name").textContent = `What to do with this ${noun}`;
   $("film").removeAttribute("aria-busy");
   if (from.request_id) opened();
-  else say(`${rates ? "Rate it" : invitation}: your list renews itself.`);
+  else say(invited);
 }
 
 /** Who comes here out of a list has clicked on it: that is an event, once, and not again when the page is loaded anew. A home without
- *  clicks may know views. */
+ *  clicks may know views. It is a trace and no act: who may not leave one is not told. */
 function opened() {
   const address = new URL(location.href);
   for (const name of ["list", "at"]) address.searchParams.delete(name);
   history.replaceState(null, "", address);
   const type = ["click", "view"].find(knows);
-  if (type) acts.send({ type, user_id: user, item_id: itemId, ...from }, title);
+  if (type) acts.send({ type, user_id: user, item_id: itemId, ...from }, title, { otherwise: invited });
 }
 
 // --- An act ------------------------------------------------------------------------------------------------------------------
 
+const showGiven = (stars) => showStars($("acts").querySelector(".stars"), stars ?? 0);
+
 const acts = new Acts($("undo"), {
   focus: $("title"),
+  onIdle: () => showGiven(acts.last?.event.rating), // not what was taken back or could not be sent
   // What is told of the list is what is asked for: its first films, which are named here.
   onSent: async ({ token, began, what }) => {
     try {
@@ -123,7 +128,7 @@ const acts = new Acts($("undo"), {
 });
 
 function act(what) {
-  showStars($("acts").querySelector(".stars"), what.rating ?? 0);
+  showGiven(what.rating);
   /** @type {any} */
   const event = { type: what.type, user_id: user, item_id: itemId, ...from };
   for (const name of ["rating", "value"]) if (what[name] !== undefined) event[name] = what[name];
@@ -194,25 +199,24 @@ $("kinds").addEventListener("keydown", (press) => {
 
 // --- Begin -----------------------------------------------------------------------------------------------------------------
 
-function fail(text) {
+/** What is wrong, "" for nothing. An item that was never shown leaves its place to that. */
+function showFault(text) {
   $("fault").textContent = text;
-  $("fault").hidden = false;
-  $("film").hidden = $("similar").hidden = true;
+  $("fault").hidden = !text;
+  $("film").hidden = $("similar").hidden = Boolean(text) && !shown.size;
 }
 
 if (itemId === null) {
-  fail(`“${asked.get("movieId") ?? ""}” is not ${noun === "film" ? "a film" : "an item"}'s id: 1 to 128 printable characters are expected.`);
+  showFault(`“${asked.get("movieId") ?? ""}” is not ${noun === "film" ? "a film" : "an item"}'s id: 1 to 128 printable characters are expected.`);
 } else {
   loadNear(kind);
   every(LOOK_MS, async () => {
     try {
       await look();
-      $("fault").hidden = true;
+      if (!$("fault").hidden && !$("near").children.length) loadNear(kind); // it will have failed, too
+      showFault("");
     } catch (fault) {
-      if (shown.size) {
-        $("fault").textContent = fault.message;
-        $("fault").hidden = false;
-      } else fail(fault.message);
+      showFault(fault.message);
     }
   });
 }

@@ -5,6 +5,7 @@ import { getRecommendations } from "./api.js";
 import { skeletons } from "./cards.js";
 import { movesOf } from "./rank-changes.js";
 import { POSTER, Tiles } from "./tiles.js";
+import { whenShown } from "./timing.js";
 import { noun } from "./schema.js";
 import { comesBack, degradedSentence, shownTitle } from "./format.js";
 
@@ -25,7 +26,7 @@ export function showMine(section, user, size) {
   function act(item, { type, rating, value }) {
     const key = String(item.item_id);
     tiles.wait(key, rating ?? 0);
-    acts.send({ type, user_id: user, item_id: item.item_id, rating, value, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), key);
+    acts.send({ type, user_id: user, item_id: item.item_id, rating, value, request_id: shownAs, position: tiles.order.indexOf(key) }, shownTitle(item.title), { key });
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
@@ -36,6 +37,8 @@ export function showMine(section, user, size) {
     const mine = ++turn;
     for (let times = 0, pause = AGAIN_MS; ; times++) {
       let answer;
+      await whenShown();
+      if (mine !== turn) return;
       try {
         answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
       } catch (fault) {
@@ -47,9 +50,7 @@ export function showMine(section, user, size) {
       if (show(answer, acted)) acted = null; // it is in the list, and told
       if (acted && times >= AGAIN) return sayStuck(acted.what);
       if (!acted && !comesBack(answer.degraded)) return;
-      do await new Promise((done) => setTimeout(done, pause));
-      while (document.hidden && mine === turn);
-      if (mine !== turn) return;
+      await new Promise((done) => setTimeout(done, pause));
       if (!acted) pause = Math.min(2 * pause, MOST_MS);
     }
   }

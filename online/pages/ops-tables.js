@@ -1,6 +1,6 @@
 // Models with their metrics, and experiments per arm.
 
-import { el } from "./dom.js";
+import { el, patch } from "./dom.js";
 import { number } from "./format.js";
 
 const METRICS = { hr10: "HR@10", ndcg10: "NDCG@10", auc: "AUC", gauc: "GAUC", log_loss: "log loss" };
@@ -12,7 +12,8 @@ export function showModels(root, said, refused, decided, { default: usual, ranki
   const names = Object.keys(METRICS).filter((name) => ranking.some(({ metrics }) => name in metrics));
   const best = (name) => Math[LESS_IS_BETTER.has(name) ? "min" : "max"](...ranking.map(({ metrics }) => metrics[name]).filter((value) => value !== undefined));
   const cell = (name, value) => el(value === best(name) && ranking.length > 1 ? "td.best" : "td", {}, value === undefined ? "–" : value.toFixed(4));
-  root.replaceChildren(
+  patch(
+    root,
     ranking.length
       ? table(
           ["model", "version", ...names.map((name) => METRICS[name])],
@@ -24,15 +25,16 @@ export function showModels(root, said, refused, decided, { default: usual, ranki
         )
       : el("p.note", {}, "No model ranks: lists are in the order of recall. ./martlet train makes some."),
   );
-  decided.replaceChildren(...decisions.map(({ model, ts, text }) => el("li", {}, el("time", { datetime: new Date(ts).toISOString() }, new Date(ts).toLocaleString()), ` ${model}: ${text}`)));
-  refused.replaceChildren(...bad.map(({ name, version, reason }) => el("li", {}, `${name} version ${version} was refused: ${reason}`)));
+  patch(decided, ...decisions.map(({ model, ts, text }) => el("li", {}, el("time", { datetime: new Date(ts).toISOString() }, new Date(ts).toLocaleString()), ` ${model}: ${text}`)));
+  patch(refused, ...bad.map(({ name, version, reason }) => el("li", {}, `${name} version ${version} was refused: ${reason}`)));
 }
 
 /** `flow.learning` of GET /v1/ops, the newest slice first; nothing where nothing learns. */
 export function showLearning(root, learning) {
   const at = (ms) => el("time", { datetime: new Date(ms).toISOString() }, new Date(ms).toLocaleString());
   const scores = (ndcg10) => Object.entries(ndcg10).map(([ranker, value]) => `${ranker} ${value.toFixed(4)}`).join(", ");
-  root.replaceChildren(
+  patch(
+    root,
     ...(learning ? [el("li", {}, ...(learning.text_at ? [at(learning.text_at)] : []), ` learner: ${learning.text}`)] : []),
     ...(learning?.recent ?? []).toReversed().map(({ slice, ts, lists, users, ndcg10, learned }) => el("li", {}, at(ts), ` slice ${slice}: ${lists} lists of ${users} users; NDCG@10 before: ${scores(ndcg10) || "none"}; learned from ${learned}`)),
   );
@@ -40,7 +42,8 @@ export function showLearning(root, learning) {
 
 /** `experiments` and `interleaved` as in GET /v1/ops. */
 export function showExperiments(root, experiments, interleaved) {
-  root.replaceChildren(
+  patch(
+    root,
     ...(interleaved.length ? [showInterleaved(interleaved)] : []),
     ...(experiments.length
       ? experiments.map(({ name, layer, arms }) => {

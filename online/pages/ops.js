@@ -2,13 +2,14 @@
 
 import { getOps, postReplay } from "./api.js";
 import { bars, line } from "./charts.js";
-import { $, el } from "./dom.js";
+import { $, el, patch } from "./dom.js";
 import { showExperiments, showLearning, showModels } from "./ops-tables.js";
 import { every } from "./timing.js";
 import { ago, count, date, number } from "./format.js";
 
 const LOOK_MS = 2000;
 const KEPT_MS = 180_000;
+const WAIT_MS = 5000; // the supervisor looks each second
 const VERDICTS = ["applied", "duplicate", "late", "rejected", "rerouted", "marks"];
 
 /** [[ms, records read], …]: of the watch's sights at first, then of our own looks. */
@@ -58,7 +59,7 @@ function showVerdict({ ready, flow, flow_trouble: trouble, settings, asked_at: n
   const made = (flow?.preparing ?? []).map(({ name, since }) => (since ? `${name} since ${ago(since, now)}` : name));
   const still = made.length ? ` Still being prepared: ${made.join(", then ")}.` : "";
   text("verdict-why", (why.join("; ") || (ill ? "" : "Redis, Kafka, Flink, models and items answer; the ledger adds up; no alarm.")) + still);
-  $("alarms").replaceChildren(...alarms.map(({ name, since, text }) => el("li", {}, el("strong", {}, `${name.replaceAll("_", " ")}, since ${ago(since, now)}`), text)));
+  patch($("alarms"), ...alarms.map(({ name, since, text }) => el("li", {}, el("strong", {}, `${name.replaceAll("_", " ")}, since ${ago(since, now)}`), text)));
 }
 
 function showFigures({ job, flow, asked_at: now }) {
@@ -81,27 +82,25 @@ const boxes = new Map();
 
 function figure(name, value, unit, more, /** @type {Element | null} */ chart = null) {
   if (!boxes.has(name)) {
-    const box = el("section.figure", {}, el("h2", {}, name), el("div.value"), el("p.more"));
+    const box = el("section.figure");
     boxes.set(name, box);
     $("numbers").append(box);
   }
   const box = boxes.get(name);
-  box.querySelector(".value").replaceChildren(...(value === null ? ["–"] : [String(value), " ", el("small", {}, unit)]));
-  box.querySelector(".more").textContent = more;
-  box.querySelector(".chart")?.remove();
-  if (chart) box.append(chart);
+  patch(box, el("h2", {}, name), el("div.value", {}, ...(value === null ? ["–"] : [String(value), " ", el("small", {}, unit)])), el("p.more", {}, more), chart);
 }
 
 const OPERATORS = { users: "Users' features", items: "Items' features" };
 
 function showFreshness(job, flow) {
   if (!job) {
-    $("fresh").replaceChildren(el("p.note", {}, "Redis does not answer: nothing is known of the job's freshness."));
+    patch($("fresh"), el("p.note", {}, "Redis does not answer: nothing is known of the job's freshness."));
     return;
   }
   const bounds = job.freshness.bounds_ms;
   const names = [...bounds.map((bound) => (bound < 1000 ? `≤${bound}` : `≤${bound / 1000}s`)), `>${bounds.at(-1) / 1000}s`];
-  $("fresh").replaceChildren(
+  patch(
+    $("fresh"),
     ...Object.entries(OPERATORS).map(([operator, name]) => {
       const minute = flow?.freshness_last_minute?.[operator];
       const total = job.freshness[operator];
@@ -120,7 +119,7 @@ function showFreshness(job, flow) {
 
 function showLedger(job) {
   if (!job) {
-    $("ledger").replaceChildren(el("p.note", {}, "Redis does not answer: the ledger can't be read."));
+    patch($("ledger"), el("p.note", {}, "Redis does not answer: the ledger can't be read."));
     return;
   }
   const row = (name, read, verdicts) => {
@@ -134,7 +133,7 @@ function showLedger(job) {
       el("ul", {}, ...parts.map((verdict) => el("li", {}, el(`span.key.${verdict}`, { "aria-hidden": "true" }), `${verdict} ${number(verdicts[verdict])}`, verdict === "duplicate" && verdicts[verdict] ? el("small", {}, ": sent again, counted, without effect") : null))),
     );
   };
-  $("ledger").replaceChildren(row("Events", job.read, job.verdicts), row("Shown lists", job.served_read, job.served_verdicts));
+  patch($("ledger"), row("Events", job.read, job.verdicts), row("Shown lists", job.served_read, job.served_verdicts));
 }
 
 function part(verdict, value) {
@@ -154,7 +153,7 @@ function showLists({ api, job, settings }) {
     ["Pages that follow a user", number(api.streams), ""],
     ["Training samples made", job ? number(job.samples) : "–", job ? `${count(job.open_lists, "list")} still open` : ""],
   ];
-  $("lists").replaceChildren(...rows.map(pair));
+  patch($("lists"), ...rows.map(pair));
 }
 
 function showJob(flow) {
@@ -162,11 +161,12 @@ function showJob(flow) {
   $("flink").hidden = !job;
   if (job) $("flink", HTMLAnchorElement).href = job.page;
   if (!job) {
-    $("job").replaceChildren(pair(["State", flow?.unreachable?.flink ? "Flink does not answer" : flow ? "no job" : "not known", ""]));
+    patch($("job"), pair(["State", flow?.unreachable?.flink ? "Flink does not answer" : flow ? "no job" : "not known", ""]));
     return;
   }
   const share = (value) => (value === null ? "–" : `${Math.round(value * 100)} %`);
-  $("job").replaceChildren(
+  patch(
+    $("job"),
     ...[
       ["State", job.state.toLowerCase(), `${job.tasks_running} of ${job.tasks} tasks run`],
       ["Started", date(job.started_at), ""],
@@ -189,10 +189,13 @@ function text(id, words) {
 // --- The replay ----------------------------------------------------------------------------------------------------------------
 
 let paced = null; // the running speed that is shown as chosen
-let wished = null; // the id of our newest wish that the supervisor has not answered yet
+let newest = ""; // the id of the wish that the supervisor carries out
+/** @type {{after: string, until: number} | null} our newest wish, until the supervisor goes on from the one before, or a moment has passed */
+let wished = null;
 
 function showReplay(replay) {
-  const waiting = wished !== null && replay?.id !== wished;
+  newest = replay?.id ?? "";
+  const waiting = wished !== null && newest === wished.after && performance.now() < wished.until;
   if (!waiting) wished = null;
   const running = replay?.running ?? false;
   const { first = 0, row = 0, last = 0, speed, error } = replay ?? {};
@@ -243,7 +246,9 @@ function fault(words) {
 async function wish(speed) {
   fault("");
   try {
-    wished = (await postReplay(speed)).id;
+    const after = newest;
+    await postReplay(speed);
+    wished = { after, until: performance.now() + WAIT_MS };
     text("replay-said", "Asked the supervisor …");
   } catch (error) {
     fault(error.message);

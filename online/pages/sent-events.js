@@ -40,19 +40,21 @@ export const sayStuck = (what) => say(`${what}: it is kept, but nothing takes it
 /**
  * Sends events one after the other, as a person meant them, and offers to take the newest back.
  *
- * `onSent({token, began, what, key})` is called once the broker has an event, `onFailed(key)` where it could not be sent. `undo` is a button.
+ * `onSent({token, began, what, key})` is called once the broker has an event, `onFailed(key)` where it could not be sent, `onIdle` once
+ * nothing is on its way any more. `undo` is a button.
  */
 export class Acts {
   /**
    * @param {HTMLElement} undo
-   * @param {{onSent: (acted: Acted) => unknown, onFailed?: (key: string) => unknown, focus?: HTMLElement | null}} then
+   * @param {{onSent: (acted: Acted) => unknown, onFailed?: (key: string) => unknown, onIdle?: () => unknown, focus?: HTMLElement | null}} then
    */
-  constructor(undo, { onSent, onFailed = () => {}, focus = null }) {
+  constructor(undo, { onSent, onFailed = () => {}, onIdle = () => {}, focus = null }) {
     this.unsent = new Set(); // keys of items whose event is not acknowledged yet
     this.busy = 0; // events on their way
     this.undo = undo;
     this.onSent = onSent;
     this.onFailed = onFailed;
+    this.onIdle = onIdle;
     this.focus = focus; // takes the focus when the button that had it goes
     this.sending = Promise.resolve();
     /** @type {any} what `undo` takes back: {id, title, event} */
@@ -60,8 +62,13 @@ export class Acts {
     undo.addEventListener("click", () => this.#takeBack());
   }
 
-  /** `title`: the item's, for people; `key`: the item's. */
-  send(event, title, key, did = didWhat(event, title)) {
+  /**
+   * `title`: the item's, for people; `key`: the item's; `did`: what the person did; `otherwise`: said in place of the fault where nobody
+   * need know of one; `undoes`: what the event takes back, to be offered again if that fails.
+   * @param {{key?: string, did?: string, otherwise?: string, undoes?: any}} how
+   */
+  send(event, title, how = {}) {
+    const { key, did = didWhat(event, title), otherwise, undoes = null } = how;
     const began = performance.now();
     if (key !== undefined) this.unsent.add(key);
     this.busy++;
@@ -70,23 +77,26 @@ export class Acts {
       try {
         const posted = await postEvent(event);
         this.unsent.delete(key);
-        this.#offer(event.type === "undo" ? null : { id: posted.event_ids[0], title, event });
+        this.#offer(undoes ? null : { id: posted.event_ids[0], title, event });
         this.onSent({ token: posted.seen, began, what: did, key });
       } catch (fault) {
         this.unsent.delete(key);
         if (key !== undefined) this.onFailed(key);
-        say(`${did}: not sent. ${fault.message}`, "failed");
+        if (undoes) this.#offer(undoes);
+        if (otherwise === undefined) say(`${did}: not sent. ${fault.message}`, "failed");
+        else say(otherwise);
       } finally {
-        this.busy--;
+        if (--this.busy === 0) this.onIdle();
       }
     });
   }
 
   #takeBack() {
-    const { id, title, event } = this.last;
+    const undoes = this.last;
+    const { id, title, event } = undoes;
     this.#offer(null);
     this.focus?.focus({ preventScroll: true });
-    this.send({ type: "undo", user_id: event.user_id, target: id, request_id: event.request_id }, title, undefined, `You took back ${your(event, title)}`);
+    this.send({ type: "undo", user_id: event.user_id, target: id, request_id: event.request_id }, title, { did: `You took back ${your(event, title)}`, undoes });
   }
 
   #offer(last) {

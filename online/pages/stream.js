@@ -2,13 +2,14 @@
 
 import { parse } from "./api.js";
 import { keyHeaders } from "./keys.js";
+import { onHidden, whenShown } from "./timing.js";
 
 const AGAIN_MS = [500, 1000, 2000, 5000, 10_000];
 const SILENT_MS = 40_000; // the server says something every 15 s
 
 /**
  * Call `onEvent(name, data)` for each event of `url`, connecting again for as long as `signal` is not aborted; `onState(live)`
- * when it comes and goes.
+ * when it comes and goes. A hidden page is not connected: a browser has six connections to a host for all its tabs.
  * @param {string} url
  * @param {AbortSignal} signal
  * @param {(name: string, data: any) => void} onEvent
@@ -16,7 +17,9 @@ const SILENT_MS = 40_000; // the server says something every 15 s
  */
 export async function follow(url, signal, onEvent, onState = () => {}) {
   for (let failures = 0; !signal.aborted; failures++) {
+    await whenShown();
     const quiet = new AbortController();
+    const ended = onHidden(() => quiet.abort());
     let timer = 0;
     const heard = () => {
       clearTimeout(timer);
@@ -37,6 +40,7 @@ export async function follow(url, signal, onEvent, onState = () => {}) {
     } catch {
       // Connected again below; what came meanwhile is told by the first event then.
     }
+    ended();
     clearTimeout(timer);
     if (signal.aborted) return;
     onState(false);

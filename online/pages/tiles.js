@@ -1,6 +1,6 @@
 // The recommended list: one tile an item, renewed in place so that a person sees what a rating moved.
 
-import { menuOf, starsOf, thumbsOf } from "./acts.js";
+import { ignoreDoubleClicks, menuOf, starsOf, thumbsOf } from "./acts.js";
 import { briefly, moviePage, poster } from "./cards.js";
 import { channelName, channelWords } from "./channels.js";
 import { el, reconcile } from "./dom.js";
@@ -11,7 +11,6 @@ import { rates } from "./schema.js";
 import { showStars } from "./stars.js";
 import { shownTitle } from "./format.js";
 
-const DOUBLE_MS = 500;
 const CHIPS = 2;
 
 export class Tiles {
@@ -28,20 +27,9 @@ export class Tiles {
     this.#guard();
   }
 
-  /** The list can be new before the second click of a double click, and another film under it: that click means nothing. */
+  /** The list can be new before the second click of a double click, and another film under it. */
   #guard() {
-    let last = { at: -Infinity, x: 0, y: 0 };
-    const tooSoon = (click) => {
-      if (click.detail === 0) return; // by a key, or by a screen reader
-      const here = { at: click.timeStamp, x: click.clientX, y: click.clientY };
-      const again = here.at - last.at < DOUBLE_MS && Math.hypot(here.x - last.x, here.y - last.y) < 8;
-      last = here;
-      if (again) {
-        click.preventDefault();
-        click.stopPropagation();
-      }
-    };
-    this.list.addEventListener("click", tooSoon, true);
+    ignoreDoubleClicks(this.list);
     // Nor do stars light up under a mouse that did not move.
     this.list.addEventListener("pointermove", (move) => {
       if (move.movementX || move.movementY) this.list.classList.remove("renewed");

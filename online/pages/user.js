@@ -1,5 +1,6 @@
 // The user page: who the user is, the recommended list, and a rating's way back into it.
 
+import { onReturn, writeAddress } from "./address.js";
 import { getModels, getRecommendations, getUser } from "./api.js";
 import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { Channels } from "./channels.js";
@@ -12,6 +13,7 @@ import { showSides } from "./compare.js";
 import { follow } from "./stream.js";
 import { showTastes } from "./taste.js";
 import { Tiles } from "./tiles.js";
+import { whenShown } from "./timing.js";
 import { Why } from "./why.js";
 import { invitation } from "./schema.js";
 import { comesBack, degradedSentence, number, shownTitle } from "./format.js";
@@ -67,15 +69,6 @@ function readAddress() {
   page.beside = asked.get("beside") || null;
   $("go-id", HTMLInputElement).value = id;
   return id;
-}
-
-function writeAddress(name, value) {
-  const address = new URL(location.href);
-  if (value) address.searchParams.set(name, value);
-  else address.searchParams.delete(name);
-  history.pushState(null, "", address);
-  page[name] = value || null;
-  keepModel();
 }
 
 /** The jump to another user takes the model along. */
@@ -139,7 +132,7 @@ const askedOf = () => `${page.model} ${page.beside}`;
 /**
  * Get the list (two of them side by side) and show it. `acted`: what this answers, {token, began, what}, or null; without a
  * token it is a move that the stream told. The newest call wins: an older one's answer would show the past. Gives whether the
- * list answers it, "applied" or "waits"; null if it was overtaken or failed.
+ * list answers it, "applied" or "waits"; null if it was overtaken or failed. A hidden page asks on return, as a list counts as shown.
  * @param {Acted | null} acted
  * @returns {Promise<"applied" | "waits" | null>}
  */
@@ -148,6 +141,8 @@ async function loadList(acted = null) {
   const mine = (page.asked = new AbortController());
   $("list").setAttribute("aria-busy", "true");
   try {
+    await whenShown();
+    if (mine.signal.aborted) return null;
     const asked = { user_id: page.userId, model: page.model, size: SIZE, seen: acted?.token, explain: 1 };
     const what = askedOf();
     if (page.shownFor !== what) acted &&= { ...acted, compare: false };
@@ -216,7 +211,7 @@ function sayOf(acted, applied, inside, ms, moves) {
 function askAgainSoon(degraded) {
   clearTimeout(page.soon);
   page.pause = degraded ? Math.min(2 * page.pause, DEGRADED_MOST_MS) : DEGRADED_MS / 2;
-  if (degraded) page.soon = setTimeout(() => (document.hidden ? askAgainSoon(true) : page.current || acts.busy || renewNow()), page.pause);
+  if (degraded) page.soon = setTimeout(() => page.current || acts.busy || renewNow(), page.pause);
 }
 
 /** A newer list holds every act sent before it. */
@@ -257,7 +252,7 @@ function act(item, what) {
   const position = tiles.order.indexOf(key);
   if (position >= 0) Object.assign(event, { request_id: page.shownAs, position });
   for (const name of ["rating", "value"]) if (what[name] !== undefined) event[name] = what[name];
-  acts.send(event, shownTitle(item.title), key);
+  acts.send(event, shownTitle(item.title), { key });
 }
 
 /** Renew the page with what an event did; ask again while it is not applied, unless a newer event asks. */
@@ -305,7 +300,6 @@ function begin() {
   const id = readAddress();
   keepModel();
   loadModels();
-  page.renewal++;
   if (page.userId === null) {
     $("lead").textContent = id ? `“${id}” is not a user id: 1 to 128 printable characters are expected.` : "Choose a user by id.";
     $("profile").removeAttribute("aria-busy");
@@ -318,11 +312,11 @@ function begin() {
   $("name").textContent = `User ${page.userId}`;
   document.title = `User ${page.userId} · Martlet`;
   if (!tiles.order.length) tiles.showSkeleton(8);
-  loadUser();
-  loadList();
+  renewNow();
   followUser();
 }
 
+/** An act that waits for its list goes on waiting. */
 function renewNow() {
   if (page.current) {
     renew(page.current);
@@ -334,7 +328,10 @@ function renewNow() {
 
 for (const name of ["model", "beside"]) {
   $(name).addEventListener("change", () => {
-    writeAddress(name, $(name, HTMLSelectElement).value);
+    const { value } = $(name, HTMLSelectElement);
+    writeAddress({ [name]: value });
+    page[name] = value || null;
+    keepModel();
     renewNow();
   });
 }
@@ -344,5 +341,5 @@ $("retry").addEventListener("click", () => {
   loadModels();
   renewNow();
 });
-addEventListener("popstate", begin);
+onReturn(begin);
 begin();

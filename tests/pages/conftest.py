@@ -1,15 +1,21 @@
 """A real browser on a real home. Where there is no Chromium the tests of the pages do not run, and the summary says so; in CI
 (CI=true) that is a failure."""
 
+import json
 import os
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
-from tests.home import Martlet
+from tests.home import Martlet, until
+from tests.online.in_process import api
 from tests.services import api_with
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -91,3 +97,76 @@ def pages_at(browser: Browser, address: str, complaints: list[str]) -> Iterator[
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """An application on a port of its own, as host:port, for as long as the context lasts. It is not started: nothing is
+    connected."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            until(lambda: server.started, 30, "the application listens")
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def small_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an API of 40 films in this process: its Redis is away, and its log takes every event."""
+    with serving(api(tmp_path_factory.mktemp("films"))) as address:
+        yield f"http://{address}"
+
+
+@pytest.fixture
+def visit_small(browser: Browser, small_api: str, complaints: list[str]) -> Iterator[Visit]:
+    """Opens a page of the small API: for what a page does with answers, which tests may replace."""
+    with pages_at(browser, small_api, complaints) as open_page:
+        yield open_page
+
+
+def hide(page: Page, hidden: bool = True) -> None:
+    """Tell a page that nobody sees it, or that somebody does again."""
+    page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def calls_of(page: Page) -> list[str]:
+    """The API's paths, with parameters, that a page calls from now on."""
+    calls: list[str] = []
+
+    def note(request: Request) -> None:
+        path = request.url.split("/", 3)[3]
+        if path.startswith("v1/"):
+            calls.append(path)
+
+    page.on("request", note)
+    return calls
+
+
+class Moves:
+    """A user's place in the log, as the stream and the lists of a page of the small API tell it; no list lacks anything."""
+
+    def __init__(self, page: Page) -> None:
+        self.n = 1
+        page.route("**/v1/stream*", self._stream)
+        page.route("**/v1/recommendations*", self._list)
+
+    def _stream(self, route: Route) -> None:
+        route.fulfill(content_type="text/event-stream", body=f"event: move\ndata: {json.dumps({'n': self.n})}\n\n")
+
+    def _list(self, route: Route) -> None:
+        answer: dict[str, Any] = route.fetch().json()
+        answer["degraded"] = []
+        answer["explain"]["user"]["n"] = self.n
+        route.fulfill(json=answer)

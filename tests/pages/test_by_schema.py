@@ -1,24 +1,19 @@
 """Pages of a home without films say and offer what its schema says. The real API, with its pages, in this process over a
 small base; its Redis is away, which the pages say, and its log keeps what is posted."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route, expect
 
 from features.schema.tables import read_schema
-from tests.home import until
 from tests.online.in_process import FakeLog, api
-from tests.pages.conftest import Visit, pages_at
+from tests.pages.conftest import Visit, pages_at, serving
 
 pytestmark = pytest.mark.pages
 
@@ -76,23 +71,6 @@ LAMPS: dict[str, dict[str, Any]] = {
     "näive-2": {"title": "Night Light", "category": ["Bedroom"], "brand": "Apex", "price": 12},
     "7": {"title": "Flood Light", "category": ["Garden"], "image_url": "https://elsewhere.example/7.gif"},
 }
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """An application on a port of its own, as host:port, for as long as the context lasts. It is not started: nothing is
-    connected."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            until(lambda: server.started, 30, "the application listens")
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = server.force_exit = True
-            thread.join(30)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """The home page, the search, a film's page, and a collection."""
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.home import Martlet
-from tests.pages.conftest import Visit
+from tests.pages.conftest import Visit, calls_of
 
 pytestmark = pytest.mark.pages
 
@@ -103,6 +104,75 @@ def test_a_search_without_a_result_says_so_and_enter_shows_all_results(visit: Vi
     search.press("Enter")
     expect(page.locator("#name")).to_have_text("“star”")
     expect(page.locator("#films")).to_contain_text("Star Wars")
+
+
+def leave(page: Page) -> None:
+    page.locator("#search").press("Tab")
+
+
+def escape(page: Page) -> None:
+    page.locator("#search").press("Escape")
+
+
+@pytest.mark.parametrize("go", [leave, escape])
+def test_a_search_that_was_left_is_not_opened_by_its_answer(visit_small: Visit, go: Callable[[Page], None]) -> None:
+    page = visit_small("/collection.html")
+    expect(page.locator("#films .poster:not(.skeleton)").first).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.locator("#search").fill("film")
+    expect(page.locator("#found")).to_be_visible()
+    page.route("**/v1/items?q=*", hold)
+    with page.expect_request("**/v1/items?q=*"):
+        page.locator("#search").fill("film 1")
+    go(page)
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#found")).to_be_hidden()
+
+
+@pytest.mark.parametrize("go", [leave, escape])
+def test_a_search_that_was_left_is_not_begun(visit_small: Visit, go: Callable[[Page], None]) -> None:
+    page = visit_small("/collection.html")
+    expect(page.locator("#films .poster:not(.skeleton)").first).to_be_visible()
+    calls = calls_of(page)
+    # A key at once after the letter: before the pause after which a search begins.
+    page.evaluate(
+        """(escape) => {
+            const search = document.querySelector("#search");
+            search.focus();
+            search.value = "film";
+            search.dispatchEvent(new Event("input"));
+            if (escape) search.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+            else search.blur();
+        }""",
+        go is escape,
+    )
+    page.wait_for_timeout(500)
+    assert calls == []
+    expect(page.locator("#found")).to_be_hidden()
+
+
+def test_a_link_within_the_page_leaves_what_it_shows(visit_small: Visit) -> None:
+    page = visit_small("/collection.html")
+    films = page.locator("#films .poster:not(.skeleton)")
+    expect(films).to_have_count(36)
+    page.get_by_role("button", name="More films").click()
+    expect(films).to_have_count(40)
+    calls = calls_of(page)
+    page.locator(".skip").press("Enter")
+    page.wait_for_url("**#films")
+    page.wait_for_timeout(500)
+    assert calls == []
+    expect(films).to_have_count(40)
+    page.locator("#sort").select_option("title")
+    expect(films).to_have_count(36)
+    page.go_back()
+    expect(page.locator("#sort")).to_have_value("popular")
 
 
 def test_a_collection_is_ordered_narrowed_and_continued(visit: Visit) -> None:

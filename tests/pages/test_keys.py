@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.home import Martlet, until
-from tests.pages.conftest import Visit
+from tests.online.in_process import api
+from tests.pages.conftest import Visit, pages_at, serving
 
 pytestmark = pytest.mark.pages
 
@@ -44,6 +46,32 @@ def test_a_key_is_asked_for_once_and_the_page_is_whole_with_it(
     assert KEY not in page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href, document.cookie])")
     assert all(re.search("40[13]", each) for each in complaints)
     complaints.clear()
+
+
+def test_a_key_that_only_reads_is_kept_after_what_it_may_not_do(
+    browser: Browser, tmp_path: Path, complaints: list[str]
+) -> None:
+    (tmp_path / "access.json").write_text(json.dumps({"keys": {"reader": {"key": KEY, "role": "read"}}}))
+    app = api(tmp_path, access=str(tmp_path / "access.json"))
+    with serving(app) as address, pages_at(browser, f"http://{address}", complaints) as visit:
+        page = visit("/movie.html?movieId=3&list=0123456789abcdef&at=0")
+        page.get_by_role("textbox", name="API key").fill(KEY)
+        with page.expect_response("**/v1/events") as click:
+            page.get_by_role("button", name="Use this key").click()
+        assert click.value.status == 403
+        line = page.locator("#freshness")
+        expect(line).to_have_text("Rate it: your list renews itself.")
+        page.locator("#acts .thumb.like").click()
+        expect(line).to_contain_text(
+            "not sent. expected a key of the role write for POST, got 'reader' of the role read"
+        )
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        with page.expect_response("**/v1/items/3") as poll:
+            pass
+        assert poll.value.status == 200
+        assert complaints
+        assert all(re.search("40[13]", each) for each in complaints)
+        complaints.clear()
 
 
 def test_who_gives_no_key_is_told_so_and_not_asked_again(visit: Visit, keyed: Martlet, complaints: list[str]) -> None:

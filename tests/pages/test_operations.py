@@ -95,6 +95,60 @@ def test_experiments_are_counted_by_arm(visit: Visit, martlet: Martlet) -> None:
         file.unlink()
 
 
+class Overview:
+    """GET /v1/ops as a page gets it: the small API's, with a replay and with changes of a test's own."""
+
+    def __init__(self, page: Page) -> None:
+        self.replay = {"id": "before", "running": False, "speed": None, "first": 0, "row": 0, "last": 9, "error": None}
+        self.read = 100
+        page.route("**/v1/ops", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        overview = route.fetch().json()
+        overview["replay"] = self.replay
+        overview["job"]["read"] = self.read
+        route.fulfill(json=overview)
+
+    def next(self, page: Page) -> None:
+        """The answer to a request after this, shown."""
+        self.read += 1
+        expect(page.locator("#ledger")).to_contain_text(f"Events: {self.read} read")
+
+
+def test_what_is_polled_keeps_the_focus_and_the_selection(visit_small: Visit) -> None:
+    page = visit_small("/docs.html")
+    overview = Overview(page)
+    page.goto("/ops.html")
+    link = page.locator("#models a").first
+    link.focus()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#models thead'))")
+    selected = page.evaluate("String(getSelection())")
+    assert selected
+    overview.next(page)
+    overview.next(page)
+    expect(link).to_be_focused()
+    assert page.evaluate("String(getSelection())") == selected
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["another's", "none"])
+def test_a_wish_that_is_not_carried_out_is_waited_for_no_longer(visit_small: Visit, other: bool) -> None:
+    page = visit_small("/docs.html")
+    overview = Overview(page)
+    page.route("**/v1/admin/replay", lambda route: route.fulfill(status=202, json={"id": "ours"}))
+    page.goto("/ops.html")
+    status, start = page.locator("#replay-said"), page.locator("#replay-start")
+    expect(status).to_contain_text("Not started")
+    start.click()
+    overview.next(page)
+    expect(status).to_contain_text("Asked the supervisor")
+    expect(start).to_be_disabled()
+    if other:
+        overview.replay |= {"id": "another's"}
+        overview.next(page)
+    expect(status).to_contain_text("Not started")
+    expect(start).to_be_enabled()
+
+
 def test_a_replay_wants_the_operators_key(martlet: Martlet) -> None:
     assert martlet.http.post("/v1/admin/replay", json={"speed": 10}).status_code == 401
     wrong = martlet.http.post("/v1/admin/replay", json={"speed": 10}, headers={"X-Admin-Key": "wrong" * 8})

@@ -6,10 +6,10 @@ import signal
 from itertools import count
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.home import Martlet
-from tests.pages.conftest import Visit
+from tests.pages.conftest import Moves, Visit, calls_of
 
 pytestmark = pytest.mark.pages
 
@@ -190,6 +190,44 @@ def test_two_models_stand_side_by_side(visit: Visit) -> None:
     page.go_back()
     expect(page.locator("#sides")).to_be_hidden()
     expect(page.locator("#list")).to_be_visible()
+
+
+def test_a_link_within_the_page_is_no_way_back(visit_small: Visit) -> None:
+    page = visit_small("/docs.html")
+    Moves(page)
+    page.goto("/user.html?id=7")
+    expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
+    calls = calls_of(page)
+    page.locator(".skip").press("Enter")
+    page.wait_for_url("**#recommended")
+    page.wait_for_timeout(500)
+    assert [path for path in calls if not path.startswith("v1/stream")] == []
+
+
+def test_an_act_waits_for_its_list_after_a_way_back_too(visit_small: Visit) -> None:
+    page = visit_small("/docs.html")
+    applied = False
+
+    def answer(route: Route) -> None:
+        found = route.fetch().json()
+        found["degraded"] = []
+        found["freshness"] |= {"seen_applied": applied, "applied_in_ms": 1}
+        route.fulfill(json=found)
+
+    page.route("**/v1/recommendations*", answer)
+    page.goto("/user.html?id=7")
+    expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
+    page.locator("#beside").select_option(index=1)
+    expect(page.locator(".side")).to_have_count(2)
+    page.locator("#beside").select_option(index=0)
+    expect(page.locator("#sides")).to_be_hidden()
+    rate(page, 1, 5)
+    expect(page.locator("#freshness")).to_contain_text("Asking again")
+    page.go_back()
+    expect(page.locator(".side")).to_have_count(2)
+    applied = True
+    expect(page.locator("#freshness")).to_contain_text("5 ★: your list was renewed")
+    expect(page.locator("#list .waiting")).to_have_count(0)
 
 
 def test_an_unknown_model_and_a_wrong_user_are_said(visit: Visit, complaints: list[str]) -> None:

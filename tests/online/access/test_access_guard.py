@@ -112,6 +112,21 @@ def test_a_role_may_do_what_the_one_before_it_may(door: Door) -> None:
     assert refused.json()["detail"] == "expected a key of the role write for PUT, got 'reader' of the role read"
 
 
+def test_another_key_is_asked_for_where_the_one_that_came_does_for_no_call(door: Door) -> None:
+    door.write_access(keys={"reader": {"key": READ, "role": "read"}}, admin_key=ADMIN)
+
+    def asked_for(path: str, **headers: str) -> str | None:
+        answer = door.http.put(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        assert answer.status_code in (401, 403)
+        asked: str | None = answer.headers.get("www-authenticate")
+        return asked
+
+    assert asked_for("/v1/thing") == asked_for("/v1/thing", X_API_Key=OTHER) == "X-API-Key"
+    assert asked_for("/v1/thing", X_API_Key=READ) is None
+    assert asked_for("/v1/admin/thing", X_API_Key=READ) is None
+    assert asked_for("/v1/admin/thing", X_Admin_Key=READ) == "X-Admin-Key"
+
+
 def test_the_operators_key_does_all_where_keys_are_set(door: Door) -> None:
     door.write_access(keys={"reader": {"key": READ, "role": "read"}}, admin_key=ADMIN)
     assert door.statuses("X-API-Key", ADMIN) == (200, 200, 200, 200)
