@@ -34,7 +34,7 @@ def read_items(description: Description, ids: Ids, rejects: Rejects, data_dir: P
     for file in description.items:
         path, before, good = Path(file.file), rejects.count, 0
         columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.columns()]))
-        for table in tables(path, columns, rejects):
+        for table in tables(path, columns, rejects, (file.id,), file.quotes):
             good += _add_items(file, table, ids, items, rejects)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
         all_good += good

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
@@ -50,9 +51,9 @@ class ItemSurvey(NamedTuple):
 def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
     """Read the first rows of the file. Raises BadInput for one that can't be read."""
     path = Path(file.file)
-    columns = list(column_names(path))
+    columns = list(column_names(path, file.quotes))
     parts, count = [], 0
-    for table in tables(path, columns, rejects):
+    for table in tables(path, columns, rejects, (file.id,), file.quotes):
         parts.append(table)
         count += len(table)
         if count >= SAMPLE_ROWS:
@@ -72,7 +73,7 @@ def completed(file: ItemFile, survey: ItemSurvey) -> ItemFile:
         name: tuple(each.column for each in survey.attributes if each.type == kind and each.column != file.title)
         for name, kind in ATTRIBUTE_TYPES.items()
     }
-    return ItemFile(file.file, file.id, file.title, **columns)
+    return replace(file, **columns)
 
 
 def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:

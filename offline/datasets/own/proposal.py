@@ -72,7 +72,8 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     )
     declared, refused = _declared(attributes, document)
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
-    doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues), *_file_doubts(found)]
+    doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues)]
+    doubts += [*rejects.remarks(), *_file_doubts(found)]
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
     doubts += _value_doubts(description, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]

@@ -121,6 +121,32 @@ def test_too_many_bad_rows_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "shop" / "taken.json").exists()
 
 
+def test_what_is_doubtful_of_quotes_and_letters_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "shop", "".join(f"u{at},A-1,{AT + at},view,,\n" for at in range(90)))
+    with (folder / "events.csv").open("ab") as file:
+        file.write("".join(f"M{letter}ller,A-1,{AT},view,,\n" for letter in "äöü").encode("latin-1"))
+    titles = [f"A-{at},{title}" for at, title in enumerate(["Apple", '"Heroes', '"Two\nlines"', *["Pear"] * 20])]
+    (folder / "items.csv").write_text("item_id,title\n" + "\n".join(titles))
+    dataset = open_dataset(str(folder), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.rejected, len(dataset.items)) == (90, 4, 22)
+    told = capsys.readouterr().out
+    assert (
+        "shop: 3 values of events.csv are no UTF-8, which files are expected to be, the first in the column user_id"
+        in told
+    )
+    assert "shop: 1 rows of items.csv go over several lines, as a field in quotes may, the first from line 4 on" in told
+
+
+def test_a_description_says_that_quotes_are_letters(tmp_path: Path) -> None:
+    folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n", 'item_id,title\nA-1,"Heroes\nA-2,Sons"\n')
+    (tmp_path / "dataset.toml").write_text(
+        f"name = 'mine'\n[[events]]\nfile = '{folder}/events.csv'\nuser = 'user_id'\nitem = 'item_id'\ntime = 'timestamp'\n"
+        f"kind = 'type'\n[[items]]\nfile = '{folder}/items.csv'\nid = 'item_id'\ntitle = 'title'\nquotes = false\n"
+    )
+    dataset = open_dataset(str(tmp_path / "dataset.toml"), tmp_path / "data", SHOP)
+    assert {item.title for item in dataset.items} == {'"Heroes', 'Sons"'}
+
+
 def test_what_the_schema_does_not_take_is_left_out_and_stays_in_the_history(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,6 +188,14 @@ def test_doubts(tmp_path: Path) -> None:
     assert all(f"# - {doubt}" in proposal.schema for doubt in proposal.doubts)
 
 
+def test_quotes_and_letters_that_are_doubtful(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(b'item_id,title\ni0,"Two\nlines"\ni1,Caf\xe9\ni\xe9,C\ni2,"Heroes\n')
+    doubts = proposed(tmp_path, rows(("view", 10))).doubts
+    assert doubts[0] == "2 lines could not be read"
+    assert any("1 rows of items.csv go over several lines" in doubt and "from line 2 on" in doubt for doubt in doubts)
+    assert any("2 values of items.csv are no UTF-8" in doubt for doubt in doubts)
+
+
 def test_recent_data_goes_on_now(tmp_path: Path) -> None:
     now = int(datetime.now(UTC).timestamp())
     assert proposed(tmp_path, f"{HEADER}u,i,{now - 86_400},view,\n").description.clock == "wall"
