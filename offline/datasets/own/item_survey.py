@@ -12,7 +12,7 @@ from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
-from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times
+from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, without_nan
 from offline.datasets.rejected_lines import Rejects
 
 SAMPLE_ROWS: Final = 200_000
@@ -85,7 +85,7 @@ def values_of(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
 
 
 def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribute:
-    name = known_names.attribute_name(column)
+    name, values = known_names.attribute_name(column), without_nan(values)
     if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
         lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
         kind: AttributeType = "vector" if len(lengths) == 1 and lengths[0] > 1 else "facet"
