@@ -80,6 +80,26 @@ def test_an_id_of_its_own_keeps_an_event_apart(tmp_path: Path) -> None:
     assert [row["ts"] - AT * 1000 for row in rows_of(dataset)] == [0, 1, 2, 3, 4, 1000]
 
 
+def test_rows_of_one_event_are_one_event(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    came = [
+        ("a", "u1", "A-1", AT + 5),
+        ("a", "u1", "A-1", AT),
+        ("a", "u1", "A-2", AT + 7),
+        ("a", "u2", "A-1", AT + 9),
+        ("b", "u1", "A-1", AT),
+        ("", "u1", "A-1", AT + 20),
+        ("", "u1", "A-1", AT + 25),
+    ]
+    lines = "".join(f"{event},{user},{item},{at},view\n" for event, user, item, at in came)
+    (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,timestamp,type\n" + lines)
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.duplicates) == (5, 2)
+    rows = [(row["user"], row["item"], row["ts"] - AT * 1000) for row in rows_of(dataset)]
+    at = [("u1", "A-1", 0), ("u1", "A-1", 1), ("u2", "A-1", 9_000), ("u1", "A-1", 20_000), ("u1", "A-1", 25_000)]
+    assert rows == at
+
+
 def test_rows_of_one_second_stand_in_the_order_of_a_hash(tmp_path: Path) -> None:
     lines = "".join(f"{user},{item},{AT},view,,\n" for user in range(4) for item in range(20))
     rows = rows_of(open_dataset(str(write(tmp_path / "shop", lines)), tmp_path / "data", SHOP))
