@@ -49,10 +49,10 @@ def texts(column: pa.ChunkedArray) -> pa.Array:
 
 def _text_of_floats(flat: pa.Array) -> pa.Array:
     finite = without_nan(flat)
-    told = pc.if_else(pc.less(pc.abs(finite), float(LAST_MS)), finite, pa.scalar(None, flat.type))
-    is_whole = pc.equal(pc.floor(told), told)
-    whole = pc.if_else(is_whole, told, pa.scalar(None, flat.type)).cast(pa.int64()).cast(pa.string())
-    return pc.coalesce(whole, told.cast(pa.string()))
+    exact = pc.if_else(pc.less(pc.abs(finite), float(LAST_MS)), finite, pa.scalar(None, flat.type))
+    is_whole = pc.equal(pc.floor(exact), exact)
+    whole = pc.if_else(is_whole, exact, pa.scalar(None, flat.type)).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(whole, exact.cast(pa.string()))
 
 
 def without_nan(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
