@@ -39,7 +39,7 @@ class Happened(NamedTuple):
 
     users, items  inside ids [n]
     user, item    the outer ids, text [n]; None where every one is a number, which stands for itself
-    events        hashes of the events' own ids [n]; None where they have none
+    events        hashes of the events' own ids [n], 0 for one without; None where none has any
     kinds         [n] indices into `names`, which stand in the order that rows have which differ in nothing else
     centis        values in hundredths [n], where `valued`
     times         ms [n]
@@ -60,13 +60,16 @@ class Happened(NamedTuple):
 def write_history(rows: Happened, path: Path) -> dict[str, int]:
     """Write the rows in their order, repetitions once; rows, first_ts, last_ts (ms) and duplicates of what was written.
 
-    A row equal to another in user, item, kind and time is a repetition, unless both have an id of their own: then they are set a
-    millisecond apart, so that nobody takes them for one.
+    Of the events of a user that have an id of their own, the rows of one id are one event: the first in time, or among the
+    rows, counts. Else a row equal to another in user, item, kind and time is a repetition, unless both have ids: then they are
+    set a millisecond apart, so that nobody takes them for one.
     """
+    repeated = 0
     if rows.events is not None:
-        rows, repeated = _apart(rows, rows.events)
-    else:
-        repeated = 0
+        first = _first_of_each_event(rows, rows.events)
+        repeated = len(rows.times) - len(first)
+        rows, again = _apart(_rows_at(rows, first), rows.events[first])
+        repeated += again
     order, duplicates = _order(rows)
     duplicates += repeated
     with atomic_file(path) as temporary, pq.ParquetWriter(temporary, HISTORY, compression="zstd") as writer:
@@ -91,9 +94,23 @@ def tie_hash(users: IntArray, items: IntArray, seconds: IntArray) -> IntArray:
     return mixed.view(np.int64)
 
 
+def _first_of_each_event(rows: Happened, events: IntArray) -> IntArray:
+    """Ascending positions of the rows without those whose user has an earlier one of the same event."""
+    order = np.lexsort((rows.times, events, rows.users))  # stable
+    again = np.zeros(len(order), bool)
+    again[1:] = (np.diff(rows.users[order]) == 0) & (np.diff(events[order]) == 0) & (events[order][1:] != 0)
+    return np.sort(order[~again])
+
+
+def _rows_at(rows: Happened, at: IntArray) -> Happened:
+    """The rows at some positions, without their events' ids."""
+    users, items, kinds, centis = (column[at] for column in (rows.users, rows.items, rows.kinds, rows.centis))
+    user, item = (None if text is None else text.take(pa.array(at)) for text in (rows.user, rows.item))
+    return Happened(users, items, kinds, centis, rows.valued[at], rows.times[at], rows.names, user, item)
+
+
 def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
-    """The rows without those whose event came before, each at a time at which its user did the same to the item once; and how
-    many are left out."""
+    """The rows without repetitions, each at a time at which its user did the same to the item once; and how many are left out."""
     order = np.lexsort((events, rows.times, rows.kinds, rows.items, rows.users))
     same = np.ones(max(len(order) - 1, 0), bool)
     for column in (rows.users, rows.items, rows.kinds):
@@ -107,11 +124,7 @@ def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
         group = np.cumsum(~follows)
         for at in np.flatnonzero(np.isin(group, group[crowded]) & follows).tolist():
             times[order[at]] = max(times[order[at]], times[order[at - 1]] + 1)
-    rest = np.sort(order)
-    users, items, kinds, centis = (column[rest] for column in (rows.users, rows.items, rows.kinds, rows.centis))
-    user, item = (None if text is None else text.take(pa.array(rest)) for text in (rows.user, rows.item))
-    distinct = Happened(users, items, kinds, centis, rows.valued[rest], times[rest], rows.names, user, item)
-    return distinct, int(again.sum())
+    return _rows_at(rows._replace(times=times), np.sort(order)), int(again.sum())
 
 
 def _order(rows: Happened) -> tuple[IntArray, int]:

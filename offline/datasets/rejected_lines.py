@@ -15,11 +15,12 @@ LEFT_OUT: Final = "rows-left-out.txt"
 
 
 class Rejects:
-    """Bad lines of one data set's files: `count` of them, the first 1,000 kept."""
+    """Bad lines of one data set's files: `count` of them, the first 1,000 kept; and remarks on what was read but is doubtful."""
 
     def __init__(self) -> None:
         self.count = 0
         self._lines: list[str] = []
+        self._remarks: dict[tuple[str, str], tuple[int, str]] = {}
 
     @property
     def room(self) -> int:
@@ -34,6 +35,18 @@ class Rejects:
         """Keep a line that is counted elsewhere."""
         if self.room > 0:
             self._lines.append(f"{file}\t{why}\t{line[:MAX_CHARACTERS]}")
+
+    def remark(self, what: str, file: str, first: str, count: int = 1) -> None:
+        """Note what is doubtful of a file. what: a sentence with places for {count}, {file} and {first}; count: how often it is
+        seen here; first: where it is, of which the file's first is told."""
+        before, where = self._remarks.get((what, file), (0, first))
+        self._remarks[what, file] = before + count, where
+
+    def remarks(self) -> list[str]:
+        """A sentence for each file and each thing that is doubtful of it, with how often it was seen."""
+        return [
+            what.format(count=count, file=file, first=first) for (what, file), (count, first) in self._remarks.items()
+        ]
 
     def write(self, path: Path) -> Path:
         """Write what was kept into a file: file, reason and line, separated by tabs."""

@@ -105,6 +105,8 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
         )
     for misfit in misfits:
         print(f"{folder.name}: {misfit.text}", flush=True)
+    for remark in rejects.remarks():
+        print(f"{folder.name}: {remark}", flush=True)
     if rejects.count:
         rejects.write(data_dir / FILE)
         print(f"{folder.name}: {rejects.count} bad lines left out, see {data_dir / FILE}", flush=True)

@@ -1,103 +1,115 @@
 """Files of rows as tables: CSV (commas, tabs, semicolons), NDJSON and Parquet, batch by batch.
 
-Columns of CSV are text, those of NDJSON text or lists of text or numbers; those of Parquet have the file's types. Nothing is
-judged here but what is no row at all: that goes to the rejects.
+Columns of CSV are text in UTF-8, those of NDJSON text or lists of text or numbers; those of Parquet have the file's types.
+Nothing is judged here but what is no row at all, or has ids that can't be told apart: that goes to the rejects.
 """
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from features.arrays import BoolArray
 from features.errors import BadInput
+from offline.datasets.own.csv_rows import LINE_LIMIT, header, read_csv
 from offline.datasets.rejected_lines import Rejects
 
 NDJSON: Final = (".ndjson", ".jsonl", ".json")
 DELIMITED: Final = (".csv", ".tsv", ".txt")
 PARQUET: Final = ".parquet"
 SUFFIXES: Final = (*DELIMITED, *NDJSON, PARQUET)
-DELIMITERS: Final = ",\t;|"
-BLOCK_BYTES: Final = 8 << 20
 BATCH_ROWS: Final = 50_000
-LINE_LIMIT: Final = 1 << 20
-"""Bytes of a header line or of an NDJSON row."""
 MAX_COLUMNS: Final = 1_000
 _SCALAR, _LIST, _WORDS, _WHOLE_NUMBERS, _NUMBERS = (1 << at for at in range(5))
-_NOTHING: Final = ["", "null", "NULL", "None", "NaN", "nan"]
+NOT_UTF8: Final = (
+    "{count:,} values of {file} are no UTF-8, which files are expected to be, the first in the column {first}: what could not be "
+    "read became \ufffd, and rows of such ids are left out"
+)
+BAD_ID_BYTES: Final = "an id that is no UTF-8"
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """The columns of a file; of NDJSON those of all rows. Raises BadInput for a file that can't be read."""
+def column_names(path: Path, quotes: bool = True) -> tuple[str, ...]:
+    """The columns of a file that have a name; of NDJSON those of all rows. quotes: whether a field of CSV may be in quotes; else
+    quotes are letters. Raises BadInput for a file that can't be read."""
     try:
         if path.suffix == PARQUET:
             return tuple(pq.ParquetFile(path).schema_arrow.names)
         if path.suffix in NDJSON:
             return tuple(_json_columns(path))
-        return tuple(_header(path)[1])
+        return tuple(filter(None, header(path, quotes)[1]))
     except (OSError, pa.ArrowException) as error:
         raise BadInput(str(path), "a readable file", str(error).splitlines()[0]) from error
 
 
-def tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
-    """The rows, with these columns in this order, in tables of bounded size. Raises BadInput for a file that can't be read or
-    lacks a column."""
-    present = column_names(path)
-    missing = [name for name in columns if name not in present]
-    if missing:
-        raise BadInput(str(path), f"a column {missing[0]}", ", ".join(present)[:200] or "an empty file")
+def tables(
+    path: Path, columns: Sequence[str], rejects: Rejects, ids: Collection[str] = (), quotes: bool = True
+) -> Iterator[pa.Table]:
+    """The rows, with these columns in this order, in tables of bounded size.
+
+    ids: columns whose bytes must be UTF-8, as two ids are one where what they differ in is lost: rows in which they are not are
+    rejected; elsewhere replacement characters stand for what is no UTF-8, and it is remarked. quotes: see `column_names`.
+    Raises BadInput for a file that can't be read, that lacks a column, or has one twice."""
+    present = column_names(path, quotes)
+    for name in columns:
+        if name not in present:
+            raise BadInput(str(path), f"a column {name}", ", ".join(present)[:200] or "an empty file")
+        if (count := present.count(name)) > 1:
+            raise BadInput(str(path), "columns of different names", f"{count} columns {name}")
     try:
         if path.suffix == PARQUET:
             yield from _parquet_tables(path, columns)
         elif path.suffix in NDJSON:
             yield from _json_tables(path, columns, rejects)
         else:
-            yield from _csv_tables(path, columns, rejects)
+            yield from _csv_tables(path, columns, rejects, ids, quotes)
     except (OSError, pa.ArrowException) as error:
         raise BadInput(str(path), "a readable file", str(error).splitlines()[0]) from error
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
-    """(delimiter, column names): the delimiter is the one that the first line has more of than of the others."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        line = file.readline(LINE_LIMIT)
-    delimiter = max(DELIMITERS, key=line.count)
-    return delimiter, next(csv.reader([line], delimiter=delimiter), [])
+def _csv_tables(
+    path: Path, columns: Sequence[str], rejects: Rejects, ids: Collection[str], quotes: bool
+) -> Iterator[pa.Table]:
+    for table in read_csv(path, columns, rejects, quotes):
+        good = np.ones(len(table), bool)
+        decoded = []
+        for name in columns:
+            text, lost = _utf8(table[name])
+            decoded.append(text)
+            if lost.any():
+                rejects.remark(NOT_UTF8, path.name, first=name, count=int(lost.sum()))
+                good &= ~lost if name in ids else True
+        found = pa.table(decoded, names=list(columns))
+        for row in np.flatnonzero(~good)[: rejects.room].tolist():
+            rejects.keep(path.name, BAD_ID_BYTES, ",".join(str(column[row].as_py()) for column in found.columns))
+        rejects.count += int((~good).sum())
+        yield found if good.all() else found.filter(pa.array(good))
 
 
-def _csv_tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
-    def skip(row: pacsv.InvalidRow) -> str:
-        rejects.add(path.name, f"{row.actual_columns} fields, expected {row.expected_columns}", row.text)
-        return "skip"
-
-    reader = pacsv.open_csv(
-        path,
-        pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-        pacsv.ParseOptions(delimiter=_header(path)[0], newlines_in_values=True, invalid_row_handler=skip),
-        pacsv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.binary()),
-            include_columns=list(columns),
-            null_values=_NOTHING,
-            strings_can_be_null=True,
-        ),
-    )
-    for batch in reader:
-        yield pa.table([_utf8(column) for column in batch.columns], names=list(columns))
-
-
-def _utf8(column: pa.Array) -> pa.Array:
-    """Bytes as text; what is no UTF-8 becomes replacement characters."""
+def _utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, BoolArray]:
+    """Bytes as text, what is no UTF-8 as replacement characters; and [n] which values are none."""
     try:
-        return column.cast(pa.string())
+        return column.cast(pa.string()), np.zeros(len(column), bool)
     except pa.ArrowInvalid:
-        decoded = [None if value is None else value.decode("utf-8", "replace") for value in column.to_pylist()]
-        return pa.array(decoded, pa.string())
+        pairs = [_decoded(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array([text for text, _ in pairs], pa.string())]), np.array(
+            [lost for _, lost in pairs]
+        )
+
+
+def _decoded(value: bytes | None) -> tuple[str | None, bool]:
+    if value is None:
+        return None, False
+    try:
+        return value.decode(), False
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "replace"), True
 
 
 def _parquet_tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -121,6 +133,8 @@ def _lists(column: pa.Array) -> pa.Array:
 
 def _json_rows(path: Path, rejects: Rejects) -> Iterator[dict[str, Any]]:
     with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
         while line := file.readline(LINE_LIMIT):
             if not line.strip():
                 continue

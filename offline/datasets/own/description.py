@@ -12,6 +12,7 @@ kind = "event"                   # or every = "click": all rows are of one kind
 kinds = {addtocart = "add_to_cart", transaction = "purchase"}    # what the schema calls them, where it is another name
 values = {purchase = "price"}    # the column that a kind's value stands in
 event = "event_id"               # the column of the event's own id, if there is one
+quotes = false                   # of CSV, of events or items: a quote is a letter, and holds no field together (default: true)
 
 [[items]]
 file = "/data/shop/items.csv"
@@ -58,6 +59,11 @@ class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     kinds: dict[str, str] = {}
     values: dict[str, str] = {}
     event: str = ""
+    quotes: bool = True
+
+    def ids(self) -> tuple[str, ...]:
+        """The columns of ids."""
+        return tuple(filter(None, (self.user, self.item, self.event)))
 
 
 ATTRIBUTE_TYPES: Final[Mapping[str, AttributeType]] = {
@@ -85,6 +91,7 @@ class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     texts: tuple[str, ...] = ()
     vectors: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    quotes: bool = True
 
     def columns(self) -> list[str]:
         """The columns of all attributes."""

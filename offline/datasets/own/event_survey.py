@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from features.schema.document import Document, ValueKind
 from features.schema.tables import MAX_VALUE, MIN_VALUE
@@ -49,10 +50,10 @@ class EventSurvey:
 def survey_events(file: EventFile, rejects: Rejects) -> EventSurvey:
     """Read the file once. Raises BadInput for one that can't be read."""
     path = Path(file.file)
-    value_columns = [name for name in column_names(path) if known_names.plain(name) in _VALUE_COLUMNS]
+    value_columns = [name for name in column_names(path, file.quotes) if known_names.plain(name) in _VALUE_COLUMNS]
     columns = [file.user, file.item, file.time, *([file.kind] if file.kind else ())]
     survey = EventSurvey()
-    for table in tables(path, list(dict.fromkeys([*columns, *value_columns])), rejects):
+    for table in tables(path, list(dict.fromkeys([*columns, *value_columns])), rejects, file.ids(), file.quotes):
         _add(survey, file, table, value_columns)
     return survey
 
@@ -104,7 +105,7 @@ def completed(file: EventFile, survey: EventSurvey, document: Document, meanings
             kinds[raw] = name
         if name in meanings and (column := _value_column(survey.valued.get(raw, Counter()), meanings[name])):
             values[name] = column
-    return EventFile(file.file, file.user, file.item, file.time, file.kind, file.every, kinds, values, file.event)
+    return replace(file, kinds=kinds, values=values)
 
 
 def name_of(raw: str, document: Document) -> str:

@@ -57,7 +57,7 @@ def read_items(description: Description, schema: Schema, rejects: Rejects, data_
         path, before, good = Path(file.file), rejects.count, 0
         read = _columns(file, schema)
         columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.columns()]))
-        for table in tables(path, columns, rejects):
+        for table in tables(path, columns, rejects, (file.id,), file.quotes):
             good += _add_items(file, table, read, schema, items, rejects)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
         found = [each.misfit for each in read if each.misfit is not None and each.misfit.unfit]

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from features.schema.declarations import Attribute as Declared
 from features.schema.declarations import AttributeType
@@ -13,7 +14,7 @@ from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
 from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
-from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times
+from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, without_nan
 from offline.datasets.rejected_lines import Rejects
 
 SAMPLE_ROWS: Final = 200_000
@@ -52,8 +53,8 @@ class ItemSurvey(NamedTuple):
 def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
     """Read the first rows of the file. Raises BadInput for one that can't be read."""
     path = Path(file.file)
-    columns = list(column_names(path))
-    parts = list(_first_tables(path, columns, rejects))
+    columns = list(column_names(path, file.quotes))
+    parts = list(_first_tables(file, columns, rejects))
     if not parts:
         return ItemSurvey((), frozenset(), 0, 0)
     sample = pa.concat_tables(parts, promote_options="permissive")
@@ -66,7 +67,7 @@ def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
 def columns_of_several(file: ItemFile, columns: Sequence[str]) -> frozenset[str]:
     """Of columns of facets those whose texts hold several values each, by the first rows. Raises BadInput for a file that can't
     be read."""
-    parts = list(_first_tables(Path(file.file), columns, Rejects())) if columns else []
+    parts = list(_first_tables(file, columns, Rejects())) if columns else []
     if not parts:
         return frozenset()
     sample = pa.concat_tables(parts, promote_options="permissive")
@@ -98,13 +99,13 @@ def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declare
         name: tuple(column for column, of_column in types.items() if of_column == kind)
         for name, kind in ATTRIBUTE_TYPES.items()
     }
-    return ItemFile(file.file, file.id, file.title, **columns)
+    return replace(file, **columns)
 
 
-def _first_tables(path: Path, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
+def _first_tables(file: ItemFile, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
     """The first SAMPLE_ROWS rows, and those that are read with them."""
     count = 0
-    for table in tables(path, columns, rejects):
+    for table in tables(Path(file.file), columns, rejects, (file.id,), file.quotes):
         yield table
         count += len(table)
         if count >= SAMPLE_ROWS:
@@ -121,7 +122,7 @@ def _misfits(attributes: Sequence[Attribute], sample: pa.Table) -> Iterator[Misf
 
 
 def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribute:
-    name = known_names.attribute_name(column)
+    name, values = known_names.attribute_name(column), without_nan(values)
     if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
         lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
         kind: AttributeType = "vector" if len(lengths) == 1 and lengths[0] > 1 else "facet"

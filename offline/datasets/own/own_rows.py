@@ -69,7 +69,7 @@ def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: 
     for file in description.events:
         path, before, good = Path(file.file), rejects.count, 0
         columns = [file.user, file.item, file.time, file.kind, file.event, *file.values.values()]
-        for table in tables(path, list(dict.fromkeys(filter(None, columns))), rejects):
+        for table in tables(path, list(dict.fromkeys(filter(None, columns))), rejects, file.ids(), file.quotes):
             part = _part(file, table, rejects)
             good += len(part.times)
             parts.append(part)

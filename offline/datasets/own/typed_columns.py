@@ -15,7 +15,7 @@ from features.schema.tables import MAX_VALUE
 from features.units import DAY_MS
 
 _NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
-_DECIMAL: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?$"
+_DECIMAL: Final = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 FIRST_DAY: Final = 19_700_101
 LAST_DAY: Final = 21_001_231
 """Numbers from the first to the last that are a day of the calendar are dates: as seconds they would be of 1970."""
@@ -28,23 +28,38 @@ FLAGS: Final = {
     **dict.fromkeys(("false", "no", "f", "0"), False),
 }
 """Words for flags, in small letters."""
-_SIGNED: Final = r"^-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?$"
+_SIGNED: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _UTC: Final = r"\s*(UTC|GMT)$"
 UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
 """(numbers below this, ms in one of them): seconds, ms, µs, ns since 1970. Each reaches from 1973 to beyond 5000."""
 
 
 def texts(column: pa.ChunkedArray) -> pa.Array:
-    """Ids or names as trimmed text; null where there is none. A whole number that came as a float is that number."""
+    """Ids or names as trimmed text; null where there is none. A whole number that came as a float is that number, another the
+    decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
     flat = _flat(column)
     if pa.types.is_floating(flat.type):
-        whole = pc.and_kleene(pc.equal(pc.floor(flat), flat), pc.less(pc.abs(flat), float(2**53)))
-        flat = pc.if_else(pc.fill_null(whole, False), flat, pa.scalar(None, flat.type)).cast(pa.int64())
+        flat = _text_of_floats(flat)
     if pa.types.is_list(flat.type):
         joined = (None if value is None else _joined(value) for value in flat.to_pylist())
         flat = pa.array(list(joined), pa.string())
     trimmed = pc.utf8_trim_whitespace(_string(flat))
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _text_of_floats(flat: pa.Array) -> pa.Array:
+    finite = without_nan(flat)
+    exact = pc.if_else(pc.less(pc.abs(finite), float(LAST_MS)), finite, pa.scalar(None, flat.type))
+    is_whole = pc.equal(pc.floor(exact), exact)
+    whole = pc.if_else(is_whole, exact, pa.scalar(None, flat.type)).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(whole, exact.cast(pa.string()))
+
+
+def without_nan(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column of floats with null for what is no number there; another column as it is."""
+    if not pa.types.is_floating(column.type):
+        return column
+    return pc.if_else(pc.is_null(column, nan_is_null=True), pa.scalar(None, column.type), column)
 
 
 def _joined(values: Sequence[Any]) -> str:
@@ -112,7 +127,7 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
     """int64 hundredths of numbers from 0 on; NO_VALUE for what is something else, null for nothing."""
     flat = _flat(column)
     if pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type) or pa.types.is_decimal(flat.type):
-        numbers = pc.if_else(pc.is_null(flat, nan_is_null=True), pa.scalar(None, flat.type), flat)
+        numbers = without_nan(flat)
         missing, numbers = numbers.is_null(), numbers.cast(pa.float64(), safe=False)
     else:
         text = texts(column)

@@ -1,6 +1,7 @@
 """Files of rows come out alike, whatever they are written in; what is no row is set aside."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,9 +93,45 @@ def test_lines_that_are_no_rows_are_set_aside(tmp_path: Path) -> None:
     assert "a.ndjson\tno JSON object\t[1]" in text
 
 
-def test_text_that_is_not_utf8_is_read_all_the_same(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("user,item\nJosé,1\n".encode("latin-1"))
-    assert read(tmp_path / "a.csv", ("user", "item")) == [("Jos\ufffd", "1")]
+def test_text_that_is_not_utf8_is_read_all_the_same_and_remarked(tmp_path: Path) -> None:
+    rejects = Rejects()
+    (tmp_path / "a.csv").write_bytes("item,title\n1,José\n2,Jan\n3,Zoë\n4\n".encode("latin-1") + b"\xfc\n")
+    assert read(tmp_path / "a.csv", ("item", "title"), rejects) == [("1", "Jos\ufffd"), ("2", "Jan"), ("3", "Zo\ufffd")]
+    assert rejects.count == 2
+    assert rejects.remarks() == [
+        "2 values of a.csv are no UTF-8, which files are expected to be, the first in the column title: what could not be read "
+        "became \ufffd, and rows of such ids are left out"
+    ]
+
+
+def test_ids_are_not_merged_where_they_are_not_utf8(tmp_path: Path) -> None:
+    rejects = Rejects()
+    (tmp_path / "a.csv").write_bytes("user,item\nMüller,1\nMöller,1\nJan,2\n".encode("latin-1") + b"\xef\xbf\xbd,3\n")
+    (found,) = tables(tmp_path / "a.csv", ("user", "item"), rejects, ids=("user",))
+    assert found["user"].to_pylist() == ["Jan", "\ufffd"], "the last is UTF-8: that letter itself"
+    assert rejects.count == 2
+    assert "a.csv\tan id that is no UTF-8\tM\ufffdller,1\n" in rejects.write(tmp_path / "bad").read_text()
+    assert len(rejects.remarks()) == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_ndjson(tmp_path: Path) -> None:
+    rejects = Rejects()
+    (tmp_path / "a.ndjson").write_bytes(BOM_UTF8 + b'{"user": 1}\n{"user": 2}\n')
+    assert read(tmp_path / "a.ndjson", ("user",), rejects) == [("1",), ("2",)]
+    assert rejects.count == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_two_columns_of_one_name_are_refused_where_they_are_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        path.write_text("id,price,price,,\n1,2,3,4,5\n")
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array([at]) for at in "123"], names=["id", "price", "price"]), path)
+    assert column_names(path) == ("id", "price", "price")
+    assert read(path, ("id",)) == [("1",)]
+    with pytest.raises(BadInput, match=rf"a\.{suffix}: expected columns of different names, got 2 columns price"):
+        read(path, ("id", "price"))
 
 
 def test_what_is_no_such_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ WHOLE = Description(
     "wall",
     (
         EventFile("/d/e.csv", "u", "i", "t", "k", kinds={"In den Korb": "add_to_cart"}, values={"purchase": "Preis €"}),
-        EventFile("/d/c.csv", "u", 'i "x"', "t", every="click"),
+        EventFile("/d/c.csv", "u", 'i "x"', "t", every="click", quotes=False),
     ),
     (ItemFile("/d/i.parquet", "id", "name", ("brand", "tags\\all")),),
 )

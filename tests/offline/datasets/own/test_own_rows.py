@@ -80,6 +80,26 @@ def test_an_id_of_its_own_keeps_an_event_apart(tmp_path: Path) -> None:
     assert [row["ts"] - AT * 1000 for row in rows_of(dataset)] == [0, 1, 2, 3, 4, 1000]
 
 
+def test_rows_of_one_event_are_one_event(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    came = [
+        ("a", "u1", "A-1", AT + 5),
+        ("a", "u1", "A-1", AT),
+        ("a", "u1", "A-2", AT + 7),
+        ("a", "u2", "A-1", AT + 9),
+        ("b", "u1", "A-1", AT),
+        ("", "u1", "A-1", AT + 20),
+        ("", "u1", "A-1", AT + 25),
+    ]
+    lines = "".join(f"{event},{user},{item},{at},view\n" for event, user, item, at in came)
+    (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,timestamp,type\n" + lines)
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.duplicates) == (5, 2)
+    rows = [(row["user"], row["item"], row["ts"] - AT * 1000) for row in rows_of(dataset)]
+    at = [("u1", "A-1", 0), ("u1", "A-1", 1), ("u2", "A-1", 9_000), ("u1", "A-1", 20_000), ("u1", "A-1", 25_000)]
+    assert rows == at
+
+
 def test_rows_of_one_second_stand_in_the_order_of_a_hash(tmp_path: Path) -> None:
     lines = "".join(f"{user},{item},{AT},view,,\n" for user in range(4) for item in range(20))
     rows = rows_of(open_dataset(str(write(tmp_path / "shop", lines)), tmp_path / "data", SHOP))
@@ -119,6 +139,32 @@ def test_too_many_bad_rows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"events\.csv: expected at most 10% bad lines, got 1 of 9"):
         open_dataset(str(folder), tmp_path / "data", SHOP)
     assert not (tmp_path / "data" / "shop" / "taken.json").exists()
+
+
+def test_what_is_doubtful_of_quotes_and_letters_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "shop", "".join(f"u{at},A-1,{AT + at},view,,\n" for at in range(90)))
+    with (folder / "events.csv").open("ab") as file:
+        file.write("".join(f"M{letter}ller,A-1,{AT},view,,\n" for letter in "äöü").encode("latin-1"))
+    titles = [f"A-{at},{title}" for at, title in enumerate(["Apple", '"Heroes', '"Two\nlines"', *["Pear"] * 20])]
+    (folder / "items.csv").write_text("item_id,title\n" + "\n".join(titles))
+    dataset = open_dataset(str(folder), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.rejected, len(dataset.items)) == (90, 4, 22)
+    told = capsys.readouterr().out
+    assert (
+        "shop: 3 values of events.csv are no UTF-8, which files are expected to be, the first in the column user_id"
+        in told
+    )
+    assert "shop: 1 rows of items.csv go over several lines, as a field in quotes may, the first from line 4 on" in told
+
+
+def test_a_description_says_that_quotes_are_letters(tmp_path: Path) -> None:
+    folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n", 'item_id,title\nA-1,"Heroes\nA-2,Sons"\n')
+    (tmp_path / "dataset.toml").write_text(
+        f"name = 'mine'\n[[events]]\nfile = '{folder}/events.csv'\nuser = 'user_id'\nitem = 'item_id'\ntime = 'timestamp'\n"
+        f"kind = 'type'\n[[items]]\nfile = '{folder}/items.csv'\nid = 'item_id'\ntitle = 'title'\nquotes = false\n"
+    )
+    dataset = open_dataset(str(tmp_path / "dataset.toml"), tmp_path / "data", SHOP)
+    assert {item.title for item in dataset.items} == {'"Heroes', 'Sons"'}
 
 
 def test_what_the_schema_does_not_take_is_left_out_and_stays_in_the_history(

@@ -195,6 +195,14 @@ def test_doubts(tmp_path: Path) -> None:
     assert all(f"# - {doubt}" in proposal.schema for doubt in proposal.doubts)
 
 
+def test_quotes_and_letters_that_are_doubtful(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_bytes(b'item_id,title\ni0,"Two\nlines"\ni1,Caf\xe9\ni\xe9,C\ni2,"Heroes\n')
+    doubts = proposed(tmp_path, rows(("view", 10))).doubts
+    assert doubts[0] == "2 lines could not be read"
+    assert any("1 rows of items.csv go over several lines" in doubt and "from line 2 on" in doubt for doubt in doubts)
+    assert any("2 values of items.csv are no UTF-8" in doubt for doubt in doubts)
+
+
 def test_recent_data_goes_on_now(tmp_path: Path) -> None:
     now = int(datetime.now(UTC).timestamp())
     assert proposed(tmp_path, f"{HEADER}u,i,{now - 86_400},view,\n").description.clock == "wall"
@@ -204,6 +212,29 @@ def test_recent_data_goes_on_now(tmp_path: Path) -> None:
 def test_a_preset_that_there_is_not(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="one of movies, news, shop, video"):
         proposed(tmp_path, rows(("view", 1)), "cinema")
+
+
+def test_numbers_stay_numbers_whatever_their_digits_and_gaps(tmp_path: Path) -> None:
+    text = "item_id,price\n" + "".join(f"{at},{1_700_000_000 + at}\n" for at in range(9)) + "9,0.12345678901234567890\n"
+    (tmp_path / "items.csv").write_text(text)
+    columns = {"item_id": ["a", "b", "c"], "weight": [0.5, float("nan"), 2.25], "size": [float("nan")] * 3}
+    pq.write_table(pa.table(columns), tmp_path / "items_more.parquet")
+    found = {each.name: each for each in propose(recognise([tmp_path])).attributes}
+    assert (found["price"].type, found["weight"].type, found["weight"].filled) == ("number", "number", 2)
+    assert found["size"].filled == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_two_columns_of_items_of_one_name_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"items.{suffix}"
+    if suffix == "csv":
+        path.write_text("item_id,price,price\n1,2,3\n")
+    else:
+        pq.write_table(
+            pa.Table.from_arrays([pa.array([at]) for at in "123"], names=["item_id", "price", "price"]), path
+        )
+    with pytest.raises(BadInput, match=rf"items\.{suffix}: expected columns of different names, got 2 columns price"):
+        propose(recognise([tmp_path]))
 
 
 def test_types_of_attributes(tmp_path: Path) -> None:

@@ -68,9 +68,32 @@ def test_values() -> None:
     assert centis(of([Decimal("9.99"), None])).to_pylist() == [999, None]
 
 
+@pytest.mark.parametrize(
+    ("text", "centi"),
+    [
+        ("59.970000000000006", 5997),
+        ("183.52394723892211", 18_352),
+        (f"1.{'3' * 40}", 133),
+        (f"{'0' * 40}7", 700),
+        (".5", 50),
+        ("5.", 500),
+        ("+3", 300),
+        ("1.2e-105", 0),
+        ("1e999", NO_VALUE),
+        ("1.5.2", NO_VALUE),
+        (".", NO_VALUE),
+        ("e5", NO_VALUE),
+    ],
+)
+def test_any_decimal_notation_is_a_value(text: str, centi: int) -> None:
+    assert centis(of([text], pa.string())).to_pylist() == [centi]
+
+
 def test_ids() -> None:
     assert texts(of([7, None])).to_pylist() == ["7", None]
-    assert texts(of([7.0, 7.5])).to_pylist() == ["7", None]
+    floats = [7.0, 7.5, 0.1, -3.0, float(2**53), float("nan"), float("inf"), None]
+    assert texts(of(floats)).to_pylist() == ["7", "7.5", "0.1", "-3", *[None] * 4]
+    assert texts(of([7.1], pa.float32())).to_pylist() == ["7.1"]
     assert texts(of([" a ", "", None], pa.string())).to_pylist() == ["a", None, None]
     assert texts(of([["a", None, "b"], None, [None]])).to_pylist() == ["a|b", None, None]
     assert texts(of([[1, 2**60 + 1]])).to_pylist() == ["1|1152921504606846977"]
@@ -83,3 +106,6 @@ def test_numbers_are_numbers_if_all_are() -> None:
     assert numbers is not None
     assert numbers.to_pylist() == [-1.5, 2000.0]
     assert as_numbers(pa.array(["1", "one"])) is None
+    precise = as_numbers(pa.array([f"0.{'1' * 20}", "-.5", "1e-300"]))
+    assert precise is not None
+    assert precise.to_pylist() == [0.1111111111111111, -0.5, 1e-300]
