@@ -39,15 +39,17 @@ def test_a_forgotten_user_is_in_no_base_samples_lists_sequences_or_vectors(
     old = Base(before).manifest
     assert (made["rows"], made["history_rows"], made["users"]) == (old["rows"], old["history_rows"], len(others))
     assert not [user for user in gone if Base(after).stored_user(user) is not None]
-    for base in (Base(before), Base(after)):  # a base of before the wish is learned from as one made after it
-        folder = tmp_path / f"of-{base.manifest['number']}"
-        samples = make_samples(spark, left, base, folder / "samples", SampleSettings(negatives=2))
-        lists = make_ranking_lists(spark, left, base, folder / "asks", RankingListSettings(400, 20))
-        assert samples["forgotten"] == lists["forgotten"] == forgotten_of(data / "mine", schema) != ""
-        for path in (folder / "samples", folder / "asks" / "asks", folder / "asks" / "sequences"):
-            found = {user for file in path.glob("*.parquet") for user in pq.read_table(file)["user_id"].to_pylist()}
-            assert found, path
-            assert found <= others, path
-        make_embeddings(spark, left, base, folder / "embeddings")
-        for vectors in (folder / "embeddings").glob("*/users.ids.npy"):
-            assert set(np.load(vectors).tolist()) == others, vectors
+    base, folder = (
+        Base(before),
+        tmp_path / "learned",
+    )  # of before the wish: it is learned from without them all the same
+    samples = make_samples(spark, left, base, folder / "samples", SampleSettings(negatives=2))
+    lists = make_ranking_lists(spark, left, base, folder / "asks", RankingListSettings(400, 20))
+    assert samples["forgotten"] == lists["forgotten"] == forgotten_of(data / "mine", schema) != ""
+    for path in (folder / "samples", folder / "asks" / "asks", folder / "asks" / "sequences"):
+        found = {user for file in path.glob("*.parquet") for user in pq.read_table(file)["user_id"].to_pylist()}
+        assert found, path
+        assert found <= others, path
+    make_embeddings(spark, left, base, folder / "embeddings")
+    for vectors in (folder / "embeddings").glob("*/users.ids.npy"):
+        assert set(np.load(vectors).tolist()) == others, vectors
