@@ -85,9 +85,7 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
     access = _access(settings)
     for file in (weights, serving, access):
         file.refresh()  # so that the first list already uses them
-    if (
-        access.error is not None
-    ):  # fail closed: without a readable access file, or a key that is needed, nobody may call
+    if access.error is not None:  # fail closed: no readable access file, or none of the keys that are needed
         raise Broken(access.error)
     models_dir = Path(settings.models)
     shared = None if settings.shared is None else Path(settings.shared)

@@ -21,8 +21,8 @@ LAST_DAY: Final = 21_001_231
 """Numbers from the first to the last that are a day of the calendar are dates: as seconds they would be of 1970."""
 NO_VALUE: Final = -1
 """Hundredths that no value has: of what stands where a value should and is none, or is out of all ranges."""
-LAST_MS: Final = 1 << 53
-"""No time is later: as floats, larger numbers lose digits."""
+EXACT_BELOW: Final = 1 << 53
+"""Below it a float tells each whole number from its neighbours: no id that came as a float is larger, and no time later."""
 FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "t", "1"), True),
     **dict.fromkeys(("false", "no", "f", "0"), False),
@@ -49,7 +49,7 @@ def texts(column: pa.ChunkedArray) -> pa.Array:
 
 def _text_of_floats(flat: pa.Array) -> pa.Array:
     finite = without_nan(flat)
-    exact = pc.if_else(pc.less(pc.abs(finite), float(LAST_MS)), finite, pa.scalar(None, flat.type))
+    exact = pc.if_else(pc.less(pc.abs(finite), float(EXACT_BELOW)), finite, pa.scalar(None, flat.type))
     is_whole = pc.equal(pc.floor(exact), exact)
     whole = pc.if_else(is_whole, exact, pa.scalar(None, flat.type)).cast(pa.int64()).cast(pa.string())
     return pc.coalesce(whole, exact.cast(pa.string()))
@@ -78,7 +78,7 @@ def times(column: pa.ChunkedArray, to_come: bool = False) -> pa.Array:
         found = _scaled(flat.cast(pa.float64(), safe=False))
     else:
         found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
-    latest = LAST_MS if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
+    latest = EXACT_BELOW if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
     good = pc.and_kleene(pc.greater_equal(found, 0), pc.less_equal(found, latest))
     return pc.if_else(pc.fill_null(good, False), found, pa.scalar(None, pa.int64()))
 
@@ -160,7 +160,7 @@ def numbers(column: pa.ChunkedArray) -> list[int | float | None]:
 def _number(value: float) -> int | float | None:
     if not np.isfinite(value):
         return None
-    return int(value) if value.is_integer() and abs(value) < LAST_MS else value
+    return int(value) if value.is_integer() and abs(value) < EXACT_BELOW else value
 
 
 def flags(column: pa.ChunkedArray) -> list[bool | None]:

@@ -152,11 +152,24 @@ async def nobody() -> Message:
     return {"type": "http.disconnect"}
 
 
+def with_two_keys(folder: Path) -> Path:
+    """An access file with the keys KEY and OTHER."""
+    path = folder / "access.json"
+    path.write_text(json.dumps({"keys": {"shop": KEY, "app": OTHER}}))
+    return path
+
+
+def revoke(path: Path, server: Server) -> None:
+    """Leave OTHER alone in the file, and have the server see it."""
+    path.write_text(json.dumps({"keys": {"app": OTHER}}))
+    os.utime(path, ns=(0, 1))
+    server.access.refresh()
+
+
 @pytest.mark.parametrize("keep_alive", [60.0, 0.01])
 def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, keep_alive: float) -> None:
     """At the next update, which is not pushed, or at the next sign of life."""
-    path = tmp_path / "access.json"
-    path.write_text(json.dumps({"keys": {"shop": KEY, "app": OTHER}}))
+    path = with_two_keys(tmp_path)
 
     async def play() -> None:
         app = app_of(tmp_path, access=str(path))
@@ -166,9 +179,7 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, keep_alive: float
         async with asyncio.timeout(10):
             stream = events_of(server, request, 7, moves, keep_alive)
             assert await anext(stream) == b"id: 1\nevent: move\ndata: {}\n\n"
-            path.write_text(json.dumps({"keys": {"app": OTHER}}))
-            os.utime(path, ns=(0, 1))
-            server.access.refresh()
+            revoke(path, server)
             if keep_alive > 1:
                 updates.updated.set()
             rest = [part async for part in stream]
@@ -178,8 +189,7 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, keep_alive: float
 
 
 def test_a_stream_of_a_key_that_stays_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "access.json"
-    path.write_text(json.dumps({"keys": {"shop": KEY, "app": OTHER}}))
+    path = with_two_keys(tmp_path)
 
     async def play() -> None:
         app = app_of(tmp_path, access=str(path))
@@ -189,9 +199,7 @@ def test_a_stream_of_a_key_that_stays_goes_on(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             stream = events_of(server, request, 7, moves, 0.01)
             await anext(stream)
-            path.write_text(json.dumps({"keys": {"app": OTHER}}))
-            os.utime(path, ns=(0, 1))
-            server.access.refresh()
+            revoke(path, server)
             assert await anext(stream) == b": alive\n\n"
             updates.updated.set()
             while (part := await anext(stream)) == b": alive\n\n":
