@@ -14,7 +14,6 @@ on but not liked, such as a film rated low, still tells where a user was: it has
 from typing import Final
 
 import numpy as np
-from scipy.linalg import lapack
 
 from features.arrays import DoubleArray, FloatArray, IntArray
 from features.errors import Broken
@@ -83,6 +82,8 @@ def ease(
 def inverted(matrix: FloatArray) -> FloatArray:
     """The inverse of a symmetric matrix with eigenvalues above 0, in its memory, by Cholesky. Raises Broken where it has others,
     by what float32 can tell."""
+    from scipy.linalg import lapack  # where weights are made alone: roles that read lists have no SciPy
+
     if not len(matrix):
         return matrix
     factor, failed = lapack.spotrf(matrix.T, overwrite_a=1)  # in Fortran's order, so that nothing is copied
