@@ -54,7 +54,7 @@ class SampleSettings:
 
     negatives: int = 4
     seed: int = 7
-    max_positives: int = 400_000
+    max_positives: int = 200_000
 
 
 @dataclass(frozen=True)

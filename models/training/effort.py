@@ -15,7 +15,7 @@ class Effort:
     little there is to learn.
     """
 
-    sequence: int = 12
+    sequence: int = 16
     last: int = 12
     going_on: int = 4
     lists: int = 30

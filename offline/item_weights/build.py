@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 NEAREST: Final = 200
 """Neighbours kept of an item."""
+_ROWS: Final = 1_024
+"""Of a matrix, searched at a time."""
 
 
 def write_history_relations(
@@ -70,21 +72,18 @@ def write_relations(folder: Path, items: IntArray, starts: IntArray, others: Int
 def nearest(weights: npt.NDArray[np.floating[Any]], count: int = NEAREST) -> tuple[IntArray, IntArray, FloatArray]:
     """(starts [n + 1], columns [m], values [m]) of the largest weights above 0 in each row of a matrix [n, n], best first,
     equal ones by column."""
-    n = weights.shape[1]
-    count = min(count, n)
-    if not count:
-        return np.zeros(len(weights) + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
-    best = (
-        np.argpartition(-weights, count - 1, axis=1)[:, :count]
-        if count < n
-        else np.tile(np.arange(n), (len(weights), 1))
-    )
-    values = np.take_along_axis(weights, best, 1)
+    parts = [_nearest(weights[low : low + _ROWS], min(count, len(weights))) for low in range(0, len(weights), _ROWS)]
+    counts = np.concatenate([np.zeros(0, np.int64), *(part[0] for part in parts)])
+    columns = np.concatenate([np.zeros(0, np.int64), *(part[1] for part in parts)])
+    values = np.concatenate([np.zeros(0, np.float32), *(part[2] for part in parts)])
+    return np.r_[0, np.cumsum(counts)], columns, values
+
+
+def _nearest(rows: npt.NDArray[np.floating[Any]], count: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """(counts [r], columns, values) of the `count` largest of each row, as `nearest`."""
+    best = np.argpartition(-rows, count - 1, axis=1)[:, :count]
+    values = np.take_along_axis(rows, best, 1)
     order = np.lexsort((best, -values), axis=1)
     best, values = np.take_along_axis(best, order, 1), np.take_along_axis(values, order, 1)
     positive = values > 0
-    return (
-        np.r_[0, np.cumsum(positive.sum(axis=1))],
-        best[positive].astype(np.int64),
-        values[positive].astype(np.float32),
-    )
+    return positive.sum(axis=1), best[positive].astype(np.int64), values[positive].astype(np.float32)

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from features.arrays import DoubleArray, FloatArray, IntArray
+from features.errors import Broken
 from features.inputs.moment import NOT_POSITIVE
 from features.recall.compiled import compiled
 from offline.datasets.event_rows import mean_weight
@@ -57,7 +58,7 @@ def ease(
     limit: int = ITEMS,
     penalty: float = LAMBDA,
     not_positive: float = NOT_POSITIVE,
-) -> tuple[IntArray, DoubleArray]:
+) -> tuple[IntArray, FloatArray]:
     """(ids [k] ascending, weights [k, k]) from the rows of acts (user, item id, weight in units, 0 or less for one that is not
     positive). Row i has the weights from item i to the others; k is at most `limit`, the items with the largest sums of
     weights."""
@@ -70,9 +71,27 @@ def ease(
     rows, largest = strongest(users[present], index[present], weights[present])
     mean = mean_weight(largest)
     squares = np.where(largest > 0, largest, not_positive**2 * mean)
-    matrix = gram(rows, np.sqrt(squares), len(ids)).astype(np.float64)
-    matrix[np.diag_indices(len(ids))] += penalty * mean
-    solved = np.linalg.inv(matrix)
-    linear = -solved / np.diag(solved)
+    matrix = gram(rows, np.sqrt(squares), len(ids))
+    matrix[np.diag_indices(len(ids))] += np.float32(penalty * mean)
+    linear = inverted(matrix)
+    linear /= -np.diag(linear)
     np.fill_diagonal(linear, 0)
     return ids, linear
+
+
+def inverted(matrix: FloatArray) -> FloatArray:
+    """The inverse of a symmetric matrix with eigenvalues above 0, in its memory, by Cholesky. Raises Broken where it has others,
+    by what float32 can tell."""
+    from scipy.linalg import lapack  # where weights are made alone: roles that read lists have no SciPy
+
+    if not len(matrix):
+        return matrix
+    factor, failed = lapack.spotrf(matrix.T, overwrite_a=1)  # in Fortran's order, so that nothing is copied
+    if not failed:
+        factor, failed = lapack.spotri(factor, overwrite_c=1)
+    if failed:
+        raise Broken(f"the products of {len(matrix)} items can't be inverted: LAPACK says {failed}")
+    inverse: FloatArray = factor.T
+    for row in range(len(inverse)):  # LAPACK fills one half
+        inverse[row, row + 1 :] = inverse[row + 1 :, row]
+    return inverse

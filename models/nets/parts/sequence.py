@@ -16,7 +16,7 @@ from models.nets.parts.id_layers import Table
 WIDTH: Final = 64
 BLOCKS: Final = 2
 HEADS: Final = 2
-DROPOUT: Final = 0.3
+DROPOUT: Final = 0.1
 BOUNDS: Final = 3
 
 
@@ -35,8 +35,8 @@ def gelu(values: Any) -> Any:
 
 
 class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
-    """Attention and a perceptron, each with a norm before and a way around: [n, L, WIDTH], mask [n, L, L] → [n, L, WIDTH], or
-    [n, 1, WIDTH] of the last position alone."""
+    """Attention and a perceptron, each with a norm before and a way around: [n, L, WIDTH], mask [n, L, L] → [n, newest, WIDTH] of
+    the last positions."""
 
     def __init__(self, name: str, seed: int) -> None:
         super().__init__(name=name)
@@ -50,10 +50,10 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2), name="narrow")
         self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
 
-    def call(self, values: Any, mask: Any, training: bool = False, last: bool = False) -> Any:
+    def call(self, values: Any, mask: Any, training: bool = False, newest: int = LENGTH) -> Any:
         normed = queries = self.norm_1(values)
-        if last:
-            queries, mask, values = normed[:, -1:], mask[:, -1:], values[:, -1:]
+        if newest < LENGTH:
+            queries, mask, values = normed[:, -newest:], mask[:, -newest:], values[:, -newest:]
         attended = self.attention(queries, normed, attention_mask=mask, training=training)
         values = values + self.dropout(attended, training=training)
         thought = self.narrow(self.wide(self.norm_2(values)))
@@ -64,8 +64,8 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
     """Histories → states, and states → logits of all items.
 
     items [n, L] are indices into the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
-    `features.inputs.history`. A state [n, L, WIDTH] at a position predicts what comes next, given the gap until
-    then. With `last` it is the state at the last one alone, [n, 1, WIDTH].
+    `features.inputs.history`. A state at a position predicts what comes next, given the gap until then; those of the `newest`
+    positions are computed, [n, newest, WIDTH].
     """
 
     def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
@@ -93,15 +93,15 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
             nothing = tf.zeros([1, LENGTH], tf.int64)
             self.call(nothing, nothing, tf.zeros([1, LENGTH + 1], tf.int64))
 
-    def call(self, items: Any, marks: Any, gaps: Any, training: bool = False, last: bool = False) -> Any:
+    def call(self, items: Any, marks: Any, gaps: Any, training: bool = False, newest: int = LENGTH) -> Any:
         values = self.items(items) * WIDTH**0.5 + self.marks(marks) + self.gaps(gaps[:, :-1])
         values = self.dropout(values + self.positions(tf.range(LENGTH))[None], training=training)
         earlier = tf.linalg.band_part(tf.ones([LENGTH, LENGTH], tf.bool), -1, 0)[None]
         itself = tf.eye(LENGTH, dtype=tf.bool)[None]
         mask = tf.logical_or(tf.logical_and(earlier, (items > 0)[:, None, :]), itself)
         for block in self.blocks:
-            values = block(values, mask, training=training, last=last and block is self.blocks[-1])
-        return self.norm(values) + self.until(gaps[:, -1:] if last else gaps[:, 1:])
+            values = block(values, mask, training=training, newest=newest if block is self.blocks[-1] else LENGTH)
+        return self.norm(values) + self.until(gaps[:, -newest:])
 
     def logits(self, states: Any) -> Any:
         """[…, size] of every item of the vocabulary, from its first on."""
@@ -151,7 +151,7 @@ class NextItem(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
         self.built = True
 
     def call(self, items: Any, marks: Any, gaps: Any, whose: Any, candidate: Any) -> Any:
-        states = self.encoder(items, marks, gaps, last=True)[:, 0]
+        states = self.encoder(items, marks, gaps, newest=1)[:, 0]
         whole, best, lowest = tf.unstack(tf.gather(self.bounds(states), whose), axis=1)
         logits = self.encoder.logits_of(tf.gather(states, whose), candidate)
         mine = tf.where(candidate > 0, logits, lowest)

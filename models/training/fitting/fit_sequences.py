@@ -2,28 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log1p
 from typing import Any, Final
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from features.arrays import AnyArray
+from features.arrays import AnyArray, FloatArray
 from features.errors import Broken
 from features.inputs.history import LENGTH
 from models.nets.parts.net import Net
 from models.training.fitting.checkpoint import NO_RESUME, Resume
-from models.training.lessons.sequence_windows import WindowedHistories, Windows
+from models.training.lessons.sequence_windows import TAUGHT, WindowedHistories, Windows
 
 ENCODER: Final = "encoder"
 BATCH: Final = 64
 RATE: Final = 2e-3
 LATE_RATE: Final = 6e-4
 """Of Adam, in the last third of the epochs."""
-FULL_SOFTMAX: Final = 5_000
-SAMPLED: Final = 2_048
-"""A larger vocabulary than FULL_SOFTMAX is compared with so many items, drawn evenly for each step (with what follows
-elsewhere in the batch, which is drawn by popularity)."""
+FULL_SOFTMAX: Final = 2_000
+SAMPLED: Final = 512
+"""A larger vocabulary than FULL_SOFTMAX is not compared with as a whole, but with what follows anywhere in the batch, which is
+drawn by popularity, and with so many items more, drawn evenly for each step."""
+SMOOTHING: Final = 0.4
+"""Share of what a next item teaches that goes to all items alike (label smoothing: C. Szegedy and others, Rethinking the
+Inception Architecture for Computer Vision, CVPR 2016): a transformer of so few histories is too sure of what it has seen."""
+HIDDEN: Final = 0.2
+"""Share of the items of a history that the encoder does not see, others in each pass (item masking: X. Xie and others,
+Contrastive Learning for Sequential Recommendation, ICDE 2022)."""
+EVENTS: Final = 6_000_000
+MIN_PASSES: Final = 3
+"""Of a long history so many passes are enough as bring about EVENTS, but never fewer than MIN_PASSES."""
 
 Progress = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, windows done in it, loss)."""
@@ -65,29 +75,36 @@ def fit_encoder(
     resume: Resume = NO_RESUME,
     part: str = ENCODER,
 ) -> float:
-    """Train the encoder in place for so many epochs, on windows drawn anew for each; the mean loss of the last one, NaN if none
-    was left to train. vocabulary: ids of the items that the encoder knows, ascending; part: of the training, by which it is
-    resumed. Raises Broken as soon as a loss is not finite."""
+    """Train the encoder in place for at most so many epochs (`passes`), on windows drawn anew for each; the mean loss of the last
+    one, NaN if none was left to train. vocabulary: ids of the items that the encoder knows, ascending; part: of the training, by
+    which it is resumed. Raises Broken as soon as a loss is not finite."""
     encoder.build()
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(encoder.trainable_variables)
     size = int(encoder.bias.shape[0])
+    rng = np.random.default_rng(seed)
+    taught = _taught(windows, vocabulary)
+    epochs = passes(epochs, len(taught))
+    absent = tf.constant(log_absent(taught, size))
 
-    def step(items: Any, marks: Any, gaps: Any, following: Any, weights: Any) -> Any:
+    def step(drawn: Any, items: Any, marks: Any, gaps: Any, following: Any, weights: Any) -> Any:
         with tf.GradientTape() as tape:
-            counts = weights > 0  # about half of the positions: the others are context
-            states = tf.boolean_mask(encoder(items, marks, gaps, training=True), counts)
+            following, weights = following[:, -TAUGHT:], weights[:, -TAUGHT:]
+            counts = weights > 0
+            states = tf.boolean_mask(encoder(items, marks, gaps, training=True, newest=TAUGHT), counts)
             answers, shares = tf.boolean_mask(following, counts), tf.boolean_mask(weights, counts)
             if size <= FULL_SOFTMAX:
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers - 1, encoder.logits(states))
             else:
-                losses = _sampled_losses(encoder, size, states, answers)
+                losses = sampled_losses(encoder, absent, states, answers, drawn)
+            losses += SMOOTHING * lead_of(encoder, states, answers)
             loss = tf.reduce_sum(losses * shares) / tf.maximum(tf.reduce_sum(shares), 1e-6)
         optimizer.apply(tape.gradient(loss, encoder.trainable_variables), encoder.trainable_variables)
         return loss
 
     wide = tf.TensorSpec([None, LENGTH], tf.int64)
     signature = [
+        tf.TensorSpec([SAMPLED], tf.int64),
         wide,
         wide,
         tf.TensorSpec([None, LENGTH + 1], tf.int64),
@@ -95,17 +112,18 @@ def fit_encoder(
         tf.TensorSpec([None, LENGTH], tf.float32),
     ]
     compiled = tf.function(step, input_signature=signature)
-    rng = np.random.default_rng(seed)
     mean = float("nan")
     state = [*encoder.variables, *optimizer.variables]
     for epoch in range(resume.restore(part, state, rng, None) + 1, epochs + 1):
         if epoch > epochs - epochs // 3:
             optimizer.learning_rate = min(rate, LATE_RATE)
         data = indexed(windows.drawn(rng), vocabulary)
+        data.items[rng.random(data.items.shape) < HIDDEN] = 0
         order, total, done = rng.permutation(len(data)), 0.0, 0
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
-            loss = float(compiled(*(getattr(data, name)[rows] for name in vars(data))))
+            drawn = rng.integers(1, size + 1, SAMPLED)
+            loss = float(compiled(drawn, *(getattr(data, name)[rows] for name in vars(data))))
             if not np.isfinite(loss):
                 raise Broken(
                     f"training of {net.name} diverged: loss {loss} after {done} windows; nothing was published"
@@ -118,10 +136,46 @@ def fit_encoder(
     return mean
 
 
-def _sampled_losses(encoder: Any, size: int, states: Any, following: Any) -> Any:
-    """[k] cross entropy over what follows anywhere in the batch and some more items, each once."""
-    drawn = tf.random.uniform([SAMPLED], 1, size + 1, tf.int64)
+def passes(epochs: int, events: int) -> int:
+    """The number of passes over so many events that teach, at most `epochs`."""
+    return min(epochs, max(MIN_PASSES, EVENTS // max(events, 1)))
+
+
+def _taught(windows: Windows | WindowedHistories, vocabulary: AnyArray) -> AnyArray:
+    """[n] what follows in windows, as indices into the vocabulary from 1."""
+    data = indexed(windows.drawn(np.random.default_rng(0)), vocabulary)
+    return data.following[data.weights > 0]
+
+
+def log_absent(following: AnyArray, size: int) -> FloatArray:
+    """[size] the logarithm of the probability that an item is not what follows, from all that follow, as indices from 1."""
+    counts = np.bincount(following, minlength=size + 1)[1:]
+    absent: FloatArray = np.log1p(-counts / (counts.sum() + 1)).astype(np.float32)
+    return absent
+
+
+def lead_of(encoder: Any, states: Any, following: Any) -> Any:
+    """[k] by how much the logit of what follows is above the mean of all items' logits."""
+    mean = tf.linalg.matvec(states, tf.reduce_mean(encoder.items.embeddings[1:], axis=0)) + tf.reduce_mean(encoder.bias)
+    return encoder.logits_of(states, following) - mean
+
+
+def sampled_losses(encoder: Any, absent: Any, states: Any, following: Any, drawn: Any) -> Any:
+    """[k] estimates of the cross entropy over all items, from a sample: what follows anywhere in the batch and the SAMPLED items
+    that were drawn, each once.
+
+    An item of the sample counts 1/π, π being the probability that a sample has it (D. G. Horvitz, D. J. Thompson, JASA 1952), so
+    that the sum over all items is estimated without bias. Without this what is popular, which every sample has, would be pushed
+    down. absent: `log_absent`.
+    """
+    size = int(absent.shape[0])
     choice, index = tf.unique(tf.concat([following, drawn], axis=0))
+    answers = tf.size(following)
     logits = tf.matmul(states, tf.gather(encoder.items.embeddings, choice), transpose_b=True)
     logits += tf.gather(encoder.bias, choice - 1)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(index[: tf.size(following)], logits)
+    missed = tf.cast(answers, tf.float32) * tf.gather(absent, choice - 1) + SAMPLED * log1p(-1 / size)
+    own = tf.stack([tf.range(answers), index[:answers]], axis=1)  # which is in its own sample for certain
+    corrected = tf.tensor_scatter_nd_update(
+        logits - tf.math.log(-tf.math.expm1(missed)), own, tf.gather_nd(logits, own)
+    )
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(index[:answers], corrected)

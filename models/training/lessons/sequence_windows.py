@@ -14,7 +14,9 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.history import LENGTH, NOTHING, gap_of
 from features.units import SECOND_MS
 
-OTHER: Final = 0.2
+TAUGHT: Final = LENGTH // 2
+"""At most so many positions of a window, the last ones, teach; those before them are context."""
+OTHER: Final = 0.5
 """Weight of a next event that is not positive: it shows what the user came across."""
 
 
@@ -34,7 +36,7 @@ class Histories:
 @dataclass(frozen=True)
 class Windows:
     """Parts of histories, L + 1 events each. inputs: items, marks [n, L] and gaps [n, L + 1]; following: int64 [n, L] the item
-    that comes after each position; weights: float32 [n, L], 0 where nothing does."""
+    that comes after each position; weights: float32 [n, L], 0 where nothing does, and at all but the last TAUGHT."""
 
     items: IntArray
     marks: IntArray
@@ -51,21 +53,20 @@ class Windows:
 
 
 class WindowedHistories:
-    """The newest `limit` events with seq < `before` as windows. Each event follows in exactly one of them, with at least L / 2
-    events before it where there are so many. The first event of a user follows nothing at all."""
+    """The newest `limit` events with seq < `before` as windows. Each event follows in exactly one of them, with at least
+    L − TAUGHT events before it where there are so many. The first event of a user follows nothing at all."""
 
     def __init__(self, histories: Histories, before: int, limit: int) -> None:
-        step = LENGTH // 2
         past = histories.seqs < before
         oldest = np.sort(histories.seqs[past])[-limit:][:1]
         oldest_seq = int(oldest[0]) if len(oldest) else 0
         windows: list[tuple[int, int, int]] = []
         for start, end in zip(histories.starts[:-1].tolist(), histories.starts[1:].tolist(), strict=True):
             end = start + int(np.searchsorted(histories.seqs[start:end], before))
-            for low in range(start, end, step):
-                high = min(low + step, end)
+            for low in range(start, end, TAUGHT):
+                high = min(low + TAUGHT, end)
                 if histories.seqs[high - 1] >= oldest_seq:
-                    windows.append((max(start, low - step), low, high))
+                    windows.append((max(start, low - (LENGTH - TAUGHT)), low, high))
         first, new, end_of = np.array(windows, np.int64).reshape(-1, 3).T
         at = end_of[:, None] + np.arange(-LENGTH - 1, 0)
         self._filled = at >= first[:, None]

@@ -32,7 +32,7 @@ def test_the_bounds_of_a_trained_model_are_near_what_they_stand_for(
 ) -> None:
     model, lists = fitted("fusion").model, lessons("fusion").validation_lists
     next_item = model.get_layer("next_item")
-    states = next_item.encoder(model.get_layer("item_index")(lists.history), lists.marks, lists.gaps, last=True)[:, 0]
+    states = next_item.encoder(model.get_layer("item_index")(lists.history), lists.marks, lists.gaps, newest=1)[:, 0]
     true = exact(next_item.encoder, states)
     errors = next_item.bounds(states).numpy() - true
     assert (np.sqrt((errors**2).mean(axis=0)) < 0.5 * true.std(axis=0)).all()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.inputs.history import LENGTH
-from models.training.lessons.sequence_windows import OTHER, WindowedHistories
+from models.training.lessons.sequence_windows import OTHER, TAUGHT, WindowedHistories
 from tests.models.synthetic_histories import histories, importance
 
 RNG = np.random.default_rng(1)
@@ -15,6 +15,7 @@ def test_every_event_follows_once_after_what_was_before_it() -> None:
     past = histories(1, 7, 55)
     made = WindowedHistories(past, 10**9, 10**9).drawn(RNG)
     following = made.following[made.weights > 0]
+    assert not made.weights[:, :-TAUGHT].any()
     assert sorted(following.tolist()) == past.items.tolist()
     starts = set((past.starts[:-1] + 100).tolist())
     for row, position in zip(*np.nonzero(made.weights), strict=True):
@@ -24,7 +25,7 @@ def test_every_event_follows_once_after_what_was_before_it() -> None:
         assert made.gaps[row, position + 1] == (0 if before == -1 else 2)  # a second
         filled = (made.items[row, : position + 1] >= 0).sum()
         whole = item - 100 - max(start for start in past.starts.tolist() if start <= item - 100)
-        assert filled >= min(whole, LENGTH // 2)
+        assert filled >= min(whole, LENGTH - TAUGHT)
 
 
 def test_only_rows_before_the_first_ask_teach_and_only_the_newest_of_many() -> None:
