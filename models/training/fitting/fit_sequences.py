@@ -31,7 +31,7 @@ Inception Architecture for Computer Vision, CVPR 2016): a transformer of so few 
 HIDDEN: Final = 0.2
 """Share of the items of a history that the encoder does not see, others in each pass (item masking: X. Xie and others,
 Contrastive Learning for Sequential Recommendation, ICDE 2022)."""
-EVENTS: Final = 6_000_000
+EVENTS: Final = 9_000_000
 MIN_PASSES: Final = 3
 """Of a long history so many passes are enough as bring about EVENTS, but never fewer than MIN_PASSES."""
 
