@@ -66,7 +66,7 @@ class FoldedHistory:
         if self._waiting:
             self._waiting = 0
             self._add(self._batch.fold().contributions)
-            self._put_away()
+        self._put_away()
 
     def features(self, user_id: UserId) -> UserFeatures:
         """The features of a user."""
@@ -98,7 +98,7 @@ class FoldedHistory:
         return rows
 
     def _put_away(self) -> None:
-        """Have half of the users stored where there are too many rows. Nothing of them may be waiting."""
+        """Have all but the newest users stored where there are too many rows. Nothing of them may be waiting."""
         if len(self._users) > self._row_limit:
             for user_id in [*islice(self._users, len(self._users) - self._row_limit // 2)]:
                 self._stored[user_id] = self._kernel.store(self._users.pop(user_id))

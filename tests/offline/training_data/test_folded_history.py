@@ -44,13 +44,15 @@ class BySpecification:
 
 
 def drawn(schema: Schema, seed: int, count: int) -> list[Event]:
-    """Events of six users, some of them twice, some late, on items that the catalogue has and on some that it lacks."""
+    """Events of six users, some with a name; some events twice, some late, on items that the catalogue has and on others."""
     rng, log = random.Random(seed), []
     for number in range(count):
         kind = RATING if schema is MOVIES and rng.random() < 0.9 else CLICK
         centi = rng.randrange(50, 501, 50) if kind == RATING else 0
         at = START + 60_000 * number - rng.choice((0, 0, 0, 7_200_000))
-        log.append(Event(f"e{number}", kind, rng.randrange(6), rng.randrange(15), centi, "", at))
+        user_id = rng.randrange(6)
+        name = f"user {user_id}" if user_id < 2 else ""
+        log.append(Event(f"e{number}", kind, user_id, rng.randrange(15), centi, "", at, user=name))
         if rng.random() < 0.1:
             log.append(rng.choice(log))
     return log
