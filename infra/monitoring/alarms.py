@@ -62,12 +62,10 @@ def _job_restarting(snapshots: Snapshots) -> str | None:
         return None
     if now.state in {"RESTARTING", "FAILING"}:
         return f"the job is {now.state}"
-    before = [snapshot.job for snapshot in snapshots[:-1] if snapshot.job is not None]
-    if any(job.id != now.id for job in before):
+    if any(snapshot.job is not None and snapshot.job.id != now.id for snapshot in snapshots):
         return "the job was submitted again within the last minute"
-    counts = [job.restarts for job in before if job.restarts is not None]
-    if counts and now.restarts is not None and now.restarts > min(counts):
-        return f"the job restarted {now.restarts - min(counts)} times within the last minute"
+    if now.restarted_at is not None and snapshots[-1].taken_at - now.restarted_at < WINDOW_MS:
+        return "the job restarted within the last minute"
     return None
 
 

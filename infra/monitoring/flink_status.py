@@ -23,6 +23,7 @@ def read_job(address: str, seconds: float, job_name: str) -> Job | None:
         started_at=detail["start-time"],
         tasks=sum(detail["status-counts"].values()),
         tasks_running=detail["status-counts"].get("RUNNING", 0),
+        restarted_at=detail["timestamps"].get("RESTARTING") or None,
         restarts=_number(flink.job_metrics(job, ("numRestarts",)).get("numRestarts")),
         checkpoints=checkpoints_of(flink.checkpoints(job)),
         collecting=_share(flink.worker_metrics(_workers(flink, detail), (COLLECTING,)).get(COLLECTING)),

@@ -47,14 +47,16 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Job:
-    """The Flink job. `state` is Flink's own term; `restarts` is None until Flink reports it; `collecting`: the share of time in
-    which Java collects garbage, of the TaskManager that does most."""
+    """The Flink job. `state` is Flink's own term; `restarted_at`: when its tasks failed last, ms of Flink's
+    clock; `restarts` is None until Flink has counted, which takes it some 10 s; `collecting`: the share of time in which Java
+    collects garbage, of the TaskManager that does most."""
 
     id: str
     state: str
     started_at: int
     tasks: int
     tasks_running: int
+    restarted_at: int | None = None
     restarts: int | None = None
     checkpoints: Checkpoints = Checkpoints()
     collecting: float | None = None

@@ -181,15 +181,20 @@ def free_slots(martlet: Martlet) -> dict[str, int]:
 
 
 def attempt(martlet: Martlet) -> tuple[str, int]:
-    """The job, and how often Flink has started its tasks again."""
+    """The job, and when Flink began to start its tasks again, ms; 0: never."""
     job = str(martlet.status()["job"])
-    found = ask_flink(martlet, f"/jobs/{job}/metrics?get=numRestarts")
-    return job, sum(int(each["value"]) for each in found)
+    return job, int(ask_flink(martlet, f"/jobs/{job}")["timestamps"]["RESTARTING"])
 
 
 def working(martlet: Martlet) -> list[str]:
-    """The TaskManagers that have tasks."""
-    return sorted(name for name, free in free_slots(martlet).items() if not free)
+    """The TaskManagers that run tasks of the job; none while it is being started anew."""
+    job = str(martlet.status()["job"])
+    tasks = [
+        task
+        for vertex in ask_flink(martlet, f"/jobs/{job}")["vertices"]
+        for task in ask_flink(martlet, f"/jobs/{job}/vertices/{vertex['id']}")["subtasks"]
+    ]
+    return sorted({str(task["taskmanager-id"]) for task in tasks if task["status"] == "RUNNING"})
 
 
 def job_runs(martlet: Martlet) -> bool:

@@ -65,7 +65,8 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
         for _ in range(times):
             new_checkpoint(broken)
             until(lambda: 1 in free_slots(broken).values(), 60, "a TaskManager is free")
-            victim = min(working(broken), key=lambda name: deaths[name])  # each in turn
+            busy = until(lambda: working(broken), 30, "tasks run")
+            victim = min(busy, key=lambda name: deaths[name])  # each in turn
             deaths[victim] += 1
             known = attempt(broken)
             kill(broken, victim)
@@ -225,7 +226,7 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
         answer = broken.recommend(700_001)
         assert "no live features" in answer["degraded"]
         if not remembers:
-            os.kill(pid_of(broken, working(broken)[0]), signal.SIGKILL)
+            os.kill(pid_of(broken, until(lambda: working(broken), 30, "tasks run")[0]), signal.SIGKILL)
         os.kill(supervisor, signal.SIGCONT)
         until(lambda: broken.status().get(noted) != known, 120, "it is written again")
         assert "another instance" in broken.status()[noted]

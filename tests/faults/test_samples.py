@@ -51,7 +51,7 @@ def test_a_shown_list_becomes_impressions_and_a_sample_though_the_job_dies(broke
     broken.post([{"user_id": user, "type": "undo", "target": "answer-like"}])
     new_checkpoint(broken)
     known = attempt(broken)
-    for service in working(broken):
+    for service in until(lambda: working(broken), 30, "tasks run"):
         os.kill(pid_of(broken, service), signal.SIGKILL)
     until(lambda: attempt(broken) != known, 60, "Flink notices")
     await_job(broken)

@@ -13,8 +13,8 @@ FAULTS: Final = (
     Fault(
         "a restart is told once",
         ALARMS,
-        "now.restarts > min(counts)",
-        "now.restarts > max(counts)",
+        "snapshots[-1].taken_at - now.restarted_at < WINDOW_MS",
+        "snapshots[-1].taken_at - now.restarted_at > WINDOW_MS",
         ("test_a_restart_is_told_for_a_minute",),
     ),
     Fault(
