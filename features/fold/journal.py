@@ -22,6 +22,8 @@ from features.types import FOREVER, Millis
 
 CHUNK: Final = 64
 _SLACK: Final = 256
+_MEMORY_FIELDS: Final = 8
+"""Of the record of an event."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(list[list[Any]])
@@ -54,16 +56,26 @@ def encode_records(memory: DedupeMemory, seen: SeenItems) -> Records:
     return Records(b"".join(records), list(accumulate(map(len, records))))
 
 
+def hidden_items(count: int, data: bytes) -> dict[int, Millis]:
+    """What the shortest journal of a state, of so many records, says is hidden: item → until when. Raises Broken where it is
+    none."""
+    found = (record for record in _read_records(count, data) if len(record) != _MEMORY_FIELDS)
+    return {record[0]: record[2] if len(record) == 3 else FOREVER for record in found}
+
+
+def _read_records(count: int, data: bytes) -> list[list[Any]]:
+    try:
+        return _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
+    except msgspec.DecodeError as error:
+        raise Broken(f"a journal of {count} records can't be read: {error}") from error
+
+
 def replay_journal(pieces: Iterable[tuple[int, bytes]], floor: int) -> tuple[DedupeMemory, SeenItems]:
     """Memory and seen set from the (number of records, bytes) of a journal's pieces. Raises Broken where they are none."""
     memory, seen = DedupeMemory(floor=floor), SeenItems()
     for count, data in pieces:
-        try:
-            records = _decoder.decode(b"\xdd" + count.to_bytes(4, "big") + data)
-        except msgspec.DecodeError as error:
-            raise Broken(f"a journal of {count} records can't be read: {error}") from error
-        for record in records:
-            if len(record) == 8:
+        for record in _read_records(count, data):
+            if len(record) == _MEMORY_FIELDS:
                 key, ts, item_id, kind, centi, undone, weight, partners = record
                 entry = Applied(ts, item_id, kind, centi, undone, weight, tuple(partners))
                 if memory.get(key) is None:

@@ -13,11 +13,11 @@ from features.base.reader import Base
 from features.engines.redis_nodes import RedisNodes
 from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
-from features.fold.state import decode_item, encode_features
-from features.fold.user import thaw_user
+from features.fold.state import decode_item, decode_stored_user, decode_user, encode_features
 from features.keys import GENERATION, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
 from features.types import FOREVER
+from infra.verify.expected_users import written_of
 from infra.verify.recompute import Ends, Expected, KafkaReader, KernelRecomputer, LogReader, Recomputer
 from streaming.settings import JobSettings
 
@@ -56,24 +56,25 @@ class Comparison:
                 pipe.add("zrange", hidden_key(user_id), 0, -1, withscores=True)
             answers = pipe.execute()
             for at, user_id in enumerate(chunk):
-                state = expected.users.get(user_id) or thaw_user(self._base.stored_user(user_id) or b"")
+                stored = self._base.stored_user
+                wanted = expected.users.written(user_id) or written_of(decode_stored_user(stored(user_id) or b""))
                 found, for_good, for_a_time = answers[3 * at : 3 * at + 3]
                 hidden = dict.fromkeys(map(int, for_good), FOREVER) | {
                     int(item): int(until) for item, until in for_a_time
                 }
-                from_base = self._base.offset_of(state.features.user_id)
-                next_offset = str(expected.next_offsets.get(user_id, from_base)).encode()
-                expected_fields = (self._generation, next_offset, encode_features(state.features))
+                next_offset = expected.next_offsets.get(user_id)
+                if next_offset is None:
+                    next_offset = self._base.offset_of(decode_user(wanted.features).user_id)
+                expected_fields = (self._generation, str(next_offset).encode(), wanted.features)
                 if tuple(found) != expected_fields:
                     return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {tuple(found)}"
-                expected_hidden = {item: until for item, _, until in state.seen.items()}
-                if hidden != expected_hidden:
-                    missing = sorted(expected_hidden.items() - hidden.items())
-                    surplus = sorted(hidden.items() - expected_hidden.items())
+                if hidden != wanted.hidden:
+                    missing = sorted(wanted.hidden.items() - hidden.items())
+                    surplus = sorted(hidden.items() - wanted.hidden.items())
                     for_good = any(until == FOREVER for _, until in missing + surplus)
                     key = seen_key(user_id) if for_good else hidden_key(user_id)
                     return (
-                        f"{key}: expected {len(expected_hidden)} items, got {len(hidden)};"
+                        f"{key}: expected {len(wanted.hidden)} items, got {len(hidden)};"
                         f" missing {missing[:5]}, too many {surplus[:5]}"
                     )
         return None

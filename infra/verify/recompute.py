@@ -1,7 +1,6 @@
 """Recomputes the features from base and log: the pure fold over every record, by the specification or by the kernel."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,27 +18,29 @@ from features.fold.state import ItemFeatures, UserFeatures, decode_stored_user
 from features.fold.user import Outcome, UserState, fold_user, thaw_user, undone_item
 from features.ids import OuterId
 from features.kernel.contribution_rows import rows_of
-from features.kernel.users.event_batch import VERDICTS, EventBatch
+from features.kernel.users.event_batch import VERDICTS, EventBatch, Folded
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.kernel.users.user_rows import UserRows
 from features.keys import EVENTS, ITEMS, SERVED
 from features.types import UNDO, Contribution, Event
 from features.verdicts import MARKS, REJECTED, REROUTED
+from infra.verify.expected_users import ExpectedUsers, FoldedUsers, StoredUsers
 from infra.verify.items_by_kernel import ItemsByKernel
-from infra.verify.stored_users import StoredUsers
 from offline.base.kafka_log import KafkaLog, Span
 from streaming.settings import JobSettings
 
-BATCH = 4096
-"""Events that the kernel folds together."""
+BATCH = 500_000
+"""Events that the kernel folds together: those of one user by one call, however many others' lie between them."""
+CONTRIBUTIONS = 4096
+"""Contributions that came one by one and are folded together."""
 
 
 @dataclass
 class Expected:
     """Every user, item and set of pairs that the log touches, the next offset by user, and verdicts by partition."""
 
-    users: Mapping[int, UserState] = field(default_factory=dict)
+    users: ExpectedUsers = field(default_factory=FoldedUsers)
     next_offsets: dict[int, int] = field(default_factory=dict)
     items: dict[int, ItemFeatures] = field(default_factory=dict)
     pairs: dict[int, Pairs] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Recomputer:
         """The catalogue's version that holds in each partition."""
         self._next = {(topic, number): at for topic, parts in base.offsets.items() for number, at in parts.items()}
         self._next[ITEMS, 0] = base.catalogue_start
-        self._users: dict[int, UserState] = {}
+        self._users = FoldedUsers()
         self.expected = Expected(users=self._users)
 
     def feed(self, topic: str, partition: int, offset: int, broker_ts: int, key: bytes | None, value: bytes) -> None:
@@ -231,7 +232,7 @@ class KernelRecomputer(Recomputer):
             if self._collected >= BATCH:
                 self._fold_batch()
             return None
-        self._fold_batch()
+        self._count_folded(self._batch.fold_user(event.user_id))
         state = self._kernel.thaw(rows)
         verdict, added = self._fold_plainly(partition, state, event, n)
         self._kernel.freeze(rows, state)
@@ -240,10 +241,14 @@ class KernelRecomputer(Recomputer):
         return verdict
 
     def _fold_batch(self) -> None:
-        self._fold_added()  # which came before the batch's events
         self._collected = 0
         self._named.clear()
-        folded, start = self._batch.fold(), 0
+        self._count_folded(self._batch.fold())
+        self._fold_added()
+
+    def _count_folded(self, folded: Folded[int]) -> None:
+        """Count what became of a batch's events, and fold what they add."""
+        start = 0
         for user in folded.users:
             for verdict in folded.verdicts[start : start + user.events].tolist():
                 _count(self.expected.ledgers, user.owner, VERDICTS[verdict])
@@ -253,7 +258,7 @@ class KernelRecomputer(Recomputer):
 
     def _add(self, added: Contribution) -> None:
         self._added.append(added)
-        if len(self._added) >= BATCH:
+        if len(self._added) >= CONTRIBUTIONS:
             self._fold_added()
 
     def _fold_added(self) -> None:

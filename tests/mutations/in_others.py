@@ -251,7 +251,7 @@ FAULTS: Final = (
     Fault(
         "verify does not look at what is seen",
         "infra/verify/compare.py",
-        "if hidden != expected_hidden:",
+        "if hidden != wanted.hidden:",
         "if False:",
         ("test_a_fault_is_found_and_its_key_named",),
     ),

@@ -11,6 +11,13 @@ NODES: Final = "features/engines/redis_nodes.py"
 
 FAULTS: Final = (
     Fault(
+        "verify folds what is not plain before the user's events that are",
+        "infra/verify/recompute.py",
+        "        self._count_folded(self._batch.fold_user(event.user_id))\n",
+        "",
+        ("test_the_kernel_expects_what_the_specification_does",),
+    ),
+    Fault(
         "users that verify has put away begin anew",
         "infra/verify/recompute.py",
         "self._read.stored(user_id) or self._base.stored_user(user_id)",

@@ -4,8 +4,9 @@ Whoever folds a log adds the events that `takes` allows, and folds what it has a
 specification: so each user's events keep their order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from struct import Struct
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,11 +20,11 @@ from features.kernel.users.schema_rules import plain_kinds
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
 from features.schema.tables import Schema
-from features.types import Event, Item, ItemId, Millis
+from features.types import Event, Item, ItemId, Millis, UserId
 
 T = TypeVar("T")
 
-_FIELDS: Final = len(EVENT.fields or ())
+_packed: Final = Struct(f"={EVENT.itemsize // 8}q").pack
 
 
 class FoldedUser(NamedTuple, Generic[T]):
@@ -63,14 +64,14 @@ VERDICTS: Final = (verdicts.APPLIED, verdicts.DUPLICATE, verdicts.LATE)
 
 
 class _Run(Generic[T]):
-    """The events of one user: their numbers, one behind the other, and those with texts, by which of them they are."""
+    """The events of one user as EVENTs, and those with texts, by which of them they are."""
 
-    __slots__ = ("numbers", "owner", "rows", "texts")
+    __slots__ = ("events", "owner", "rows", "texts")
 
     def __init__(self, owner: T, rows: UserRows) -> None:
         self.owner = owner
         self.rows = rows
-        self.numbers: list[int] = []
+        self.events: list[bytes] = []
         self.texts: list[tuple[int, Event, Millis]] = []
 
 
@@ -103,8 +104,8 @@ class EventBatch(Generic[T]):
             run = self._runs[plain.user_id] = _Run(owner, rows)
         start, stop = (0, 0) if item is None else self._kernel.names.list_of(item.tastes)
         if plain.event is not None:
-            run.texts.append((len(run.numbers) // _FIELDS, plain.event, broker_ts))
-        run.numbers += (plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop)
+            run.texts.append((len(run.events), plain.event, broker_ts))
+        run.events.append(_packed(plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop))
 
     def __bool__(self) -> bool:
         """Whether there is any event to fold."""
@@ -113,16 +114,25 @@ class EventBatch(Generic[T]):
     def fold(self) -> Folded[T]:
         """Fold what was added; afterwards the batch is empty."""
         runs, self._runs = list(self._runs.values()), {}
-        numbers = np.fromiter(chain.from_iterable(run.numbers for run in runs), np.int64)
-        batch = numbers.view(EVENT)
+        folded = self._fold(runs)
+        self._kernel.names.shorten_lists()
+        return folded
+
+    def fold_user(self, user_id: UserId) -> Folded[T]:
+        """Fold what was added of one user; afterwards the batch has none of it."""
+        run = self._runs.pop(user_id, None)
+        return self._fold([] if run is None else [run])
+
+    def _fold(self, runs: Sequence[_Run[T]]) -> Folded[T]:
+        numbers = bytearray().join(chain.from_iterable(run.events for run in runs))
+        batch = np.frombuffer(numbers, np.int64).view(EVENT)
         outcomes = np.zeros(len(batch), OUTCOME)
         users, start = [], 0
         for run in runs:
-            events = len(run.numbers) // _FIELDS
+            events = len(run.events)
             changes = self._kernel.fold(run.rows, batch, start, start + events, outcomes)
             users.append(FoldedUser(run.owner, events, *changes))
             start += events
-        self._kernel.names.shorten_lists()
         rows: IntArray = outcomes.view(np.int64).reshape(len(batch), OUTCOME.itemsize // 8)
         folded = Folded(users, rows[:, 0], rows[rows[:, 0] == APPLIED, 1:], {}, [])
         _take_texts(runs, folded)
@@ -142,4 +152,4 @@ def _take_texts(runs: Iterable[_Run[T]], folded: Folded[T]) -> None:
                 folded.names[event.item_id] = event.item
             if event.request_id is not None:
                 folded.acts.append(Act(event, broker_ts))
-        start += len(run.numbers) // _FIELDS
+        start += len(run.events)
