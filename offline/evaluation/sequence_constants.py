@@ -110,14 +110,15 @@ def compare(ranking_lists: RankingLists, names: Sequence[str], seeds: Sequence[i
 def print_compared(ranking_lists: RankingLists, rows: Sequence[Compared], seeds: Sequence[int]) -> None:
     lists = len(ranking_lists.train_lists) + len(ranking_lists.validation_lists)
     title = f"constants of sequence models, each alone: {lists} lists of the history from row {ranking_lists.first} on"
-    table = Table(title=f"{title}, seed {', '.join(map(str, seeds))}", title_justify="left")
+    of_seeds = f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}"
+    table = Table(title=f"{title}, {of_seeds}", title_justify="left")
     gains = (f"HR@{TOP} over that in use", f"NDCG@{TOP} over that in use (95 %)")
     for name in ("constant", "value", f"HR@{TOP}", f"NDCG@{TOP}", "of each seed", "", *gains):
         table.add_column(name, no_wrap=True)
     for row in rows:
-        of_seeds = " ".join(f"{each:.4f}" for each in row.ndcg_of_seeds)
+        by_seed = " ".join(f"{each:.4f}" for each in row.ndcg_of_seeds)
         ahead = ("", "") if row.in_use else (_signed(row.hr_gain), _signed(row.ndcg_gain))
-        figures = (f"{row.value:g}", f"{row.hr:.4f}", f"{row.ndcg:.4f}", of_seeds)
+        figures = (f"{row.value:g}", f"{row.hr:.4f}", f"{row.ndcg:.4f}", by_seed)
         table.add_row(row.constant, *figures, "in use" if row.in_use else "", *ahead)
     report_console().print(table)
 
