@@ -209,6 +209,15 @@ def evaluate(
         bool,
         typer.Option("--constants", help="Instead: the signals' constants, each by the end of the history alone."),
     ] = False,
+    training_constant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--training-constant",
+            help="Instead: a training constant of sequence models, or `all`, by the history alone. May be given again.",
+            metavar="NAME",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="With --training-constant: so many trainings of each value.")] = 3,
     anew: Annotated[
         int | None,
         typer.Option(
@@ -233,7 +242,13 @@ def evaluate(
     from infra.offline_jobs import evaluate as evaluation
     from infra.services.api import plain_address
 
-    instead = {"--live": live, "--recall": recall, "--constants": constants, "--anew": anew is not None}
+    instead = {
+        "--live": live,
+        "--recall": recall,
+        "--constants": constants,
+        "--training-constant": bool(training_constant),
+        "--anew": anew is not None,
+    }
     given = [name for name, is_given in instead.items() if is_given]
     if len(given) > 1:
         raise BadInput("evaluate", f"at most one of {', '.join(instead)}", " and ".join(given))
@@ -254,6 +269,8 @@ def evaluate(
         evaluation.recall(target, number, typer.echo)
     elif constants:
         evaluation.constants(target, number, typer.echo)
+    elif training_constant:
+        evaluation.training_constants(target, number, training_constant, seeds, typer.echo)
     elif anew:
         from infra.offline_jobs.seeded_runs import TIES, evaluate_anew
         from infra.services.model_server_config import FIRST_MODELS

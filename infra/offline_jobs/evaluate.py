@@ -26,6 +26,7 @@ from offline.evaluation.prequential import QueryLists, stacked
 from offline.evaluation.protocol import protocol_rows
 from offline.evaluation.ranking_metrics import Queries, as_list
 from offline.evaluation.report import page_table, print_side_tables, print_table, report_console, results, write_report
+from offline.evaluation.sequence_constants import known_constants
 from online.ranking.policy import Learning
 
 TIMEOUT = 10.0
@@ -78,6 +79,25 @@ def constants(home: Home, number: int, print_line: Callable[[str], None]) -> Non
     argv = ["offline.evaluation.signal_constants", "--dataset", runner.dataset_of(home, base)]
     argv += ["--data-dir", str(home.data), "--base", str(base.folder)]
     runner.run_module(argv, home.logs / "evaluation.log", print_line, more=runner.spark_environment())
+
+
+def training_constants(
+    home: Home, number: int, names: Sequence[str], seeds: int, print_line: Callable[[str], None]
+) -> None:
+    """Compare values of these training constants of sequence models (`offline.evaluation.sequence_constants`) on the ranking
+    lists of the history, by so many trainings each; the table goes to `print_line`. Raises BadInput for a name that no constant
+    has, and where there are no ranking lists that may be learned from."""
+    known = known_constants(names)
+    base = Base(home.bases / str(number))
+    ranking_lists = runner.ranking_lists_folder(home, base.data_base)
+    if not runner.is_current(home, ranking_lists, base):
+        raise BadInput(
+            "--training-constant", "a home with training data: ./martlet train makes it", "none that is current"
+        )
+    argv = ["offline.evaluation.sequence_constants", "--asks", str(ranking_lists), "--seeds", str(seeds)]
+    for name in known:
+        argv += ["--training-constant", name]
+    runner.run_module(argv, home.logs / "evaluation.log", print_line)
 
 
 def over_http(

@@ -246,6 +246,20 @@ FAULTS: Final = (
         ("test_a_long_history_is_passed_over_less_often",),
     ),
     Fault(
+        "an encoder learns the very rows by which its constants are compared",
+        "models/training/fitting/encoder_ranks.py",
+        "past = ranking_lists.past(MAX_EVENTS)",
+        "past = ranking_lists.everything(MAX_EVENTS)",
+        ("test_nothing_is_learned_of_what_the_lists_ask_for",),
+    ),
+    Fault(
+        "whatever smoothing is asked for, the one in use trains",
+        "models/training/fitting/fit_sequences.py",
+        "losses += training.smoothing * lead_of",
+        "losses += ANEW.smoothing * lead_of",
+        ("test_each_constant_that_is_given_is_what_trains",),
+    ),
+    Fault(
         "of the newest positions the wrong gaps are taken",
         "models/nets/parts/sequence.py",
         "self.until(gaps[:, -newest:])",

@@ -38,17 +38,17 @@ class _Block(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Attention and a perceptron, each with a norm before and a way around: [n, L, WIDTH], mask [n, L, L] → [n, newest, WIDTH] of
     the last positions."""
 
-    def __init__(self, name: str, seed: int) -> None:
+    def __init__(self, name: str, seed: int, dropout: float) -> None:
         super().__init__(name=name)
         init = keras.initializers.GlorotUniform
         self.norm_1 = Norm(epsilon=1e-6, name="norm_1")
         self.attention = keras.layers.MultiHeadAttention(
-            HEADS, WIDTH // HEADS, dropout=DROPOUT, kernel_initializer=init(seed), seed=seed, name="attention"
+            HEADS, WIDTH // HEADS, dropout=dropout, kernel_initializer=init(seed), seed=seed, name="attention"
         )
         self.norm_2 = Norm(epsilon=1e-6, name="norm_2")
         self.wide = keras.layers.Dense(2 * WIDTH, activation=gelu, kernel_initializer=init(seed + 1), name="wide")
         self.narrow = keras.layers.Dense(WIDTH, kernel_initializer=init(seed + 2), name="narrow")
-        self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
+        self.dropout = keras.layers.Dropout(dropout, seed=seed)
 
     def call(self, values: Any, mask: Any, training: bool = False, newest: int = LENGTH) -> Any:
         normed = queries = self.norm_1(values)
@@ -65,10 +65,10 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
 
     items [n, L] are indices into the vocabulary, from 1, 0 for none or unknown; marks [n, L], gaps [n, L + 1] as in
     `features.inputs.history`. A state at a position predicts what comes next, given the gap until then; those of the `newest`
-    positions are computed, [n, newest, WIDTH].
+    positions are computed, [n, newest, WIDTH]. dropout: share of values that are left out in training.
     """
 
-    def __init__(self, size: int, seed: int, name: str = "encoder") -> None:
+    def __init__(self, size: int, seed: int, name: str = "encoder", dropout: float = DROPOUT) -> None:
         super().__init__(name=name)
 
         def table(rows: int, at: int, label: str) -> Any:
@@ -80,9 +80,9 @@ class SequenceEncoder(keras.layers.Layer):  # type: ignore[misc]  # Keras has no
         self.gaps = table(GAPS, 2, "gaps")
         self.until = table(GAPS, 3, "until")
         self.positions = table(LENGTH, 4, "places")
-        self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1)) for at in range(BLOCKS)]
+        self.blocks = [_Block(f"block_{at}", seed + 10 * (at + 1), dropout) for at in range(BLOCKS)]
         self.norm = Norm(epsilon=1e-6, name="norm")
-        self.dropout = keras.layers.Dropout(DROPOUT, seed=seed)
+        self.dropout = keras.layers.Dropout(dropout, seed=seed)
         self.made = False
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
 

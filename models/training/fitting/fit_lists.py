@@ -17,7 +17,7 @@ from models.training.fitting.early_stopping import Epoch, Stopper
 from models.training.fitting.fit_bounds import fit_bounds
 from models.training.fitting.fit_listwise import fit_whole
 from models.training.fitting.fit_rows import Fitted
-from models.training.fitting.fit_sequences import LATE_RATE, RATE, fit_encoder
+from models.training.fitting.fit_sequences import ANEW, GOING_ON, fit_encoder
 from models.training.fitting.warm_start import Earlier, has_bounds, take_over, with_new
 from models.training.lessons.list_data import NO_CANDIDATE, Lists, RankingLists, windows_of
 from models.training.lessons.sequence_windows import WindowedHistories, Windows
@@ -74,7 +74,7 @@ def fit_on_lists(
         windows = windows_of(ranking_lists.train_lists)
         if net.learns == SEQUENCES and ranking_lists.histories is None:
             number = effort.going_on
-            loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, LATE_RATE)
+            loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, GOING_ON)
     if earlier is None or net.learns == SEQUENCES or not has_bounds(earlier):
         fit_bounds(next_item, windows, context.item_ids, seed)
     if net.learns == SEQUENCES:
@@ -85,8 +85,8 @@ def fit_on_lists(
     else:
         epochs, metrics = _fit_weighing(net, model, ranking_lists, seed, partial(progress, number), resume, effort)
     newest = ranking_lists.everything(MAX_EVENTS)
-    epochs_at_last, rate = (effort.last, RATE) if earlier is None else (effort.going_on, LATE_RATE)
-    fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, rate, resume, AT_LAST)
+    epochs_at_last, training = (effort.last, ANEW) if earlier is None else (effort.going_on, GOING_ON)
+    fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, training, resume, AT_LAST)
     fit_bounds(next_item, newest, context.item_ids, seed + 1)
     return Fitted(model, context, epochs, metrics)
 

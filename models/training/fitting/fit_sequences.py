@@ -1,7 +1,7 @@
 """Fitting a sequence encoder: the next item is predicted at every position of a window at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log1p
 from typing import Any, Final
 
@@ -14,29 +14,47 @@ from features.errors import Broken
 from features.inputs.history import LENGTH
 from models.nets.parts.net import Net
 from models.training.fitting.checkpoint import NO_RESUME, Resume
-from models.training.lessons.sequence_windows import TAUGHT, WindowedHistories, Windows
+from models.training.lessons.sequence_windows import NOT_POSITIVE, TAUGHT, WindowedHistories, Windows
 
 ENCODER: Final = "encoder"
-BATCH: Final = 64
-RATE: Final = 2e-3
-LATE_RATE: Final = 6e-4
-"""Of Adam, in the last third of the epochs."""
 FULL_SOFTMAX: Final = 2_000
 SAMPLED: Final = 512
 """A larger vocabulary than FULL_SOFTMAX is not compared with as a whole, but with what follows anywhere in the batch, which is
 drawn by popularity, and with so many items more, drawn evenly for each step."""
-SMOOTHING: Final = 0.4
-"""Share of what a next item teaches that goes to all items alike (label smoothing: C. Szegedy and others, Rethinking the
-Inception Architecture for Computer Vision, CVPR 2016): a transformer of so few histories is too sure of what it has seen."""
-HIDDEN: Final = 0.2
-"""Share of the items of a history that the encoder does not see, others in each pass (item masking: X. Xie and others,
-Contrastive Learning for Sequential Recommendation, ICDE 2022)."""
 EVENTS: Final = 9_000_000
 MIN_PASSES: Final = 3
 """Of a long history so many passes are enough as bring about EVENTS, but never fewer than MIN_PASSES."""
 
 Progress = Callable[[int, int, float], None]
 """Called after each step with (epoch from 1, windows done in it, loss)."""
+
+
+@dataclass(frozen=True)
+class SequenceTraining:
+    """The constants that an encoder is trained by. `./martlet evaluate --training-constant` compares values of each.
+
+    smoothing     share of what a next item teaches that goes to all items alike (label smoothing: C. Szegedy and others,
+                  Rethinking the Inception Architecture for Computer Vision, CVPR 2016): a transformer of so few histories is too
+                  sure of what it has seen
+    hidden        share of the items of a history that the encoder does not see, others in each pass (item masking: X. Xie and
+                  others, Contrastive Learning for Sequential Recommendation, ICDE 2022)
+    not_positive  weight of a next event that is not positive
+    batch         windows a step
+    rate          of Adam
+    late_rate     of Adam, in the last third of the epochs
+    """
+
+    smoothing: float = 0.4
+    hidden: float = 0.2
+    not_positive: float = NOT_POSITIVE
+    batch: int = 64
+    rate: float = 2e-3
+    late_rate: float = 6e-4
+
+
+ANEW: Final = SequenceTraining()
+GOING_ON: Final = replace(ANEW, rate=ANEW.late_rate)
+"""Of an encoder that has learned before."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +89,7 @@ def fit_encoder(
     epochs: int,
     seed: int,
     progress: Progress,
-    rate: float = RATE,
+    training: SequenceTraining = ANEW,
     resume: Resume = NO_RESUME,
     part: str = ENCODER,
 ) -> float:
@@ -79,11 +97,11 @@ def fit_encoder(
     one, NaN if none was left to train. vocabulary: ids of the items that the encoder knows, ascending; part: of the training, by
     which it is resumed. Raises Broken as soon as a loss is not finite."""
     encoder.build()
-    optimizer = keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.Adam(training.rate)
     optimizer.build(encoder.trainable_variables)
     size = int(encoder.bias.shape[0])
     rng = np.random.default_rng(seed)
-    taught = _taught(windows, vocabulary)
+    taught = _taught(windows, vocabulary, training.not_positive)
     epochs = passes(epochs, len(taught))
     absent = tf.constant(log_absent(taught, size))
 
@@ -97,7 +115,7 @@ def fit_encoder(
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers - 1, encoder.logits(states))
             else:
                 losses = sampled_losses(encoder, absent, states, answers, drawn)
-            losses += SMOOTHING * lead_of(encoder, states, answers)
+            losses += training.smoothing * lead_of(encoder, states, answers)
             loss = tf.reduce_sum(losses * shares) / tf.maximum(tf.reduce_sum(shares), 1e-6)
         optimizer.apply(tape.gradient(loss, encoder.trainable_variables), encoder.trainable_variables)
         return loss
@@ -116,12 +134,12 @@ def fit_encoder(
     state = [*encoder.variables, *optimizer.variables]
     for epoch in range(resume.restore(part, state, rng, None) + 1, epochs + 1):
         if epoch > epochs - epochs // 3:
-            optimizer.learning_rate = min(rate, LATE_RATE)
-        data = indexed(windows.drawn(rng), vocabulary)
-        data.items[rng.random(data.items.shape) < HIDDEN] = 0
+            optimizer.learning_rate = training.late_rate
+        data = indexed(windows.drawn(rng, training.not_positive), vocabulary)
+        data.items[rng.random(data.items.shape) < training.hidden] = 0
         order, total, done = rng.permutation(len(data)), 0.0, 0
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
+        for start in range(0, len(order), training.batch):
+            rows = order[start : start + training.batch]
             drawn = rng.integers(1, size + 1, SAMPLED)
             loss = float(compiled(drawn, *(getattr(data, name)[rows] for name in vars(data))))
             if not np.isfinite(loss):
@@ -141,9 +159,9 @@ def passes(epochs: int, events: int) -> int:
     return min(epochs, max(MIN_PASSES, EVENTS // max(events, 1)))
 
 
-def _taught(windows: Windows | WindowedHistories, vocabulary: AnyArray) -> AnyArray:
+def _taught(windows: Windows | WindowedHistories, vocabulary: AnyArray, not_positive: float) -> AnyArray:
     """[n] what follows in windows, as indices into the vocabulary from 1."""
-    data = indexed(windows.drawn(np.random.default_rng(0)), vocabulary)
+    data = indexed(windows.drawn(np.random.default_rng(0), not_positive), vocabulary)
     return data.following[data.weights > 0]
 
 

@@ -16,7 +16,7 @@ from features.units import SECOND_MS
 
 TAUGHT: Final = LENGTH // 2
 """At most so many positions of a window, the last ones, teach; those before them are context."""
-OTHER: Final = 0.5
+NOT_POSITIVE: Final = 0.5
 """Weight of a next event that is not positive: it shows what the user came across."""
 
 
@@ -47,8 +47,8 @@ class Windows:
     def __len__(self) -> int:
         return len(self.items)
 
-    def drawn(self, _rng: np.random.Generator) -> "Windows":
-        """These windows, in every pass."""
+    def drawn(self, _rng: np.random.Generator, _not_positive: float = NOT_POSITIVE) -> "Windows":
+        """These windows, in every pass. They have no next event that is not positive."""
         return self
 
 
@@ -79,14 +79,17 @@ class WindowedHistories:
     def __len__(self) -> int:
         return len(self._at)
 
-    def drawn(self, rng: np.random.Generator) -> Windows:
-        """The windows with what one user did in one second in an order that is drawn anew. Pages keep their times."""
+    def drawn(self, rng: np.random.Generator, not_positive: float = NOT_POSITIVE) -> Windows:
+        """The windows with what one user did in one second in an order that is drawn anew. Pages keep their times.
+        not_positive: the weight of a next event that is not positive."""
         order = np.lexsort((rng.random(len(self._pages)), self._pages))
         rows, histories = order[self._at], self._histories
         items = np.where(self._filled, histories.items[rows], NOTHING)
         marks = np.where(self._filled, histories.marks[rows], 0)
         importances = histories.importances[rows]
-        weights = np.where(self._follows, np.where(importances > 0, importances, np.float32(OTHER)), np.float32(0))
+        weights = np.where(
+            self._follows, np.where(importances > 0, importances, np.float32(not_positive)), np.float32(0)
+        )
         return Windows(items[:, :-1], marks[:, :-1], self._gaps, items[:, 1:], weights[:, 1:])
 
     def _gaps_before(self) -> IntArray:

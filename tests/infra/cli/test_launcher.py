@@ -337,8 +337,9 @@ def test_benchmarks_are_handed_over_with_their_options() -> None:
 def test_evaluate_refuses_two_evaluations_at_once(tmp_path: Path) -> None:
     done = CliRunner().invoke(COMMANDS, ["evaluate", "--recall", "--anew", "2", "--home", str(tmp_path)])
     assert isinstance(done.exception, BadInput)
-    assert "expected at most one of --live, --recall, --constants, --anew, got --recall and --anew" in str(
-        done.exception
+    assert (
+        "expected at most one of --live, --recall, --constants, --training-constant, --anew, got --recall and --anew"
+        in str(done.exception)
     )
 
 

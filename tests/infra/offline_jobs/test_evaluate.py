@@ -13,12 +13,13 @@ import pytest
 
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
-from features.errors import MartletError
+from features.errors import BadInput, MartletError
 from features.schema.document import FILE as SCHEMA_FILE
 from features.types import RATING
 from features.units import HOUR_MS
 from infra.home.paths import Home as HomeFolder
-from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall
+from infra.offline_jobs import runner
+from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall, training_constants
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 from tests.schemas import MOVIES, SHOP
@@ -65,9 +66,9 @@ def walk_in_memory(home: HomeFolder, number: int, print_line: Callable[[str], No
     in_memory(home, number, [], False, False, home.path, print_line)
 
 
-@pytest.mark.parametrize("walk", [recall, walk_in_memory])
-def test_a_base_that_no_up_has_used_yet_is_walked(walk: Callable[..., None], tmp_path: Path) -> None:
-    """What is evaluated anew has a base that nothing ever ran from; of this one the data set is missing, as the walk says."""
+@pytest.fixture
+def with_base(tmp_path: Path) -> HomeFolder:
+    """A home with a base 3 that nothing ever ran from, and without its data set and training data."""
     home = HomeFolder(tmp_path).make()
     base = home.bases / "3"
     base.mkdir(parents=True)
@@ -75,8 +76,32 @@ def test_a_base_that_no_up_has_used_yet_is_walked(walk: Callable[..., None], tmp
         (base / name).write_bytes(b"".join(table_parts([])))
     (base / MANIFEST).write_text(json.dumps({"cut": 0, "number": 3, "dataset": "mine"}))
     (base / SCHEMA_FILE).write_text(MOVIES.text())
+    return home
+
+
+@pytest.mark.parametrize("walk", [recall, walk_in_memory])
+def test_a_base_that_no_up_has_used_yet_is_walked(walk: Callable[..., None], with_base: HomeFolder) -> None:
+    """What is evaluated anew has such a base; that the data set is missing, the walk says."""
     with pytest.raises(MartletError, match=r"--dataset: expected .*mine"):
-        walk(home, 3, print)
+        walk(with_base, 3, print)
+
+
+def test_training_constants_that_are_unknown_and_homes_without_lists_are_refused(with_base: HomeFolder) -> None:
+    with pytest.raises(BadInput, match=r"expected one of smoothing, .*, all, got smooth$"):
+        training_constants(with_base, 3, ["smoothing", "smooth"], 1, print)
+    with pytest.raises(BadInput, match=r"expected a home with training data: ./martlet train makes it, got none"):
+        training_constants(with_base, 3, ["smoothing"], 1, print)
+
+
+def test_training_constants_are_compared_on_the_lists_of_the_base(
+    with_base: HomeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(runner, "is_current", lambda *_: True)
+    monkeypatch.setattr(runner, "run_module", lambda argv, *_: commands.append(argv))
+    training_constants(with_base, 3, ["rate", "batch"], 2, print)
+    argv = ["offline.evaluation.sequence_constants", "--asks", str(with_base.data / "asks-3"), "--seeds", "2"]
+    assert commands == [[*argv, "--training-constant", "rate", "--training-constant", "batch"]]
 
 
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.inputs.history import LENGTH
-from models.training.lessons.sequence_windows import OTHER, TAUGHT, WindowedHistories
+from models.training.lessons.sequence_windows import NOT_POSITIVE, TAUGHT, WindowedHistories
 from tests.models.synthetic_histories import histories, importance
 
 RNG = np.random.default_rng(1)
@@ -21,7 +21,7 @@ def test_every_event_follows_once_after_what_was_before_it() -> None:
     for row, position in zip(*np.nonzero(made.weights), strict=True):
         item, before = int(made.following[row, position]), int(made.items[row, position])
         assert before == (-1 if item in starts else item - 1)
-        assert made.weights[row, position] == (importance(np.array(item - 100)) or np.float32(OTHER))
+        assert made.weights[row, position] == (importance(np.array(item - 100)) or np.float32(NOT_POSITIVE))
         assert made.gaps[row, position + 1] == (0 if before == -1 else 2)  # a second
         filled = (made.items[row, : position + 1] >= 0).sum()
         whole = item - 100 - max(start for start in past.starts.tolist() if start <= item - 100)
@@ -50,5 +50,5 @@ def test_what_a_user_did_in_one_second_is_drawn_in_another_order_each_time_and_n
         assert sorted(followed[25:].tolist()) == past.items[40:45].tolist()  # another user in the same second
         assert (made.gaps == drawn[0].gaps).all()
         numbers = followed - 100
-        assert (made.weights[made.weights > 0] == np.maximum(importance(numbers), np.float32(OTHER))).all()
+        assert (made.weights[made.weights > 0] == np.maximum(importance(numbers), np.float32(NOT_POSITIVE))).all()
         assert (made.marks[made.items >= 0] == (made.items[made.items >= 0] - 100) % 10 + 1).all()
