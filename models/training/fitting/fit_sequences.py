@@ -17,11 +17,11 @@ from models.training.fitting.checkpoint import NO_RESUME, Resume
 from models.training.lessons.sequence_windows import NOT_POSITIVE, TAUGHT, WindowedHistories, Windows
 
 ENCODER: Final = "encoder"
-FULL_SOFTMAX: Final = 2_000
-SAMPLED: Final = 512
+FULL_SOFTMAX: Final = 6_000
+SAMPLED: Final = 4_096
 """A larger vocabulary than FULL_SOFTMAX is not compared with as a whole, but with what follows anywhere in the batch, which is
 drawn by popularity, and with so many items more, drawn evenly for each step."""
-EVENTS: Final = 9_000_000
+EVENTS: Final = 6_000_000
 MIN_PASSES: Final = 3
 """Of a long history so many passes are enough as bring about EVENTS, but never fewer than MIN_PASSES."""
 
