@@ -4,11 +4,11 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,6 @@ from infra.flink.job_control import end_live_job
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.table import Flink
-from infra.system import probes
 from infra.system.processes import tail, wait_until
 from infra.system.repository import REPO
 
@@ -48,22 +47,26 @@ def enter_flink(address: str, record: HomeRecord) -> str:
 
 
 def examine_flink(address: str, slots: int) -> Iterator[Finding]:
-    """Yields what is found of a cluster that is to give `slots` slots."""
-    try:
-        overview = probes.http_json(f"{address}/overview")
-        version, free = str(overview["flink-version"]), int(overview["slots-available"])
-        total, workers = int(overview["slots-total"]), int(overview["taskmanagers"])
-    except (Unavailable, KeyError, TypeError, ValueError) as error:
-        found = str(error) if isinstance(error, Unavailable) else "it answers, but not as Flink does"
-        yield away("Flink", f"{address}: {found}", "start the session cluster, or change flink.address")
+    """Yields what is found of a cluster that is to give `slots` slots. Of several JobManagers one must answer."""
+    answered, silent = _overviews(address.split(","))
+    if not answered:
+        found = "; ".join(f"{each}: {why}" for each, why in silent.items())
+        yield away("Flink", found, "start the session cluster, or change flink.address")
         return
+    first, *others = [each.address for each in answered]
+    if (other := _of_another_cluster(first, others)) is not None:
+        found = f"{other} has other TaskManagers than {first}"
+        yield refused("Flink: JobManagers", "JobManagers of one cluster", found, "change flink.address")
+        return
+    _, version, free, total, workers = answered[0]
     wanted = version_of("apache-flink")
     if _minor(version) != _minor(wanted):
         yield refused(
             "Flink: version", f"{_minor(wanted)}, as its Python packages and jars are", version, "another cluster"
         )
         return
-    yield well("Flink: version", f"{version} at {address}")
+    missing = f", while {' and '.join(silent)} does not answer" if silent else ""
+    yield well("Flink: version", f"{version} at {','.join([first, *others])}{missing}")
     if free < slots:
         yield refused(
             _SLOTS,
@@ -73,6 +76,45 @@ def examine_flink(address: str, slots: int) -> Iterator[Finding]:
         )
         return
     yield well(_SLOTS, f"{free} of {total} are free, in {workers} TaskManagers")
+
+
+class _Overview(NamedTuple):
+    """What a JobManager says of its cluster. workers: the number of its TaskManagers."""
+
+    address: str
+    version: str
+    free: int
+    total: int
+    workers: int
+
+
+def _overviews(addresses: Sequence[str]) -> tuple[list[_Overview], dict[str, str]]:
+    """Returns what JobManagers say of their cluster; and of each that says nothing why, by its address."""
+    answered, silent = [], {}
+    for address in addresses:
+        try:
+            found = FlinkClient(address).overview()
+            counts = (int(found[name]) for name in ("slots-available", "slots-total", "taskmanagers"))
+            answered.append(_Overview(address, str(found["flink-version"]), *counts))
+        except Unavailable as error:
+            silent[address] = str(error)
+        except (KeyError, TypeError, ValueError):
+            silent[address] = "it answers, but not as Flink does"
+    return answered, silent
+
+
+def _of_another_cluster(first: str, others: Sequence[str]) -> str | None:
+    """Returns the address of a JobManager that shares no TaskManager with the first one; None if there is none. One that does not
+    answer now, or has none yet, is not judged."""
+
+    def workers(address: str) -> set[str]:
+        try:
+            return {str(each["id"]) for each in FlinkClient(address).task_managers()}
+        except Unavailable:
+            return set()
+
+    own = workers(first) if others else set()
+    return next((each for each in others if own and (its := workers(each)) and own.isdisjoint(its)), None)
 
 
 def _minor(version: str) -> str:

@@ -52,6 +52,11 @@ class FlinkClient:
         self._job_name = job_name
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
+    def overview(self) -> Json:
+        """Returns what the cluster has: flink-version, taskmanagers, slots-total, slots-available …"""
+        found: Json = self._request("/overview")
+        return found
+
     def jobs(self) -> list[Json]:
         """Returns our jobs, ended ones included: name, jid, state, start-time, tasks …"""
         return [job for job in self._request("/jobs/overview")["jobs"] if job["name"] == self._job_name]

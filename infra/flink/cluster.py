@@ -7,7 +7,6 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from features.durable import write_secret
 from features.engines.loopback import LOOPBACK
@@ -28,6 +27,7 @@ from infra.system import packages
 from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
 from streaming.machine_memory import machine_memory
+from streaming.rest_address import ADDRESSES
 
 
 def task_managers(parallelism: int) -> int:
@@ -40,16 +40,6 @@ def task_managers(parallelism: int) -> int:
 def slots_of(parallelism: int) -> int:
     """Returns the number of slots of a job: two for each degree of parallelism."""
     return 2 * parallelism
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """Returns host and port of a cluster's REST address.
-
-    >>> host_and_port("http://flink:8081")
-    ('flink', 8081)
-    """
-    parts = urlsplit(address)
-    return parts.hostname or "", parts.port or 8081
 
 
 SUCCESSOR_AFTER = 20.0
@@ -194,13 +184,12 @@ def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] 
 def configure_client(
     home: Home, address: str, python: str | None, state: str = MEMORY, store: FileStore | None = None
 ) -> dict[str, str]:
-    """Write the configuration of a client of an attached cluster at the REST address `address`, and of the job that it submits;
-    returns its environment variables. `python`: the one on the TaskManagers; None: the path of this one; state, store: as of
-    `configure`; the cluster itself must know how a bucket is reached."""
-    host, port = host_and_port(address)
+    """Write the configuration of a client of an attached cluster and of the job that it submits; returns its environment
+    variables. address: of Flink's REST interface, of several JobManagers with commas between; python: the one on the
+    TaskManagers, None: the path of this one; state, store: as of `configure`; the cluster itself must know how a bucket is
+    reached."""
     settings = {
-        "rest.address": host,
-        "rest.port": port,
+        ADDRESSES: address,
         **_job_settings(store or own_store(home), state),
         **_python_settings(python),
         "env.java.opts.all": " ".join(flink_java.options()),

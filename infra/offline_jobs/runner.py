@@ -142,8 +142,8 @@ def _run_spark(
 
 
 def spark_environment() -> dict[str, str]:
-    """Returns what Spark needs in the environment: a Java that has what it asks for, and an address to listen on."""
-    return {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+    """Returns what Spark needs in the environment: a Java that has what it asks for."""
+    return {"JAVA_HOME": str(packages.spark_java_home())}
 
 
 def run_module(

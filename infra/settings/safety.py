@@ -105,14 +105,16 @@ def _check_flink(settings: Settings, where: Where) -> None:
         if flink.python is not None:
             raise BadInput(where("flink.python"), "flink.address with it", "nothing to attach to")
         return
-    _check_port(int(flink.address.rpartition(":")[2]), "flink.address", where)
+    addresses = flink.address.split(",")
+    for address in addresses:
+        _check_port(int(address.rpartition(":")[2]), "flink.address", where)
     if any(each in (settings.kafka.password or "") for each in '"\\\r\n'):
         expected = "a line without \" and \\, since an attached Flink's clients take it from their environment as it is"
         raise BadInput(where("kafka.password"), expected, "another one")
-    if is_loopback(urlsplit(flink.address).hostname or ""):
+    if all(is_loopback(urlsplit(address).hostname or "") for address in addresses):
         return
-    for path, address in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
-        if address is None:
+    for path, engine in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
+        if engine is None:
             raise BadInput(
                 where("flink.address"), f"{path} with it, since `up` starts one for this machine alone", flink.address
             )

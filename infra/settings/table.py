@@ -108,10 +108,10 @@ class Flink(msgspec.Struct, frozen=True, kw_only=True):
     address: Annotated[
         str | None,
         _setting(
-            "http://HOST:PORT",
-            "the REST address of the session cluster to attach to, which has our jars and Python packages; left out: `up` "
-            "starts one",
-            pattern=rf"http://{_HOST}",
+            "http://HOST:PORT; of several JobManagers http://HOST:PORT,http://HOST:PORT,…",
+            "the REST address of the session cluster to attach to, which has our jars and Python packages; of several "
+            "JobManagers one that answers is used; left out: `up` starts one",
+            pattern=rf"http://{_HOST}(,http://{_HOST})*",
         ),
     ] = None
     python: Annotated[

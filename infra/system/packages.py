@@ -21,14 +21,21 @@ COORDINATES = {
     "connector": "org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",
     "s3": "org.apache.flink:flink-s3-fs-native:2.3.0",
     "compiler": "org.eclipse.jdt:ecj:3.40.0",
+    "operator": "org.apache.flink:flink-kubernetes-operator-api:1.10.0",
 }
-OPTIONAL = ("s3",)
-"""Groups that are fetched only where the settings ask for what they do."""
+OPTIONAL = ("s3", "operator")
+"""Groups that a start does not fetch: `s3` where the settings name a bucket, `operator` by the tests of the manifests."""
+ALONE = ("operator",)
+"""Groups of one jar without its dependencies: it is read, and never run."""
 LOCK = Path(__file__).with_name("jars.lock")
 STORE = Path(sys.prefix) / "share" / "martlet"
 FETCH_TIMEOUT = 600.0
 """Timeout, in seconds, to fetch the jars of one group."""
 _RESOLVE = "import sys, pathlib, jgo; jgo.build(sys.argv[1], cache_dir=pathlib.Path(sys.argv[2]))"
+_RESOLVE_ALONE = (
+    "import sys, pathlib; from jgo.maven import MavenContext; group, name, version = sys.argv[1].split(':'); "
+    "MavenContext(repo_cache=pathlib.Path(sys.argv[2])).project(group, name).at_version(version).artifact().resolve()"
+)
 
 
 def _package(name: str) -> Path:
@@ -107,12 +114,12 @@ def jars(group: str) -> list[Path]:
     return [folder / name for name in locked]
 
 
-def resolve(coordinates: str, cache: Path) -> list[Path]:
-    """Fetch the jar of Maven coordinates and all that it needs into the folder `cache`; returns their paths. Raises
-    Unavailable with the last line that was said about why not."""
+def resolve(coordinates: str, cache: Path, alone: bool = False) -> list[Path]:
+    """Fetch the jar of Maven coordinates and, unless `alone`, all that it needs into the folder `cache`; returns their paths.
+    Raises Unavailable with the last line that was said about why not."""
     # In a process of its own: it warns of a `jar` tool that is not needed, and to silence it in this process would
     # silence the other threads, too.
-    argv = [sys.executable, "-I", "-c", _RESOLVE, coordinates, str(cache)]
+    argv = [sys.executable, "-I", "-c", _RESOLVE_ALONE if alone else _RESOLVE, coordinates, str(cache)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=FETCH_TIMEOUT)
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -124,10 +131,14 @@ def resolve(coordinates: str, cache: Path) -> list[Path]:
     return sorted(cache.rglob("*.jar"))
 
 
+def _resolve_group(group: str, cache: Path) -> list[Path]:
+    return resolve(COORDINATES[group], cache, alone=group in ALONE)
+
+
 def _fetch(group: str, folder: Path, locked: dict[str, str]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        found = {path.name: path for path in resolve(COORDINATES[group], Path(scratch) / "cache")}
+        found = {path.name: path for path in _resolve_group(group, Path(scratch) / "cache")}
         staged = Path(scratch) / group
         staged.mkdir()
         for name, sha in locked.items():
@@ -148,6 +159,6 @@ def write_lock() -> None:
     lines = ["# group, jar, SHA-256. Made by: python -c 'from infra.system.packages import write_lock; write_lock()'"]
     with tempfile.TemporaryDirectory() as scratch:
         for group in COORDINATES:
-            for jar in resolve(COORDINATES[group], Path(scratch) / group):
+            for jar in _resolve_group(group, Path(scratch) / group):
                 lines.append(f"{group} {jar.name} {digest(jar)}")
     LOCK.write_text("\n".join(lines) + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from features.engines.loopback import LOOPBACK, is_loopback
 from features.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
         dict.fromkeys([str(REPO), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
     )
     os.environ.update(PYTHONPATH=path, PYSPARK_PYTHON=sys.executable, PYSPARK_DRIVER_PYTHON=sys.executable)
-    local = master.startswith("local")
-    if local:
-        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    here = is_here(master)
+    if here:
+        os.environ["SPARK_LOCAL_IP"] = LOOPBACK
     logging = own / "log4j2.properties"
     logging.write_text(_LOGGING)
     from pyspark.sql import SparkSession
@@ -58,6 +59,7 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
     settings = {
         "spark.driver.memory": memory,
         "spark.driver.extraJavaOptions": f"{STACK} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
+        "spark.executor.extraJavaOptions": STACK,
         "spark.local.dir": str(own),
         "spark.sql.warehouse.dir": str(own / "warehouse"),
         "spark.ui.enabled": "false",
@@ -69,8 +71,8 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "32m",
     }
-    if local:
-        settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if here:
+        settings |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
     builder = SparkSession.builder.master(master).appName("martlet")
     for key, value in settings.items():
         builder = builder.config(key, value)
@@ -83,6 +85,16 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
         ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def is_here(master: str) -> bool:
+    """Whether a master runs its tasks on this machine alone: executors elsewhere must reach the driver.
+
+    >>> is_here("local[2]"), is_here("spark://127.0.0.1:7077"), is_here("spark://spark.example:7077"), is_here("yarn")
+    (True, True, False, False)
+    """
+    host = master.removeprefix("spark://").rpartition(":")[0]
+    return master.startswith("local") or (master.startswith("spark://") and is_loopback(host))
 
 
 def _clear_left_overs(scratch: Path) -> None:

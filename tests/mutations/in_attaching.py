@@ -145,6 +145,20 @@ FAULTS: Final = (
         ("test_slots_that_are_on_their_way_are_waited_for",),
     ),
     Fault(
+        "the job goes to the first of several JobManagers though it is dead",
+        "streaming/rest_address.py",
+        "            if _answers(address):",
+        "            if address:",
+        ("test_a_job_goes_to_a_job_manager_that_answers",),
+    ),
+    Fault(
+        "JobManagers of two clusters are taken for one's",
+        FLINK,
+        "and own.isdisjoint(its)",
+        "and own == its",
+        ("test_job_managers_of_two_clusters_are_refused",),
+    ),
+    Fault(
         "a job that a killed up has left runs on",
         FLINK,
         "if not end_live_job(FlinkClient(record.flink, job_name=record.job_name)):",

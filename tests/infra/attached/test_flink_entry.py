@@ -97,6 +97,43 @@ def test_a_cluster_that_is_away_or_is_no_flink_is_refused(flink: Flink, tmp_path
         assert found.found == f"{flink.address}: it answers, but not as Flink does"
 
 
+def test_of_several_job_managers_one_that_answers_will_do(flink: Flink, tmp_path: Path) -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    found = f"2.3.0 at {flink.address}, while {dead} does not answer"
+    for both in (f"{dead},{flink.address}", f"{flink.address},{dead}"):
+        assert enter_flink(both, record_of(tmp_path)) == f"attached: {found}"
+    with flink_stub() as successor:
+        successor.answers["/overview"] = overview()
+        three = ",".join((flink.address, dead, successor.address))
+        assert next(examine_flink(three, 2)).found == (
+            f"2.3.0 at {flink.address},{successor.address}, while {dead} does not answer"
+        )
+
+
+def test_several_job_managers_of_which_none_answers_are_named(tmp_path: Path) -> None:
+    first, second = (f"http://127.0.0.1:{port}" for port in free_ports(2))
+    with pytest.raises(
+        Unavailable, match=rf"Flink: {first}: .*refused.*; {second}: .*refused.* or change flink.address"
+    ):
+        enter_flink(f"{first},{second}", record_of(tmp_path))
+
+
+def test_job_managers_of_two_clusters_are_refused(flink: Flink, tmp_path: Path) -> None:
+    with flink_stub() as other:
+        other.answers["/overview"] = overview()
+        both = f"{flink.address},{other.address}"
+        for server, workers in ((flink, ["a", "b"]), (other, ["b", "c"])):
+            server.answers["/taskmanagers"] = {"taskmanagers": [{"id": worker} for worker in workers]}
+        assert not any(each.help for each in examine_flink(both, 2)), "one of them has just registered, or has gone"
+        other.answers["/taskmanagers"] = {"taskmanagers": [{"id": "c"}]}
+        expected = (
+            rf"Flink: JobManagers: expected JobManagers of one cluster, got {other.address} has other TaskManagers than "
+            rf"{flink.address} \(change flink\.address\)"
+        )
+        with pytest.raises(BadInput, match=expected):
+            enter_flink(both, record_of(tmp_path))
+
+
 @contextmanager
 def running_job(flink: Flink, record: HomeRecord) -> Iterator[None]:
     """The home's job runs beside another one, until it is cancelled."""

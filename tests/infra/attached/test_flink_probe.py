@@ -14,6 +14,7 @@ from infra.flink.flink_lib import copy_jars
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.table import Flink
+from infra.system.processes import free_ports
 from tests.redis_process import redis_process
 from tests.session_cluster import session_cluster
 
@@ -45,7 +46,7 @@ def test_a_task_manager_enters_redis_and_kafka_by_the_passwords_of_its_environme
         client: Any = server.client  # of redis-py, without types
         client.execute_command("ACL", "SETUSER", "martlet", "on", ">of the cluster", "+ping")
         there = RedisAddress("127.0.0.1", server.port, user="martlet", password="another one, which stays here")
-        flink = Flink(address=cluster.address)
+        flink = Flink(address=f"http://127.0.0.1:{free_ports(1)[0]},{cluster.address}")
         entered = list(flink_findings(home, record, flink, None, there))
         assert entered[-1].found.endswith("and the home's folder, and enters Redis")
         kafka = KafkaAddress("127.0.0.1:1", user="martlet", password="stays here, too")

@@ -10,7 +10,7 @@ from infra.cli.main import app
 from infra.system.repository import REPO
 from tests.infra.containers.compose_file import compose
 from tests.infra.containers.images import IMAGES
-from tests.infra.containers.test_kubernetes import ALL, EXAMPLE
+from tests.infra.containers.manifests import ALL, EXAMPLE
 
 PAGE = (REPO / "docs" / "deploy.md").read_text(encoding="utf-8")
 COMMANDS: Any = typer.main.get_command(app)

@@ -1,15 +1,12 @@
 """The Kubernetes manifests: valid by the API's own schemas, and every name, port, path and setting in them known to the code."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
 from features.keys import DEFAULT_PARTITIONS
@@ -19,18 +16,24 @@ from infra.home.paths import Home
 from infra.settings.reading import read_settings
 from infra.settings.table import FIELDS
 from models.server import flags
-from tests.infra.containers.compose_file import FOLDER, ROLES, environment, service
+from tests.infra.containers.compose_file import ROLES, environment, service
 from tests.infra.containers.images import IMAGES
+from tests.infra.containers.manifests import (
+    ALL,
+    BASE,
+    EXAMPLE,
+    EXAMPLES,
+    FOLDERS,
+    LEARN,
+    MANIFESTS,
+    OFFLINE,
+    Manifest,
+    kustomization,
+    manifests,
+    rendered_by,
+)
 
 KUBERNETES: Final = "1.34"
-MANIFESTS: Final = FOLDER / "kubernetes"
-BASE: Final = MANIFESTS / "base"
-EXAMPLE: Final = MANIFESTS / "overlays" / "example"
-LEARN: Final = MANIFESTS / "learn"
-OFFLINE: Final = MANIFESTS / "offline"
-FOLDERS: Final = (BASE, MANIFESTS / "home", OFFLINE)
-EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline")
-"""Of each folder."""
 HOME: Final = "/var/lib/martlet"
 SETTINGS: Final = (
     {"configMapRef": {"name": "martlet-settings"}},
@@ -39,22 +42,6 @@ SETTINGS: Final = (
 """Where each of our containers has its settings from."""
 PYTHON_MIB: Final = 1024
 """What a TaskManager's Python may take beside Java, counted as Java's overhead."""
-
-Manifest = dict[str, Any]
-
-
-def kustomization(folder: Path) -> Manifest:
-    loaded: Manifest = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    return loaded
-
-
-def manifests(folder: Path) -> Iterator[Manifest]:
-    for name in kustomization(folder)["resources"]:
-        if (folder / name).is_file():
-            yield from yaml.safe_load_all((folder / name).read_text())
-
-
-ALL: Final = [each for folder in (*FOLDERS, LEARN) for each in manifests(folder)]
 
 
 def manifest(kind: str, name: str) -> Manifest:
@@ -91,19 +78,9 @@ def test_each_manifest_is_valid() -> None:
     kinds = set()
     for each in ALL:
         kinds.add(each["kind"])
-        if each["kind"] != "FlinkDeployment":  # the operator's own
+        if each["kind"] != "FlinkDeployment":  # test_flink_deployment.py has its schema
             kubernetes_validate.validate(each, KUBERNETES, strict=True)
     assert {"Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "Service", "Job"} <= kinds
-
-
-def rendered_by(example: Path) -> list[Manifest]:
-    """What kubectl renders, where there is one: it is in no package registry."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not on PATH: what an example renders is not looked at")
-    done = subprocess.run([kubectl, "kustomize", str(example)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name)

@@ -115,6 +115,18 @@ def test_the_number_of_partitions_comes_from_the_home_whichever_kafka_it_is(tmp_
         ('[flink]\naddress = "https://a:8081"\n', r"flink\.address: expected http://HOST:PORT"),
         ('[flink]\naddress = "http://a"\n', r"flink\.address: expected http://HOST:PORT"),
         ('[flink]\naddress = "http://127.0.0.1:70000"\n', r"line 2, flink\.address: expected a port from 1 to 65535"),
+        (
+            '[flink]\naddress = "http://a:8081,b:8081"\n',
+            r"flink\.address: expected http://HOST:PORT; of several .*,http://",
+        ),
+        (
+            '[flink]\naddress = "http://127.0.0.1:8081,http://127.0.0.1:0"\n',
+            r"line 2, flink\.address: expected a port from 1 to 65535, got 0",
+        ),
+        (
+            '[flink]\naddress = "http://127.0.0.1:8081,http://flink:8081"\n[kafka]\nbootstrap = "a:1"\n',
+            r"line 2, flink\.address: expected redis\.url with it",
+        ),
         ('[flink]\npython = "/usr/bin/python3"\n', r"line 2, flink\.python: expected flink\.address with it"),
         (
             '[flink]\naddress = "http://flink:8081"\n[kafka]\nbootstrap = "a:1"\n',
