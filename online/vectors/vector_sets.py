@@ -119,7 +119,7 @@ class _Lists:
 
     @classmethod
     def mapped(cls, file: Path) -> "_Lists":
-        """Of these two of faiss' ways to map, the other one starts threads for each search."""
+        """The set in a file, mapped. Of faiss' two ways the other one, IO_FLAG_MMAP, reads ahead by threads of its own."""
         faiss = _faiss()
         return cls(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC))
 

@@ -160,8 +160,7 @@ class VectorStore:
         if self._refused_stamps.get(key) == stamp:
             return False
         try:
-            ids = self._store.columns.ids[: len(self._store)].copy()
-            kind = await asyncio.to_thread(self._read, name, version, model, folder, ids)
+            kind = await asyncio.to_thread(self._read, name, version, model, folder, self._store_ids())
         except Exception as error:  # out of memory, no library for this machine, or bad files
             why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
             logger.warning("vectors %s version %d are not used: %s", name, version, why)
@@ -174,6 +173,9 @@ class VectorStore:
         self._refused_stamps.pop(key, None)
         logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
         return True
+
+    def _store_ids(self) -> IntArray:
+        return self._store.columns.ids[: len(self._store)].copy()
 
     def _folder(self, name: str, version: int, model: LiveModel | None) -> Path:
         if model is not None and model.manifest.towers is not None:
