@@ -11,7 +11,6 @@ what was made of others is never found. What was cut or changed is made anew. No
 can't write there has its sets in its own memory.
 """
 
-import ctypes
 import hashlib
 import logging
 import re
@@ -164,13 +163,6 @@ class _Found(Exception):
     def __init__(self, prepared: Prepared) -> None:
         super().__init__()
         self.prepared = prepared
-
-
-def return_memory() -> None:
-    """Give back to the system what making a set, or reading its items, took, and what glibc would keep for later."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _write(prepared: Prepared, folder: Path) -> None:

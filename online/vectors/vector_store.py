@@ -24,7 +24,7 @@ from online.stores.item_store import ItemStore
 from online.support.background import end
 from online.vectors.files import check_vectors, read_ids, read_meta, read_vectors
 from online.vectors.index import NO_ROW, VectorIndex
-from online.vectors.shared_sets import Prepared, SharedSets, Source, return_memory
+from online.vectors.shared_sets import Prepared, SharedSets, Source
 from online.vectors.vector_sets import EXACT_UP_TO, make_set
 
 logger = logging.getLogger(__name__)
@@ -167,8 +167,6 @@ class VectorStore:
             self.refused[key], self._refused_stamps[key] = why, stamp
             return False
         self._kinds[name] = kind
-        del current
-        await asyncio.to_thread(return_memory)
         self.refused.pop(key, None)
         self._refused_stamps.pop(key, None)
         logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
