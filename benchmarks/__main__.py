@@ -27,6 +27,7 @@ COMMANDS: Final = (
     job.growth,
     lists.ann,
     lists.recall,
+    lists.vectors,
     lists.facets,
     lists.ladder,
     lists.swap,

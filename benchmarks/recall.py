@@ -26,7 +26,7 @@ from benchmarks.harness.wide_catalogue import (
     queries,
     write_catalogue,
 )
-from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, unit
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, TWOTOWER, FoldIn, gram_of, unit
 from features.base.reader import Base
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.state import UserFeatures
@@ -41,6 +41,7 @@ from online.query import Query
 from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, Recall
 from online.stores.item_store import ItemStore
 from online.vectors import EmbeddingKind, VectorIndex, VectorStore
+from online.vectors.vector_sets import make_set
 
 WIDTH: Final = 64
 LIKED: Final = 50
@@ -127,12 +128,12 @@ def of_vectors(size: int, rounds: int, report: Report) -> Iterator[Query]:
     vectors, users = MAKERS["tastes"](size, rng)
     process = psutil.Process()
     before, began = process.memory_info().rss, time.monotonic()
-    index = VectorIndex(np.arange(size), vectors)
+    index = VectorIndex(np.arange(size), make_set(vectors))
     seconds, memory = time.monotonic() - began, (process.memory_info().rss - before) / 1e6
     report.note(
         f"an index of {size:,} vectors: built in {seconds:.0f} s, {memory:.0f} MB beside the vectors it was made of"
     )
-    fold_in = FoldIn(vectors, 10.0, 0.05)
+    fold_in = FoldIn(gram_of(vectors), 10.0, 0.05)
     kinds = {name: EmbeddingKind(name, 1, index, fold_in=fold_in) for name in (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)}
     del vectors
     items: Any = _Rows(size)

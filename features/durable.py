@@ -106,6 +106,19 @@ def atomic_folder(out: Path) -> Iterator[Path]:
     sync_path(out.parent)
 
 
+def discard_unfinished(out: Path) -> None:
+    """Remove what a writer of `atomic_folder(out)` that was killed left; one that is at work is left alone."""
+    temporary = out.with_name(out.name + ".tmp")
+    try:
+        lock = _locked(temporary)
+    except Unavailable:
+        return
+    try:
+        shutil.rmtree(temporary)
+    finally:
+        os.close(lock)
+
+
 def _locked(folder: Path) -> int:
     """Make a folder empty, and hold its lock, which ends with the process; returns the handle. Raises Unavailable where another
     process holds it."""

@@ -240,6 +240,7 @@ class Up:
             ports.api,
             settings.models.server or f"{LOOPBACK}:{ports.model_grpc}",
             shared=None if shared is None else str(shared),
+            vectors=str(self._home.vectors),
             watch=api.reached_at(settings.watch.host, ports.watch),
             control=str(self._home.run),
         )

@@ -88,11 +88,11 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
     if access.error is not None:  # fail closed: no readable access file, or none of the keys that are needed
         raise Broken(access.error)
     models_dir = Path(settings.models)
-    shared = None if settings.shared is None else Path(settings.shared)
+    shared = _path(settings.shared)
     live_models = LiveModels(models_dir, client, base.schema.digest, lambda: serving.value.in_process)
     item_log = KafkaItemLog(settings.kafka)
     marks = CatalogueMarks(item_log.kafka)
-    vectors = VectorStore(settings.embeddings, models_dir, live_models, item_store)
+    vectors = VectorStore(settings.embeddings, models_dir, live_models, item_store, _path(settings.vectors))
     return Server(
         settings=settings,
         schema=base.schema,
@@ -140,6 +140,10 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
         metrics=SharedMetrics(metrics.REGISTRY, shared, number),
         certificate=_certificate(settings),
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _access(settings: ApiSettings) -> ReloadableFile[Access]:

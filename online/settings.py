@@ -28,6 +28,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
                         changes), or None
     shared              folder that the API's processes of this machine share, when there are several: their metrics, and how far
                         each has changed the catalogue; None: there is one
+    vectors             folder in which the API's processes of this machine keep item vectors as they are searched, made once and
+                        mapped by all (see `online.vectors.shared_sets`); None: each has them in its own memory
     access              who may call (a JSON file, see `online.access.access`, read again when it changes; it must be
                         there), or None
     watch               URL of the monitor; None where none runs
@@ -57,6 +59,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     access: str | None = None
     embeddings: str | None = None
     shared: str | None = None
+    vectors: str | None = None
     watch: str | None = None
     control: str | None = None
     log: LogFormat = "text"

@@ -75,6 +75,20 @@ def recall(
     run(home and home.resolve(), size, values, rounds, json)
 
 
+def vectors(
+    size: Annotated[int, typer.Option(min=1_000, help="Items, of which nine in ten have a vector.")] = 300_000,
+    kind: Annotated[str, typer.Option(help="Of vectors, as of bench ann.")] = "tastes",
+    json: Json = None,
+) -> None:
+    """What several API processes pay for item vectors: time until they are there, memory, time of a search."""
+    from benchmarks.ann import MAKERS
+    from benchmarks.shared_vectors import run
+
+    if kind not in MAKERS:
+        raise BadInput("--kind", f"one of {', '.join(MAKERS)}", kind)
+    run(size, kind, json)
+
+
 def facets(
     items: Annotated[int, typer.Option(min=1000)] = 1_000_000,
     values: Annotated[int, typer.Option(min=1, help="Of the facet.")] = 5_000,

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from features.arrays import FloatArray
+from features.arrays import DoubleArray, FloatArray
 
 ALS, ITEM2VEC, DEEPWALK, TWOTOWER = "als", "item2vec", "deepwalk", "twotower"
 CHANNEL_LIMITS: Final = {ALS: 500, ITEM2VEC: 500, DEEPWALK: 50, TWOTOWER: 20}
@@ -20,6 +20,7 @@ CHANNEL_LIMITS: Final = {ALS: 500, ITEM2VEC: 500, DEEPWALK: 50, TWOTOWER: 20}
 (docs/models.md has the figures)."""
 META: Final = "meta.json"
 IDS_FILE, VECTORS_FILE = "items.ids.npy", "items.npy"
+_BLOCK: Final = 65_536
 
 
 class KindMeta(msgspec.Struct, frozen=True):
@@ -54,17 +55,27 @@ def faded_mean(vectors: FloatArray, shares: FloatArray) -> FloatArray:
     return np.asarray(shares @ vectors / shares.sum(), np.float32)
 
 
+def gram_of(items: FloatArray) -> DoubleArray:
+    """[W, W] YᵀY of the items' factors Y [n, W], in double precision, by blocks of rows: a copy of all would be twice as large
+    as they are."""
+    gram = np.zeros((items.shape[1], items.shape[1]))
+    for first in range(0, len(items), _BLOCK):
+        block = items[first : first + _BLOCK].astype(np.float64)
+        gram += block.T @ block
+    return gram
+
+
 class FoldIn:
     """A user's factors by implicit alternating least squares, from what they like and the items' factors Y [n, W] alone:
 
         (YᵀY + α Σ yᵢyᵢᵀ + λkI) x = (1 + α) Σ yᵢ        over the k items i that are liked
 
     which is the half step of Y. Hu, Y. Koren, C. Volinsky (Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008)
-    with a confidence of 1 + α in what is liked and 1 in all else, and λ weighed by k, as Spark does.
+    with a confidence of 1 + α in what is liked and 1 in all else, and λ weighed by k, as Spark does. gram: YᵀY (`gram_of`).
     """
 
-    def __init__(self, items: FloatArray, alpha: float, regularization: float) -> None:
-        self._gram = items.T.astype(np.float64) @ items
+    def __init__(self, gram: DoubleArray, alpha: float, regularization: float) -> None:
+        self._gram = gram
         self._alpha, self._regularization = alpha, regularization
 
     def __call__(self, liked: FloatArray) -> FloatArray:

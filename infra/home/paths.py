@@ -28,6 +28,11 @@ class Home:
         return self.run / "classes"
 
     @property
+    def vectors(self) -> Path:
+        """Item vectors as the API searches them (see `online.vectors.shared_sets`)."""
+        return self.run / "vectors"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -16,7 +16,17 @@ import numpy as np
 from rich.table import Table
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, CHANNEL_LIMITS, META, TWOTOWER, EmbeddingsMeta, FoldIn, faded_mean, unit
+from features.base.embedding_files import (
+    ALS,
+    CHANNEL_LIMITS,
+    META,
+    TWOTOWER,
+    EmbeddingsMeta,
+    FoldIn,
+    faded_mean,
+    gram_of,
+    unit,
+)
 from features.base.reader import RELATIONS, Base
 from features.errors import Broken
 from features.inputs.columns import user_vector
@@ -132,7 +142,7 @@ def vector_channels(embeddings: Path | None, models: Path, base: Base) -> dict[s
         meta = msgspec.json.decode((embeddings / META).read_bytes(), type=EmbeddingsMeta)
         for kind, made in meta.kinds.items():
             if kind == ALS:
-                fold_in = FoldIn(np.load(embeddings / ALS / "items.npy"), made.alpha, made.regularization)
+                fold_in = FoldIn(gram_of(np.load(embeddings / ALS / "items.npy")), made.alpha, made.regularization)
                 found[kind] = Vectors(embeddings / kind, folded_in(fold_in), False)
             else:
                 found[kind] = Vectors(embeddings / kind, newest_mean, True)

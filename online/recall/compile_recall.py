@@ -16,12 +16,15 @@ from features.units import DAY_MS
 from online.query import Query
 from online.recall import CORE_CHANNELS
 from online.recall.merge import merge
+from online.vectors.index import VectorIndex
+from online.vectors.vector_sets import make_set
 
 AT = DAY_MS
 
 
 def compile_recall(schema: Schema) -> None:
-    """Run the core channels, and what rankers and the log read of them, for a user of a made-up catalogue that is liked."""
+    """Run the core channels, what rankers and the log read of them, and a search by vectors, for a user of a made-up catalogue
+    that is liked."""
     columns, row_of = ItemColumns(2), {1: 0, 2: 1}
     for item_id, row in row_of.items():
         columns.set_item(row, item_id, Item(item_id, "", tastes=("value",), label_count=1, year=2000))
@@ -37,6 +40,9 @@ def compile_recall(schema: Schema) -> None:
     signal_matrix(query.signals, found.rows)
     item_matrix(columns, found.rows, AT, ("value",))
     user_vector(user, AT, ("value",), ClickWeights(), schema, query.moment.tastes)
+    VectorIndex(np.arange(2), make_set(np.eye(2, dtype=np.float32))).search(
+        np.ones(2, np.float32), 2, query.moment.allowed
+    )
     by_score(columns.ids[found.rows], np.zeros(len(found.rows), np.float32))
 
 

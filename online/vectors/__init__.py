@@ -1,4 +1,4 @@
-"""Embeddings for recall: item vectors, reloaded from files, with an index for each kind, and users' vectors."""
+"""Embeddings for recall: item vectors, reloaded from files and shared by the processes of a machine, and users' vectors."""
 
 from online.vectors.index import VectorIndex
 from online.vectors.user_tower import UserTower

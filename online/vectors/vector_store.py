@@ -1,7 +1,8 @@
 """The item vectors that recall uses: of each kind the newest valid version, loaded while the API serves.
 
 als, item2vec and deepwalk are under <embeddings>/<version>/<kind>; a model's own vectors are in its version's folder. A bad
-version is listed in `refused`, and the previous one stays in use. While a version is loaded, both are in memory.
+version is listed in `refused`, and the previous one stays in use, also while a version is loaded. What is searched is in memory
+that the processes of a machine share (`online.vectors.shared_sets`), or in this process' own.
 """
 
 import asyncio
@@ -14,15 +15,17 @@ from typing import Final
 
 import numpy as np
 
-from features.arrays import BoolArray, FloatArray, IntArray
-from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, FoldIn, unit
+from features.arrays import BoolArray, IntArray
+from features.base.embedding_files import ALS, DEEPWALK, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, gram_of, unit
 from features.base.item_weights import rows_of
 from features.errors import Broken, MartletError
 from online.model_client.live_models import LiveModel, LiveModels
 from online.stores.item_store import ItemStore
 from online.support.background import end
-from online.vectors.files import read_meta, read_vectors
-from online.vectors.index import EXACT_UP_TO, VectorIndex
+from online.vectors.files import check_vectors, read_ids, read_meta, read_vectors
+from online.vectors.index import NO_ROW, VectorIndex
+from online.vectors.shared_sets import Prepared, SharedSets, Source
+from online.vectors.vector_sets import EXACT_UP_TO, make_set
 
 logger = logging.getLogger(__name__)
 
@@ -35,19 +38,21 @@ EMBEDDINGS: Final = (ALS, ITEM2VEC, DEEPWALK)
 class EmbeddingKind:
     """One kind of vectors. version: of the embeddings, or of the model; fold_in: ALS alone; model: computes the users' vectors.
 
-    waiting: (ids, vectors) of items that the store does not have yet.
+    waiting: (ids, indices of their vectors) of items that the store does not have yet; source: what the vectors were made of.
     """
 
     name: str
     version: int
     index: VectorIndex
-    waiting: tuple[IntArray, FloatArray] | None = None
+    waiting: tuple[IntArray, IntArray] | None = None
     fold_in: FoldIn | None = None
     model: LiveModel | None = None
+    source: Source | None = None
 
 
 class VectorStore:
-    """Polls the folders for new versions. embeddings: None for a home without embeddings."""
+    """Polls the folders for new versions. embeddings: None for a home without embeddings; shared: the folder of the vectors that
+    the processes of this machine map, None: this one has them in its own memory."""
 
     def __init__(
         self,
@@ -55,11 +60,12 @@ class VectorStore:
         models_folder: Path,
         models: LiveModels,
         store: ItemStore,
+        shared: Path | None = None,
         exact_up_to: int = EXACT_UP_TO,
     ) -> None:
         self._embeddings = None if embeddings is None else Path(embeddings)
         self._models_folder, self._models, self._store = models_folder, models, store
-        self._exact_up_to = exact_up_to
+        self._exact_up_to, self._shared = exact_up_to, SharedSets(shared, exact_up_to)
         self._kinds: dict[str, EmbeddingKind] = {}
         self._task: asyncio.Task[None] | None = None
         self._refused_stamps: dict[tuple[str, int], Stamp] = {}
@@ -70,6 +76,7 @@ class VectorStore:
         self._task = asyncio.create_task(self._follow(), name="vectors")
 
     async def stop(self) -> None:
+        self._shared.stop()
         await end(self._task)
 
     def now(self) -> dict[str, EmbeddingKind]:
@@ -115,14 +122,21 @@ class VectorStore:
             await self._take(TWOTOWER, tower.version, tower)
         else:
             self._kinds.pop(TWOTOWER, None)  # without the tower nobody computes the users' vectors
-        self._add_waiting()
+        self._assign_waiting()
+        used = {name: kind.source for name, kind in self._kinds.items()}
+        await asyncio.to_thread(self._remove_stale, versions, used)
 
     def _versions(self) -> dict[str, list[int]]:
-        """Versions on disk by kind, newest first."""
-        if self._embeddings is None or not self._embeddings.is_dir():
-            return {}
-        numbers = sorted((int(path.name) for path in self._embeddings.iterdir() if path.name.isdecimal()), reverse=True)
-        return {name: [n for n in numbers if (self._embeddings / str(n) / name).is_dir()] for name in EMBEDDINGS}
+        """Versions on disk by kind, newest first; of the two-tower model those of the model."""
+        found = {TWOTOWER: _numbers(self._models_folder / TWOTOWER)}
+        if (folder := self._embeddings) is not None:
+            numbers = _numbers(folder)
+            found |= {name: [n for n in numbers if (folder / str(n) / name).is_dir()] for name in EMBEDDINGS}
+        return found
+
+    def _remove_stale(self, versions: Mapping[str, list[int]], used: Mapping[str, Source | None]) -> None:
+        for name in (*EMBEDDINGS, TWOTOWER):
+            self._shared.remove_stale(name, versions.get(name, []), used.get(name))
 
     async def _newest(self, name: str, versions: list[int]) -> None:
         self._forget(name, versions)
@@ -146,8 +160,7 @@ class VectorStore:
         if self._refused_stamps.get(key) == stamp:
             return False
         try:
-            ids = self._store.columns.ids[: len(self._store)].copy()
-            kind = await asyncio.to_thread(self._read, name, version, model, folder, ids)
+            kind = await asyncio.to_thread(self._read, name, version, model, folder, self._store_ids())
         except Exception as error:  # out of memory, no library for this machine, or bad files
             why = str(error) if isinstance(error, MartletError) else f"{type(error).__name__}: {error}"
             logger.warning("vectors %s version %d are not used: %s", name, version, why)
@@ -159,6 +172,9 @@ class VectorStore:
         logger.info("vectors %s version %d: %d items", name, version, len(kind.index))
         return True
 
+    def _store_ids(self) -> IntArray:
+        return self._store.columns.ids[: len(self._store)].copy()
+
     def _folder(self, name: str, version: int, model: LiveModel | None) -> Path:
         if model is not None and model.manifest.towers is not None:
             return self._models_folder / model.name / str(version) / model.manifest.towers.folder
@@ -168,37 +184,56 @@ class VectorStore:
     def _read(
         self, name: str, version: int, model: LiveModel | None, folder: Path, store_ids: IntArray
     ) -> EmbeddingKind:
-        """Read the vectors and build the index; runs in a worker thread. Raises Broken."""
-        fold_in = None
+        """Open the vectors and find the rows of their items; runs in a worker thread. Raises Broken."""
+        solver = None
         if model is not None and (towers := model.manifest.towers) is not None:
-            ids, vectors = read_vectors(folder, towers.width, _in_folder(towers.folder, model.manifest.digests))
+            width, digests = towers.width, _in_folder(towers.folder, model.manifest.digests)
         else:
             meta = read_meta(folder.parent)
             if name not in meta.kinds:
                 raise Broken(f"{folder.parent / META} does not name {name}")
-            ids, vectors = read_vectors(folder, meta.width, _in_folder(name, meta.digests))
+            width, digests = meta.width, _in_folder(name, meta.digests)
             if name == ALS:
-                fold_in = FoldIn(vectors, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
-            else:
-                vectors = unit(vectors)
-        rows, present = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
-        index = VectorIndex(rows[present], vectors[present], self._exact_up_to)
-        waiting = None if present.all() else (ids[~present], vectors[~present])
-        return EmbeddingKind(name, version, index, waiting, fold_in, model)
+                solver = meta.kinds[ALS]
+        ids = read_ids(folder, digests)
+        source = Source(name, version, digests.get(VECTORS_FILE, ""), len(ids), width)
 
-    def _add_waiting(self) -> None:
-        """Add the vectors of items that have entered the store since, also of deleted ones: an index takes rows as they rise, and
-        a deleted item may come back into its row."""
+        def prepare() -> Prepared:
+            vectors = read_vectors(folder, ids, width, digests)
+            if name in (ITEM2VEC, DEEPWALK):
+                vectors = unit(vectors)
+            return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors) if name == ALS else None)
+
+        prepared = self._shared.open(source, prepare)
+        check_vectors(folder, digests)  # also where a set was there, whose making has checked what is in them
+        rows, present = rows_of(ids, store_ids, np.argsort(store_ids, kind="stable"))
+        rows[~present] = NO_ROW
+        index = VectorIndex(rows, prepared.vectors)
+        waiting = None if present.all() else (ids[~present], np.flatnonzero(~present))
+        fold_in = None
+        if solver is not None and prepared.gram is not None:
+            fold_in = FoldIn(prepared.gram, solver.alpha, solver.regularization)
+        return EmbeddingKind(name, version, index, waiting, fold_in, model, source)
+
+    def _assign_waiting(self) -> None:
+        """Give items that have entered the store since their vectors, whatever row they are in."""
         row_of = self._store.index.row_of
         for kind in self._kinds.values():
             if kind.waiting is None:
                 continue
-            ids, vectors = kind.waiting
+            ids, indices = kind.waiting
             rows = np.array([row_of.get(item_id, -1) for item_id in ids.tolist()], np.int64)
             present = rows >= 0
             if present.any():
-                kind.index.add(rows[present], vectors[present])
-                kind.waiting = None if present.all() else (ids[~present], vectors[~present])
+                kind.index.assign(indices[present], rows[present])
+                kind.waiting = None if present.all() else (ids[~present], indices[~present])
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The versions in a folder, newest first; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), reverse=True)
 
 
 def _in_folder(folder: str, digests: Mapping[str, str]) -> dict[str, str]:

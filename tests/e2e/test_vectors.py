@@ -65,6 +65,7 @@ def towered(martlet: Martlet, later: Path) -> Iterator[Martlet]:
 def test_embeddings_are_channels_without_a_restart(embedded: Martlet) -> None:
     found = by_channel(embedded)
     assert all(found[name] > 20 for name in EMBEDDINGS)
+    assert {path.name.split("-")[0] for path in (embedded.home / "run" / "vectors").iterdir()} >= set(EMBEDDINGS)
     items = embedded.recommend(6, explain=1, size=100)["items"]
     told = [item["explain"]["channels"]["als"] for item in items if "als" in item["channels"]]
     assert told

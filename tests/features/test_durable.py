@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from features.durable import atomic_file, atomic_folder, write_whole
+from features.durable import atomic_file, atomic_folder, discard_unfinished, write_whole
 from features.errors import Unavailable
 
 WRITER = """
@@ -113,6 +113,16 @@ def test_what_a_killed_writer_left_beside_a_folder_is_not_in_the_next(tmp_path: 
     with atomic_folder(tmp_path / "out") as temporary:
         (temporary / "file").write_bytes(b"x")
     assert [str(each.relative_to(tmp_path)) for each in sorted(tmp_path.rglob("*"))] == ["out", "out/file"]
+
+
+def test_what_a_killed_writer_left_is_discarded_and_what_is_at_work_is_not(tmp_path: Path) -> None:
+    (tmp_path / "left.tmp" / "half").mkdir(parents=True)
+    discard_unfinished(tmp_path / "left")
+    with atomic_folder(tmp_path / "made") as staging:
+        (staging / "file").touch()
+        discard_unfinished(tmp_path / "made")
+        assert (staging / "file").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["made"]
 
 
 def test_of_two_who_make_one_folder_the_second_is_refused_and_harms_nothing(tmp_path: Path) -> None:

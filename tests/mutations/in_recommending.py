@@ -4,6 +4,8 @@ from typing import Final
 
 from tests.mutations.fault import Fault
 
+SHARED_SETS: Final = "online/vectors/shared_sets.py"
+
 FAULTS: Final = (
     Fault(
         "weights between items are taken from a base to which events mean something else",
@@ -27,11 +29,53 @@ FAULTS: Final = (
         ("test_a_pinned_item_that_comes_while_the_list_is_made_is_left_to_the_next_list",),
     ),
     Fault(
-        "the vectors of deleted items wait until they come back",
+        "once one item has come, the vectors of later ones are forgotten",
         "online/vectors/vector_store.py",
-        "[row_of.get(item_id, -1) for item_id in ids.tolist()]",
-        "[row_of.get(item_id, -1) if self._store.row(item_id) is not None else -1 for item_id in ids.tolist()]",
+        "kind.waiting = None if present.all() else",
+        "kind.waiting = None if present.any() else",
         ("test_an_item_that_was_deleted_before_its_vector_was_added_may_come_back",),
+    ),
+    Fault(
+        "vectors that were cut or changed in the folder that processes share are searched",
+        SHARED_SETS,
+        "if _digest(path / name) != digest:",
+        "if not (path / name).exists():",
+        ("test_what_was_cut_or_changed_is_made_anew_and_said",),
+    ),
+    Fault(
+        "an index of other vectors of the same number is taken",
+        SHARED_SETS,
+        "{_FORMAT}, {source.digest}, {shape}",
+        "{_FORMAT}, {shape}",
+        ("test_what_was_made_of_others_is_not_taken",),
+    ),
+    Fault(
+        "a process waits for vectors though it is to stop",
+        SHARED_SETS,
+        "        self._stopping.set()\n",
+        "        pass\n",
+        ("test_a_process_that_stops_does_not_wait",),
+    ),
+    Fault(
+        "shared vectors stay though those that they were made of are removed",
+        SHARED_SETS,
+        "if is_superseded or version not in versions:",
+        "if is_superseded:",
+        ("test_the_set_of_removed_vectors_goes",),
+    ),
+    Fault(
+        "changed vectors are not refused where a set was made of them before",
+        "online/vectors/vector_store.py",
+        "        check_vectors(folder, digests)",
+        "        pass",
+        ("test_vectors_that_were_changed_are_refused_also_where_a_set_was_made_of_them",),
+    ),
+    Fault(
+        "the vector of an item that came later is not found",
+        "online/vectors/index.py",
+        "(1 << (indices & 7))",
+        "(1 << (indices & 6))",
+        ("test_items_that_come_later_get_their_vectors_in_any_row",),
     ),
     Fault(
         "exclude is ignored",

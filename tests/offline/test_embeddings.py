@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base.embedding_files import ALS, FoldIn
+from features.base.embedding_files import ALS, FoldIn, gram_of
 from features.base.reader import Base
 from features.errors import BadInput
 from offline.base.from_dataset import make_base
 from offline.datasets.dataset import open_dataset
 from offline.embeddings import KINDS, WALK_LENGTH, WALKS, make_embeddings, random_walks
-from online.vectors.files import read_meta, read_vectors
+from online.vectors.files import read_ids, read_meta, read_vectors
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.spark
@@ -41,7 +41,8 @@ def test_every_kind_separates_two_worlds_and_has_users_in_theirs(
     assert set(meta.kinds) == set(KINDS)
     assert read_meta(tmp_path / "embeddings") == meta
     digests = {path.removeprefix("als/"): digest for path, digest in meta.digests.items()}
-    assert len(read_vectors(tmp_path / "embeddings" / ALS, meta.width, digests)[0]) == 16
+    als = tmp_path / "embeddings" / ALS
+    assert len(read_vectors(als, read_ids(als, digests), meta.width, digests)) == 16
     for kind in KINDS:
         folder = tmp_path / "embeddings" / kind
         ids, items, user_ids, users = (
@@ -59,7 +60,7 @@ def test_every_kind_separates_two_worlds_and_has_users_in_theirs(
         mine = np.where(odd[:, None], ids > 9, ids < 9)  # user n + 1 of an odd n likes 1 to 8
         assert (np.where(mine, liking, 0).sum(1) > np.where(mine, 0, liking).sum(1)).mean() > 0.95, kind
         if kind == ALS:  # what the API folds in from what a user likes is what Spark found
-            fold_in = FoldIn(items, meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
+            fold_in = FoldIn(gram_of(items), meta.kinds[ALS].alpha, meta.kinds[ALS].regularization)
             assert users[0] == pytest.approx(fold_in(items[ids > 9]), abs=1e-5)
             assert users[1] == pytest.approx(fold_in(items[ids < 9]), abs=1e-5)
 

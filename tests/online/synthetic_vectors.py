@@ -7,9 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.base.embedding_files import ALS, DEEPWALK, IDS_FILE, ITEM2VEC, META, TWOTOWER, VECTORS_FILE, FoldIn, unit
+from features.base.embedding_files import (
+    ALS,
+    DEEPWALK,
+    IDS_FILE,
+    ITEM2VEC,
+    META,
+    TWOTOWER,
+    VECTORS_FILE,
+    FoldIn,
+    gram_of,
+    unit,
+)
 from online.stores.item_store import ItemStore
 from online.vectors import EmbeddingKind, VectorIndex
+from online.vectors.vector_sets import make_set
 
 WIDTH = 6
 KINDS = (ALS, ITEM2VEC, DEEPWALK, TWOTOWER)
@@ -25,8 +37,10 @@ def kinds_of(store: ItemStore) -> dict[str, EmbeddingKind]:
     made = {}
     for seed, name in enumerate(KINDS):
         vectors = drawn(len(store), seed)
-        index = VectorIndex(rows, vectors if name == ALS else unit(vectors))
-        made[name] = EmbeddingKind(name, 1, index, fold_in=FoldIn(vectors, 10.0, 0.05) if name == ALS else None)
+        index = VectorIndex(rows, make_set(vectors if name == ALS else unit(vectors)))
+        made[name] = EmbeddingKind(
+            name, 1, index, fold_in=FoldIn(gram_of(vectors), 10.0, 0.05) if name == ALS else None
+        )
     return made
 
 

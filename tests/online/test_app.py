@@ -5,15 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from features.base.embedding_files import ALS
 from features.version import VERSION
 from online.app import build_server
 from online.http.problems import Problem
 from online.support import metrics
 from tests.online.conftest import api_settings, write_base
 from tests.online.in_process import api
+from tests.online.synthetic_vectors import drawn, write_embeddings
 
 
 @pytest.fixture
@@ -74,6 +77,17 @@ def test_serving_json_says_where_models_rank_without_a_restart(tmp_path: Path) -
         found.append((server.models.in_process(), server.serving.error))
     wrong = f"{path}: ranking: expected model-server or in-process, got 'elsewhere'"
     assert found == [(True, None), (True, wrong), (False, None)]
+
+
+def test_vectors_are_shared_in_the_folder_of_the_settings(tmp_path: Path) -> None:
+    write_base(tmp_path / "base" / "1")
+    write_embeddings(tmp_path / "embeddings" / "1", np.arange(1, 41), drawn(40), (ALS,))
+    for vectors in (None, str(tmp_path / "vectors")):
+        settings = api_settings(tmp_path, embeddings=str(tmp_path / "embeddings"), vectors=vectors)
+        server = build_server(settings)
+        asyncio.run(server.vectors.refresh())
+        assert server.vectors.kinds() == [ALS]
+        assert (tmp_path / "vectors").exists() == (vectors is not None)
 
 
 def test_optional_fields_are_left_out_and_nulls_stay(client: TestClient) -> None:

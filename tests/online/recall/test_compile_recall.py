@@ -19,6 +19,8 @@ from online.recall import CORE_CHANNELS
 from online.recall.compile_recall import compile_recall
 from online.recall.merge import ChannelRunner
 from online.stores.item_store import ItemStore
+from online.vectors import VectorIndex
+from online.vectors.vector_sets import make_set
 
 AT = 101 * DAY_MS
 
@@ -47,4 +49,6 @@ def test_a_list_finds_all_that_it_computes_with_compiled(base: Base) -> None:
         user_vector(user, AT, ("Comedy",), ClickWeights(), base.schema, query.moment.tastes)
         by_score(store.columns.ids[found.rows], np.zeros(len(found.rows), np.float32))
         assert len(item_matrix(store.columns, found.rows, AT, vocabulary_of(store.catalogue))) == len(found.rows)
+    index = VectorIndex(np.arange(len(store)), make_set(np.eye(len(store), dtype=np.float32)))
+    assert len(index.search(np.ones(len(store), np.float32), 2, np.ones(len(store), bool))[0]) == 2
     assert compiled() == before

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from features.arrays import BoolArray
-from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, unit
+from features.base.embedding_files import ALS, ITEM2VEC, META, VECTORS_FILE, FoldIn, gram_of, unit
 from features.base.reader import Base
 from features.units import DAY_MS
 from online.stores.item_store import ItemStore
 from online.vectors import VectorIndex, VectorStore
-from online.vectors.index import EXACT_UP_TO
+from online.vectors.index import NO_ROW
+from online.vectors.vector_sets import EXACT_UP_TO, make_set, read_set
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
 from tests.schemas import film
 
@@ -24,7 +25,7 @@ ROWS = np.setdiff1d(np.arange(SIZE), np.arange(0, SIZE, 7))  # every seventh has
 
 
 def index_of(exact: bool) -> VectorIndex:
-    return VectorIndex(ROWS, unit(drawn(len(ROWS), width=16)), exact_up_to=SIZE if exact else 0)
+    return VectorIndex(ROWS, make_set(unit(drawn(len(ROWS), width=16)), SIZE if exact else 0))
 
 
 def brute(query: Any, allowed: Any, limit: int) -> list[int]:
@@ -58,18 +59,35 @@ class TestEveryIndex:
             if may <= 300:
                 assert set(rows.tolist()) == set(brute(query, allowed, 300))
 
-    def test_it_takes_more_items_and_gives_vectors_back(self, exact: bool) -> None:
-        index = index_of(exact)
-        more = unit(drawn(2, 8, 16))
-        index.add(np.array([SIZE + 4, SIZE + 1]), more)
+    def test_items_that_come_later_get_their_vectors_in_any_row(self, exact: bool) -> None:
+        vectors = unit(drawn(len(ROWS) + 2, 8, 16))
+        index = VectorIndex(np.append(ROWS, [NO_ROW, NO_ROW]), make_set(vectors, SIZE if exact else 0))
+        assert len(index) == len(ROWS)
+        late, everything = np.array([len(ROWS), len(ROWS) + 1]), np.ones(SIZE + 5, bool)
+        found, _ = index.search(vectors[late[0]], len(late) + len(ROWS), everything)
+        assert set(found.tolist()) == set(ROWS.tolist())
+        index.assign(late, np.array([SIZE + 4, SIZE + 1]))
         assert len(index) == len(ROWS) + 2
-        known, vectors = index.vectors(np.array([SIZE + 1, 0, SIZE + 4, SIZE + 2, SIZE + 99]))
+        known, given = index.vectors(np.array([SIZE + 1, 0, SIZE + 4, SIZE + 2, SIZE + 99]))
         assert known.tolist() == [True, False, True, False, False]
-        assert vectors == pytest.approx(more[::-1], abs=1e-3)
-        assert index.search(more[0], 1, np.ones(SIZE + 5, bool))[0].tolist() == [SIZE + 4]
-        assert (
-            SIZE + 4 not in index.search(more[0], 9, np.ones(SIZE + 4, bool))[0].tolist()
-        )  # a mask from before it came
+        assert given == pytest.approx(vectors[late[::-1]], abs=1e-3)
+        assert index.search(vectors[late[0]], 1, everything)[0].tolist() == [SIZE + 4]
+        before = everything[: SIZE + 4]  # a mask from before it came
+        assert SIZE + 4 not in index.search(vectors[late[0]], 9, before)[0].tolist()
+
+    def test_a_mapped_set_finds_and_gives_what_the_one_in_memory_does(self, exact: bool, tmp_path: Path) -> None:
+        index, rng = index_of(exact), np.random.default_rng(4)
+        make_set(unit(drawn(len(ROWS), width=16)), SIZE if exact else 0).write(tmp_path)
+        mapped = VectorIndex(ROWS, read_set(tmp_path))
+        assert (mapped.exact, mapped.width, len(mapped)) == (exact, 16, len(ROWS))
+        for query in drawn(20, 5, 16):
+            allowed = rng.random(SIZE) < rng.choice([0.01, 0.5, 1.0])
+            assert _lists(*index.search(query, 300, allowed)) == _lists(*mapped.search(query, 300, allowed))
+        assert _lists(*index.vectors(np.arange(40))) == _lists(*mapped.vectors(np.arange(40)))
+
+
+def _lists(*arrays: Any) -> list[Any]:
+    return [each.tolist() for each in arrays]
 
 
 def test_folding_in_solves_the_users_half_step() -> None:
@@ -80,7 +98,7 @@ def test_folding_in_solves_the_users_half_step() -> None:
     wanted = np.isin(np.arange(30), liked).astype(float)
     matrix = items.T @ np.diag(confidence) @ items + regularization * len(liked) * np.eye(WIDTH)
     expected = np.linalg.solve(matrix, items.T @ (confidence * wanted))
-    got = FoldIn(items.astype(np.float32), alpha, regularization)(items[liked].astype(np.float32))
+    got = FoldIn(gram_of(items.astype(np.float32)), alpha, regularization)(items[liked].astype(np.float32))
     assert got == pytest.approx(expected, abs=1e-4)
 
 
@@ -91,7 +109,7 @@ class NoModels:
 
 def vector_store_of(folder: Path, store: ItemStore, exact_up_to: int = EXACT_UP_TO) -> VectorStore:
     models: Any = NoModels()
-    return VectorStore(str(folder), folder / "models", models, store, exact_up_to)
+    return VectorStore(str(folder), folder / "models", models, store, None, exact_up_to)
 
 
 def refreshed(vector_store: VectorStore) -> dict[str, int]:

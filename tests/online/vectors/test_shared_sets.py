@@ -1,0 +1,330 @@
+"""Sets of vectors that the API's processes of a machine map: made once, whole or not taken, never waited for without end."""
+
+import asyncio
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.base.embedding_files import ALS, ITEM2VEC, VECTORS_FILE, FoldIn, gram_of
+from features.base.reader import Base
+from features.durable import atomic_folder
+from features.errors import Unavailable
+from features.units import DAY_MS
+from infra.services.environment import python_env
+from infra.system.repository import REPO
+from online.stores.item_store import ItemStore
+from online.vectors import VectorStore, shared_sets
+from online.vectors.shared_sets import DIGESTS_FILE, GRAM_FILE, Prepared, SharedSets, Source
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, make_set
+from tests.online.synthetic_vectors import drawn, write_embeddings
+from tests.schemas import film
+
+COUNT, WIDTH = 2_000, 8
+SOURCE = Source(ALS, 3, "d" * 64, COUNT, WIDTH)
+VECTORS = drawn(COUNT, 1, WIDTH)
+EVERYTHING = np.full(-(-COUNT // 8), 255, np.uint8)
+
+
+class Maker:
+    """Makes the set, and counts how often it has."""
+
+    def __init__(self, exact_up_to: int = EXACT_UP_TO, seed: int = 1) -> None:
+        self._exact_up_to, self._seed = exact_up_to, seed
+        self.times = 0
+
+    def __call__(self) -> Prepared:
+        self.times += 1
+        vectors = drawn(COUNT, self._seed, WIDTH)
+        return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors))
+
+
+def nearest(prepared: Prepared) -> list[Any]:
+    indices, scores = prepared.vectors.nearest(drawn(1, 9, WIDTH)[0], 50, EVERYTHING)
+    order = np.lexsort((indices, -scores))[:50]
+    return [indices[order].tolist(), scores[order].tolist()]
+
+
+def folders(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir())
+
+
+@pytest.fixture(params=[EXACT_UP_TO, 0], ids=["exact", "lists"])
+def exact_up_to(request: pytest.FixtureRequest) -> int:
+    given: int = request.param
+    return given
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+    with caplog.at_level(logging.WARNING):
+        yield lambda: [each.getMessage() for each in caplog.records]
+
+
+def test_a_set_is_made_once_and_the_next_process_maps_it(tmp_path: Path, exact_up_to: int) -> None:
+    make, again = Maker(exact_up_to), Maker(exact_up_to)
+    made = SharedSets(tmp_path / "sets", exact_up_to).open(SOURCE, make)
+    mapped = SharedSets(tmp_path / "sets", exact_up_to).open(SOURCE, again)
+    assert (make.times, again.times) == (1, 0)
+    assert nearest(made) == nearest(mapped) == nearest(Maker(exact_up_to)())
+    assert mapped.gram is not None
+    assert (mapped.gram == gram_of(VECTORS)).all()
+    (folder,) = (tmp_path / "sets").iterdir()
+    assert folders(folder) == sorted([DIGESTS_FILE, GRAM_FILE, ARRAY_FILE if exact_up_to else INDEX_FILE])
+
+
+def test_without_a_folder_each_process_has_its_own() -> None:
+    make = Maker()
+    alone = SharedSets(None)
+    assert nearest(alone.open(SOURCE, make)) == nearest(alone.open(SOURCE, make))
+    alone.remove_stale(ALS, [], None)
+    assert make.times == 2
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-40])
+
+
+def _changed(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda folder, name: _cut(folder / name), "was changed or cut"),
+        (lambda folder, name: _changed(folder / name), "was changed or cut"),
+        (lambda folder, name: (folder / name).unlink(), "No such file"),
+        (lambda folder, name: _cut(folder / DIGESTS_FILE), "truncated"),
+        (lambda folder, name: (folder / DIGESTS_FILE).unlink(), "No such file"),
+        (lambda folder, name: _changed(folder / GRAM_FILE), "gram.npy was changed or cut"),
+    ],
+    ids=["cut", "changed", "missing", "digests cut", "digests missing", "gram changed"],
+)
+def test_what_was_cut_or_changed_is_made_anew_and_said(
+    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], spoil: Callable[[Path, str], None], reason: str
+) -> None:
+    make = Maker(exact_up_to)
+    SharedSets(tmp_path, exact_up_to).open(SOURCE, make)
+    (folder,) = tmp_path.iterdir()
+    spoil(folder, ARRAY_FILE if exact_up_to else INDEX_FILE)
+    assert nearest(SharedSets(tmp_path, exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+    assert make.times == 2
+    assert any("made anew" in line and reason in line for line in warned())
+    SharedSets(tmp_path, exact_up_to).open(SOURCE, make)
+    assert (make.times, folders(tmp_path)) == (2, [folder.name])
+
+
+def test_what_was_made_of_others_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other vectors, in another way, or by another version of the library or of the format."""
+    make = Maker(0)
+    SharedSets(tmp_path, 0).open(SOURCE, make)
+    other = Maker(0, seed=5)
+    others = Source(ALS, 3, "e" * 64, COUNT, WIDTH)
+    assert nearest(SharedSets(tmp_path, 0).open(others, other)) == nearest(Maker(0, seed=5)())
+    assert other.times == 1
+    exact = Maker()
+    assert SharedSets(tmp_path).open(SOURCE, exact).vectors.exact
+    assert exact.times == 1
+    import faiss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(faiss, "__version__", "0.0.1")
+        SharedSets(tmp_path, 0).open(SOURCE, make)
+        assert make.times == 2
+    monkeypatch.setattr(shared_sets, "_FORMAT", 99)
+    SharedSets(tmp_path, 0).open(SOURCE, make)
+    assert make.times == 3
+
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from tests.online.vectors.test_shared_sets import Maker, SOURCE, nearest
+from online.vectors.shared_sets import SharedSets
+folder, log, do = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+def make():
+    with log.open("a") as file:
+        print("made", file=file, flush=True)
+    if do == "hang":
+        print("hangs", flush=True)
+        time.sleep(600)
+    time.sleep(0.5)
+    return Maker(0)()
+print("ready", flush=True)
+sys.stdin.readline()
+print(nearest(SharedSets(folder, 0).open(SOURCE, make)), flush=True)
+"""
+
+
+def process(folder: Path, log: Path, do: str = "") -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", PROGRAM, str(folder), str(log), do]
+    return subprocess.Popen(argv, cwd=REPO, env=python_env(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def line_of(started: subprocess.Popen[str]) -> str:
+    assert started.stdout is not None
+    return started.stdout.readline().strip()
+
+
+def go(started: subprocess.Popen[str]) -> None:
+    assert started.stdin is not None
+    started.stdin.write("\n")
+    started.stdin.flush()
+
+
+def test_of_two_processes_at_once_one_makes_it(tmp_path: Path) -> None:
+    processes = [process(tmp_path / "sets", tmp_path / "log") for _ in range(2)]
+    try:
+        assert [line_of(each) for each in processes] == ["ready"] * 2
+        for each in processes:
+            go(each)
+        assert [line_of(each) for each in processes] == [str(nearest(Maker(0)()))] * 2
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait(30)
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_what_a_process_that_was_killed_left_is_made_by_the_next_one(tmp_path: Path) -> None:
+    killed = process(tmp_path / "sets", tmp_path / "log", "hang")
+    try:
+        go(killed)
+        assert [line_of(killed), line_of(killed)] == ["ready", "hangs"]
+        waiting = SharedSets(tmp_path / "sets", 0, wait=0.0)
+        waiting.remove_stale(ALS, [], None)  # nothing is taken from who makes it
+        assert any(name.endswith(".tmp") for name in folders(tmp_path / "sets"))
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(30)
+    make = Maker(0)
+    assert nearest(SharedSets(tmp_path / "sets", 0).open(SOURCE, make)) == nearest(Maker(0)())
+    assert make.times == 1
+    assert not any(name.endswith(".tmp") for name in folders(tmp_path / "sets"))
+
+
+def test_a_wait_has_a_bound_and_then_the_process_has_its_own(tmp_path: Path, warned: Callable[[], list[str]]) -> None:
+    sets, make = SharedSets(tmp_path, wait=0.3), Maker()
+    SharedSets(tmp_path).open(SOURCE, make)
+    (folder,) = tmp_path.iterdir()
+    shutil.rmtree(folder)
+    with atomic_folder(folder):
+        assert nearest(sets.open(SOURCE, make)) == nearest(Maker()())
+        assert make.times == 2
+        assert any("made here alone" in line for line in warned())
+
+
+def test_a_process_that_stops_does_not_wait(tmp_path: Path) -> None:
+    sets, make = SharedSets(tmp_path, wait=2.0), Maker()
+    SharedSets(tmp_path).open(SOURCE, make)
+    (folder,) = tmp_path.iterdir()
+    shutil.rmtree(folder)
+    with atomic_folder(folder):
+        sets.stop()
+        with pytest.raises(Unavailable):
+            sets.open(SOURCE, make)
+    assert make.times == 1
+
+
+def test_where_nothing_can_be_written_each_process_has_its_own(
+    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    make = Maker(exact_up_to)
+    assert nearest(SharedSets(tmp_path / "file", exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+    assert any("in its own memory" in line for line in warned())
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(shared_sets, "_write", full)
+    assert nearest(SharedSets(tmp_path / "sets", exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+    assert make.times == 2  # what was made is not made twice
+    assert folders(tmp_path / "sets") == []
+
+
+def test_sets_whose_vectors_are_superseded_or_removed_go(tmp_path: Path, exact_up_to: int) -> None:
+    sets = SharedSets(tmp_path, exact_up_to)
+    sources = [Source(ALS, version, "d" * 64, COUNT, WIDTH) for version in (1, 2, 3)]
+    opened = [sets.open(each, Maker(exact_up_to)) for each in sources]
+    other = sets.open(Source(ITEM2VEC, 1, "d" * 64, COUNT, WIDTH), Maker(exact_up_to))
+    before = {name.rsplit("-", 1)[0] for name in folders(tmp_path)}
+    assert before == {"als-1", "als-2", "als-3", "item2vec-1"}
+    (tmp_path / f"als-1-{'0' * 16}.tmp").mkdir()  # left by a process that was killed
+    sets.remove_stale(ALS, [3, 2, 1], sources[1])  # version 3 is refused, say: its vectors are there
+    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"als-2", "als-3", "item2vec-1"}
+    sets.remove_stale(ALS, [2], sources[1])
+    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"als-2", "item2vec-1"}
+    sets.remove_stale(ALS, [], None)
+    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"item2vec-1"}
+    for each in (*opened, other):  # what is mapped stays with who has it
+        assert nearest(each) == nearest(Maker(exact_up_to)())
+
+
+class NoModels:
+    def get(self, name: str) -> None:
+        return None
+
+
+def store_of(folder: Path, store: ItemStore, exact_up_to: int) -> VectorStore:
+    models: Any = NoModels()
+    return VectorStore(str(folder), folder / "models", models, store, folder.parent / "sets", exact_up_to)
+
+
+def test_the_stores_of_two_processes_give_the_same_lists_whatever_rows_their_items_have(
+    base: Base, tmp_path: Path, exact_up_to: int
+) -> None:
+    folder, ids, vectors = tmp_path / "embeddings", np.array([*range(1, 41), 900, 901]), drawn(42)
+    write_embeddings(folder / "1", ids, vectors)
+    found = []
+    for later in ((900, 901), (901, 900)):
+        store = ItemStore(base)
+        of_process = store_of(folder, store, exact_up_to)
+        asyncio.run(of_process.refresh())
+        for item_id in later:
+            store.put_item(film(item_id, "New", ("Comedy",), 2020, ts=101 * DAY_MS))
+            asyncio.run(of_process.refresh())
+        assert of_process.refused == {}
+        kind = of_process.now()[ALS]
+        assert kind.fold_in is not None
+        assert kind.fold_in(vectors[:3]) == pytest.approx(FoldIn(gram_of(vectors), 10.0, 0.05)(vectors[:3]))
+        rows, _ = kind.index.search(vectors[40], 42, np.ones(len(store), bool))
+        found.append(store.columns.ids[rows].tolist())
+    assert found[0] == found[1]
+    assert set(found[0]) == set(ids.tolist())
+    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")} == {"als-1", "item2vec-1"}
+
+
+def test_vectors_that_were_changed_are_refused_also_where_a_set_was_made_of_them(base: Base, tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    write_embeddings(folder / "1", np.arange(1, 41), drawn(40), (ALS,))
+    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
+    _changed(folder / "1" / ALS / VECTORS_FILE)
+    another = store_of(folder, ItemStore(base), EXACT_UP_TO)
+    asyncio.run(another.refresh())
+    assert "items.npy was changed or cut" in another.refused[ALS, 1]
+
+
+def test_the_set_of_removed_vectors_goes(base: Base, tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    for version in (1, 2):
+        write_embeddings(folder / str(version), np.arange(1, 41), drawn(40, version), (ALS,))
+        of_process = store_of(folder, ItemStore(base), EXACT_UP_TO)
+        asyncio.run(of_process.refresh())
+    assert [name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")] == ["als-2"]
+    shutil.rmtree(folder / "2")
+    asyncio.run(of_process.refresh())
+    assert [name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")] == ["als-1"]
+    shutil.rmtree(folder / "1")
+    asyncio.run(of_process.refresh())
+    assert folders(tmp_path / "sets") == []
