@@ -19,6 +19,8 @@ from streaming.operators.stored_state import decode_state
 
 ROWS: Final = 50_000
 """Limit of the rows of items, and of those of co-visits: of 3 and 8 kB each."""
+AT_ONCE: Final = 4096
+"""Contributions that are folded together: all their items and partners have rows meanwhile, beyond the limit."""
 
 
 class _Stored(dict[ItemId, bytes]):
@@ -53,9 +55,10 @@ class _Rows:
 
 
 class ItemsByKernel:
-    """The items that a log touches. limit: of rows in memory."""
+    """The items that a log touches. limit: of rows in memory; at_once: contributions folded together."""
 
-    def __init__(self, base: Base, limit: int = ROWS) -> None:
+    def __init__(self, base: Base, limit: int = ROWS, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._items, self._pairs = ItemKernel(rules_of(base.schema)), PairKernel()
         self._item_rows = _Rows(self._items, base.stored_item, limit)
         self._pair_rows = _Rows(self._pairs, base.stored_pairs, limit)
@@ -63,9 +66,11 @@ class ItemsByKernel:
 
     def fold(self, rows: IntArray, names: Mapping[ItemId, str]) -> None:
         """Fold contributions, as rows, with the ids outside of their items that are strings."""
-        if not len(rows):
-            return
         self._names |= names
+        for start in range(0, len(rows), self._at_once):
+            self._fold(rows[start : start + self._at_once])
+
+    def _fold(self, rows: IntArray) -> None:
         events, slots = rows[:, :OF_ITEM].copy(), slots_of_rows(rows)
         self._items.fold(self._item_rows.change(events[:, 0]), events)
         if len(slots):

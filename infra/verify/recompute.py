@@ -33,7 +33,7 @@ from streaming.settings import JobSettings
 BATCH = 500_000
 """Events that the kernel folds together: those of one user by one call, however many others' lie between them."""
 CONTRIBUTIONS = 4096
-"""Contributions that came one by one and are folded together."""
+"""Contributions that came one by one before they are folded together."""
 
 
 @dataclass
@@ -192,8 +192,10 @@ class KernelRecomputer(Recomputer):
     """Folds by the kernel: plain events by the batch, and the others as they come. A partition has users of its own, so those of
     the partitions that were read are held as bytes."""
 
-    def __init__(self, base: Base, settings: JobSettings) -> None:
+    def __init__(self, base: Base, settings: JobSettings, batch: int = BATCH) -> None:
+        """batch: events that the kernel folds together at most."""
         super().__init__(base, settings)
+        self._limit = batch
         self._kernel = UserKernel(rules_of(base.schema))
         self._rows: dict[int, UserRows] = {}
         self._read = StoredUsers()
@@ -229,7 +231,7 @@ class KernelRecomputer(Recomputer):
                 self._named[event.user_id] = event.user
             self._batch.add(partition, rows, event, item, n, 0)
             self._collected += 1
-            if self._collected >= BATCH:
+            if self._collected >= self._limit:
                 self._fold_batch()
             return None
         self._count_folded(self._batch.fold_user(event.user_id))

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -142,7 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     def choose() -> None:
         names, seeds = known_constants(given.training_constant), range(FIRST_SEED, FIRST_SEED + given.seeds)
         ranking_lists = read_ranking_lists(given.ranking_lists)
-        print_compared(ranking_lists, list(compare(ranking_lists, names, seeds)), seeds)
+        for _, rows in groupby(compare(ranking_lists, names, seeds), lambda row: row.constant):
+            print_compared(ranking_lists, tuple(rows), seeds)  # as each is done: all of them may take hours
 
     return run(choose)
 

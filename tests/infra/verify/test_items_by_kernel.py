@@ -39,12 +39,13 @@ def contribution(rng: random.Random) -> Contribution:
     return made._replace(item=f"sku{item_id}") if item_id < 0 else made
 
 
+@pytest.mark.parametrize("at_once", [3, 1000])
 @pytest.mark.parametrize("limit", [10, 1000])
-def test_the_same_items(limit: int) -> None:
+def test_the_same_items(limit: int, at_once: int) -> None:
     rng, base = random.Random(limit), SmallBase()
     items, pairs = dict[int, ItemFeatures](), dict[int, Pairs]()
     given: Any = base
-    by_kernel = ItemsByKernel(given, limit)
+    by_kernel = ItemsByKernel(given, limit, at_once)
     for _ in range(200):
         batch = [contribution(rng) for _ in range(rng.randrange(8))]
         batch += [each._replace(sign=-1) for each in batch if rng.randrange(5) == 0]
@@ -66,3 +67,11 @@ def test_the_same_items(limit: int) -> None:
     assert {item_id: each.encode() for item_id, each in by_kernel.pairs().items()} == {
         item_id: each.encode() for item_id, each in pairs.items()
     }
+
+
+def test_many_contributions_at_once_leave_memory_as_they_would_one_by_one() -> None:
+    given: Any = SmallBase()
+    by_kernel = ItemsByKernel(given, limit=10, at_once=5)
+    by_kernel.fold(rows_of([added(item_id, 1, CLICK, 0, 1, item_id, ()) for item_id in range(100, 200)]), {})
+    assert len(by_kernel._item_rows.stored) >= 80
+    assert len(by_kernel.features()) == 100

@@ -22,7 +22,7 @@ from features.store.job_status import lane_key
 from features.types import LIKE, NO_ID, PROFILE, Event
 from infra.services.base_loader import load_base
 from infra.verify.compare import Comparison, verify
-from infra.verify.recompute import Ends, Recomputer
+from infra.verify.recompute import Ends, KernelRecomputer, Recomputer
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
@@ -119,6 +119,23 @@ def test_the_kernel_expects_what_the_specification_does(
     ]
     assert frozen[0] == frozen[1]
     assert by_kernel.expected.next_offsets == plain.expected.next_offsets
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_the_kernel_expects_the_same_by_small_batches(base: Base, log: SmallLog, batch: int) -> None:
+    settings = settings_of(base.folder, 9)
+    by_kernel, plain = KernelRecomputer(base, settings, batch), Recomputer(base, settings)
+    for each in (by_kernel, plain):
+        MemoryLog(log).read(each)
+        each.finish()
+    found, expected = by_kernel.expected, plain.expected
+    assert {user_id: freeze_user(state) for user_id, state in found.users.items()} == {
+        user_id: freeze_user(state) for user_id, state in expected.users.items()
+    }
+    assert {user_id: found.users.written(user_id) for user_id in found.users} == {
+        user_id: expected.users.written(user_id) for user_id in expected.users
+    }
+    assert (found.ledgers, found.items, found.next_offsets) == (expected.ledgers, expected.items, expected.next_offsets)
 
 
 USER, ITEM = 1, 1
