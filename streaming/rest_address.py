@@ -4,6 +4,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ def answering(addresses: Sequence[str], timeout: float = ELECTION) -> str:
 
 def _answers(address: str) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with suppress(OSError, ValueError), opener.open(f"{address}/overview", timeout=TIMEOUT) as response:
+    not_flink = OSError, ValueError, HTTPException
+    with suppress(*not_flink), opener.open(f"{address}/overview", timeout=TIMEOUT) as response:
         return bool(response.status == 200)
     return False
 

@@ -42,15 +42,19 @@ NO_FAILURE: Final = Failure("", "", 0)
 class FlinkClient:
     """Client of one cluster at `address` (http://host:port; of several JobManagers, with commas between: one that does not lead
     asks the one that does); "our job" is the one that is called `job_name`. Every request to one of them ends within TIMEOUT
-    seconds, and all of them together within `timeout` seconds from now if given. Every method raises Unavailable if no response
-    comes, or an error."""
+    seconds, and earlier where `limit_time` says so. Every method raises Unavailable if no response comes, or an error."""
 
-    def __init__(self, address: str, timeout: float | None = None, job_name: str = JOB_NAME) -> None:
+    def __init__(self, address: str, job_name: str = JOB_NAME) -> None:
         self.address = address
         self._addresses = deque(address.split(","))
         """The one that answered last first."""
         self._job_name = job_name
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline: float | None = None
+
+    def limit_time(self, seconds: float) -> None:
+        """Limit all requests from now on, together: a JobManager has its share of what is left, so that one which says nothing
+        leaves time for the next."""
+        self._deadline = time.monotonic() + seconds
 
     def overview(self) -> Json:
         """Returns what the cluster has: flink-version, taskmanagers, slots-total, slots-available …"""
@@ -136,13 +140,14 @@ class FlinkClient:
     def _request(self, path: str, method: str = "GET", body: object = None) -> Any:
         # What is to be done once is not asked of another one, too.
         tries = 1 if method == "POST" else len(self._addresses)
-        for _ in range(tries - 1):
+        for untried in range(tries, 1, -1):
             with suppress(Unavailable):
-                return self._send(path, method, body)
-        return self._send(path, method, body)
+                return self._send(path, method, body, untried)
+        return self._send(path, method, body, 1)
 
-    def _send(self, path: str, method: str, body: object) -> Any:
-        left = TIMEOUT if self._deadline is None else min(TIMEOUT, self._deadline - time.monotonic())
+    def _send(self, path: str, method: str, body: object, untried: int) -> Any:
+        """Send a request to the one that answered last; `untried`: how many may be asked yet, this one included."""
+        left = TIMEOUT if self._deadline is None else min(TIMEOUT, (self._deadline - time.monotonic()) / untried)
         try:
             return probes.http_json(self._addresses[0] + path, timeout=max(0.05, left), method=method, body=body)
         except Unavailable:

@@ -21,7 +21,7 @@ from features.errors import MartletError, Unavailable
 from features.keys import CLOCK_KEY, EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, lane_keys, read_lanes
-from infra.flink.client import JOB_NAME
+from infra.flink.client import JOB_NAME, FlinkClient
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
@@ -105,9 +105,8 @@ class Collector:
         self._consumer_free = threading.Lock()
         self._redis = RedisNodes(redis_address, REDIS_TIMEOUT)
         self._kafka_service = _Service(KAFKA, self._read_kafka, KAFKA_TIMEOUT)
-        self._flink_service = _Service(
-            FLINK, lambda: flink_status.read_job(flink, FLINK_TIMEOUT, job_name), FLINK_TIMEOUT
-        )
+        client = FlinkClient(flink, job_name)
+        self._flink_service = _Service(FLINK, lambda: flink_status.read_job(client, FLINK_TIMEOUT), FLINK_TIMEOUT)
         self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
         self._oldest: dict[int, int] = {}
         self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)

@@ -10,9 +10,9 @@ BUSY, BACKPRESSURED = "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond"
 COLLECTING = "Status.JVM.GarbageCollector.All.TimeMsPerSecond"
 
 
-def read_job(address: str, seconds: float, job_name: str) -> Job | None:
-    """Returns the live job, or the one that ended last; None if Flink has none. Raises Unavailable."""
-    flink = FlinkClient(address, seconds, job_name)
+def read_job(flink: FlinkClient, seconds: float) -> Job | None:
+    """Returns the live job, or the one that ended last; None if Flink has none. Raises Unavailable, within `seconds`."""
+    flink.limit_time(seconds)
     job = flink.newest_job()
     if job is None:
         return None

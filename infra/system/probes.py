@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from features.errors import Unavailable
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None, also: int = 200) -> Any:
-    """Returns the JSON response of a local HTTP service. Raises Unavailable for no response, no JSON, or an error status
-    other than `also`."""
+    """Returns the JSON response of a local HTTP service. Raises Unavailable for no response, one that is no HTTP or no JSON, or
+    an error status other than `also`."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
@@ -31,10 +32,12 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
         raise Unavailable(f"{method} {url} answered {error.code}: {raw[:400].decode(errors='replace')}") from error
     except (OSError, ValueError) as error:
         raise Unavailable(f"{method} {url}: {error}") from error
+    except HTTPException as error:  # what another protocol says may end in a line break
+        raise Unavailable(f"{method} {url}: {error!r}") from error
 
 
 def http_status(url: str, timeout: float = 2.0) -> int:
-    """Returns the HTTP status of any response, 404 included. Raises Unavailable if none comes."""
+    """Returns the HTTP status of any response, 404 included. Raises Unavailable if none comes, or one that is no HTTP."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as response:
             return int(response.status)
@@ -42,6 +45,8 @@ def http_status(url: str, timeout: float = 2.0) -> int:
         return error.code
     except OSError as error:
         raise Unavailable(f"{url}: {error}") from error
+    except HTTPException as error:
+        raise Unavailable(f"{url}: {error!r}") from error
 
 
 def redis_ready(port: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from features.keys import EVENTS
 from features.store.job_status import VERDICTS
-from infra.flink.client import JOB_NAME
+from infra.flink.client import FlinkClient
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.monitoring.alarms import NAMES
@@ -82,7 +82,7 @@ def completed(martlet: Martlet) -> dict[str, Any] | None:
 
 
 def test_flink_says_for_how_long_java_looks_for_memory(martlet: Martlet) -> None:
-    job = read_job(martlet.status()["flink"], 10, JOB_NAME)
+    job = read_job(FlinkClient(martlet.status()["flink"]), 10)
     assert job is not None
     assert job.collecting is not None
     assert 0 <= job.collecting <= 1

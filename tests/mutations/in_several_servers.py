@@ -60,6 +60,13 @@ FAULTS: Final = (
         ("test_of_several_job_managers_one_that_answers_is_asked",),
     ),
     Fault(
+        "a JobManager that is silent takes the time of those after it",
+        CLIENT,
+        "(self._deadline - time.monotonic()) / untried)",
+        "self._deadline - time.monotonic())",
+        ("test_a_job_manager_that_is_silent_leaves_time_for_the_next",),
+    ),
+    Fault(
         "a savepoint is asked of one JobManager after another",
         CLIENT,
         'tries = 1 if method == "POST" else len(self._addresses)',

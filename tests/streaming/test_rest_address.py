@@ -8,6 +8,7 @@ import pytest
 from infra.system.processes import free_ports
 from streaming.rest_address import answering
 from tests.flink_stub import flink_stub
+from tests.strange_listeners import mail_server
 
 
 def test_a_job_goes_to_a_job_manager_that_answers() -> None:
@@ -17,6 +18,12 @@ def test_a_job_goes_to_a_job_manager_that_answers() -> None:
         assert answering([dead, without_leader.address, flink.address]) == flink.address
         assert answering([flink.address, dead]) == flink.address
         assert [path for _, path, _ in without_leader.asked] == ["/overview"]
+
+
+def test_who_speaks_another_protocol_is_passed_over() -> None:
+    with mail_server() as other, flink_stub() as flink:
+        flink.answers["/overview"] = {}
+        assert answering([other, flink.address]) == flink.address
 
 
 def test_a_single_one_is_taken_as_it_is() -> None:

@@ -1,13 +1,15 @@
 """What is asked of Flink's REST interface, and made of its answers."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from features.errors import Unavailable
-from infra.flink.client import NO_FAILURE, Failure, FlinkClient, all_run, innermost_cause
+from infra.flink.client import NO_FAILURE, TIMEOUT, Failure, FlinkClient, all_run, innermost_cause
 from infra.system.processes import free_ports
 from tests.flink_stub import Flink, flink_stub
+from tests.strange_listeners import address_of, connections_to, silent_listener
 
 
 def job(jid: str, state: str, start: int, name: str = "martlet") -> dict[str, object]:
@@ -20,8 +22,8 @@ def flink() -> Iterator[Flink]:
         yield server
 
 
-def client(flink: Flink, timeout: float | None = None) -> FlinkClient:
-    return FlinkClient(flink.address, timeout)
+def client(flink: Flink) -> FlinkClient:
+    return FlinkClient(flink.address)
 
 
 def test_the_job_that_lives_goes_before_a_newer_one_that_ended(flink: Flink) -> None:
@@ -102,7 +104,8 @@ def test_no_answer_and_errors_are_told(flink: Flink) -> None:
 def test_all_questions_together_end_in_time(flink: Flink) -> None:
     flink.answers["/jobs/overview"] = {"jobs": []}
     flink.pause = 1.0
-    asked = client(flink, timeout=4.0)
+    asked = client(flink)
+    asked.limit_time(4.0)
     asked.jobs()
     with pytest.raises(Unavailable, match="timed out"):
         [asked.jobs() for _ in range(4)]
@@ -118,6 +121,41 @@ def test_of_several_job_managers_one_that_answers_is_asked(flink: Flink) -> None
     assert [path for _, path, _ in flink.asked] == ["/jobs/overview", "/jobs/a"]
     with pytest.raises(Unavailable):
         FlinkClient(f"{dead},{dead}").jobs()
+
+
+def test_a_job_manager_that_is_silent_leaves_time_for_the_next(flink: Flink) -> None:
+    flink.answers["/jobs/overview"] = {"jobs": [job("a", "RUNNING", 1)]}
+    flink.pause = 0.2  # of the second that is its share
+    with silent_listener() as first, silent_listener() as second:
+        all_three = FlinkClient(f"{address_of(first)},{address_of(second)},{flink.address}")
+        for _ in range(2):
+            all_three.limit_time(3.0)
+            assert all_three.live_job() == "a"
+        assert connections_to(first) == connections_to(second) == 1, "who answered last is asked first"
+
+
+def test_where_all_job_managers_are_silent_it_is_told_in_time() -> None:
+    with silent_listener() as first, silent_listener() as second:
+        both = FlinkClient(f"{address_of(first)},{address_of(second)}")
+        both.limit_time(0.6)
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="timed out"):
+            both.jobs()
+        assert time.monotonic() - began < TIMEOUT
+        assert connections_to(first) == connections_to(second) == 1
+
+
+def test_a_savepoint_and_the_end_of_a_job_are_asked_of_who_answered_last(flink: Flink) -> None:
+    flink.answers["/jobs/overview"] = {"jobs": [job("a", "RUNNING", 1)]}
+    flink.answers["/jobs/a/stop"] = {"request-id": "r"}
+    flink.answers["/jobs/a"] = {}
+    with silent_listener() as silent:
+        both = FlinkClient(f"{address_of(silent)},{flink.address}")
+        assert both.live_job() == "a"
+        assert both.stop_with_savepoint("a", "file:///there") == "r"
+        both.cancel("a")
+        assert connections_to(silent) == 1
+    assert [method for method, _, _ in flink.asked] == ["GET", "POST", "PATCH"]
 
 
 def test_what_is_to_be_done_once_is_asked_of_one_job_manager(flink: Flink) -> None:

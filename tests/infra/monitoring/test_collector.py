@@ -1,6 +1,5 @@
 """Taking a snapshot: a real Redis, and services that are down or silent."""
 
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +18,11 @@ from infra.monitoring.flink_status import checkpoints_of, short_name
 from infra.monitoring.snapshot import Checkpoints, Snapshot
 from infra.system.processes import free_ports
 from online.support.home_clock import HomeClock
+from tests.flink_stub import flink_stub
 from tests.home import until
 from tests.infra.monitoring.snapshots import lane
 from tests.redis_process import RedisProcess, redis_process
+from tests.strange_listeners import address_of, connections_to, silent_listener
 
 pytestmark = pytest.mark.services
 
@@ -36,16 +37,15 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """Somebody listens and never answers, as a stopped process does."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+    with silent_listener() as listener:
         yield listener.getsockname()[1]
 
 
-def collector_of(kafka: int, redis: int, flink: int) -> Collector:
+def collector_of(kafka: int, redis: int, flink: int | str) -> Collector:
+    """Returns a collector of what is at these ports; `flink`: a port, or addresses with commas between."""
     clock = HomeClock(500, 0, 0, wall=lambda: 1_000)
-    where = KafkaAddress(f"127.0.0.1:{kafka}"), RedisAddress("127.0.0.1", redis), f"http://127.0.0.1:{flink}"
+    rest = flink if isinstance(flink, str) else f"http://127.0.0.1:{flink}"
+    where = KafkaAddress(f"127.0.0.1:{kafka}"), RedisAddress("127.0.0.1", redis), rest
     return Collector(*where, generation=2, clock=clock)
 
 
@@ -91,6 +91,17 @@ def test_silent_services_cost_no_more_than_the_bound_and_are_named(silent_port: 
         assert set(snapshot.failures) == {"kafka", "redis", "flink"}
         assert all(snapshot.failures.values())
     collector.close()
+
+
+def test_a_job_manager_that_is_silent_hides_no_other_and_is_asked_once() -> None:
+    kafka, redis = free_ports(2)
+    with silent_listener() as silent, flink_stub() as flink:
+        flink.answers["/jobs/overview"] = {"jobs": []}
+        collector = collector_of(kafka, redis, f"{address_of(silent)},{flink.address}")
+        for asked in (1, 0):
+            assert "flink" not in collector.take_snapshot().failures
+            assert connections_to(silent) == asked
+        collector.close()
 
 
 def test_redis_is_told_again_once_it_is_back(tmp_path: Path) -> None:
