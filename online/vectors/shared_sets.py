@@ -96,23 +96,28 @@ class SharedSets:
         key = hashlib.sha256(made_of.encode()).hexdigest()[:16]
         return self._folder / f"{source.kind}-{source.version}-{key}"
 
-    def remove_stale(self, kind: str, versions: Collection[int], used: Source | None) -> None:
-        """Remove a kind's sets whose vectors are no longer among the versions on disk, and those that the one in use supersedes.
-        A process that has one mapped keeps it until it lets go."""
+    def remove_stale(self, kind: str, versions: Callable[[], Collection[int]], used: Source | None) -> None:
+        """Remove a kind's sets whose vectors are no longer among the versions on disk, and those that the one in use supersedes;
+        never that one. While one is in use, no versions at all mean a folder that is being replaced, and remove nothing. A
+        process that has a removed set mapped keeps it until it lets go."""
         if self._folder is None or not self._folder.is_dir():
             return
         current = None if used is None else self._path(used).name
-        seen = frozenset(versions), current
+        # in this order: vectors are there before their set, so a set that came meanwhile is not taken for one without
+        sets = list(self._folder.iterdir())
+        present = frozenset(versions())
+        seen = present, current
         if self._cleaned.get(kind) == seen:
             return
-        for path in self._folder.iterdir():
+        for path in sets:
             name = path.name.removesuffix(".tmp")
             named = re.fullmatch(rf"{kind}-(\d+)-[0-9a-f]{{16}}", name)
-            if named is None:
+            if named is None or name == current:
                 continue
             version = int(named[1])
-            is_superseded = used is not None and version <= used.version and name != current
-            if is_superseded or version not in versions:
+            is_superseded = used is not None and version <= used.version
+            is_withdrawn = version not in present and (used is None or bool(present))
+            if is_superseded or is_withdrawn:
                 _remove(path)
         self._cleaned[kind] = seen
 
