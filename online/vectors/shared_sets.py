@@ -26,9 +26,10 @@ import msgspec
 import numpy as np
 
 from features.arrays import DoubleArray
+from features.base.embedding_files import ALS
 from features.durable import atomic_folder, discard_unfinished
 from features.errors import Broken, Unavailable
-from online.vectors.vector_sets import EXACT_UP_TO, VectorSet, parameters, read_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, VectorSet, parameters, read_set
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ class Source:
     digest: str
     count: int
     width: int
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether users are folded in by these vectors' gram: of ALS alone."""
+        return self.kind == ALS
 
 
 class SharedSets:
@@ -128,13 +134,16 @@ def _read(path: Path, source: Source) -> Prepared | None:
         return None
     try:
         digests = _digests.decode((path / DIGESTS_FILE).read_bytes())
+        files = sorted({ARRAY_FILE, INDEX_FILE} & digests.keys())
+        if len(files) != 1 or (source.has_gram and GRAM_FILE not in digests):
+            raise Broken(f"{DIGESTS_FILE} does not name what is needed, but {sorted(digests)}")
         for name, digest in digests.items():
             if _digest(path / name) != digest:
                 raise Broken(f"{name} was changed or cut")
-        found = read_set(path)
+        found = read_set(path / files[0])
         if (len(found), found.width) != (source.count, source.width):
             raise Broken(f"expected {source.count} vectors of {source.width}, got {len(found)} of {found.width}")
-        return Prepared(found, np.load(path / GRAM_FILE, allow_pickle=False) if GRAM_FILE in digests else None)
+        return Prepared(found, np.load(path / GRAM_FILE, allow_pickle=False) if source.has_gram else None)
     except (OSError, ValueError, msgspec.DecodeError, Broken) as error:
         logger.warning("%s is not used, it is made anew: %s", path, error)
         return None

@@ -50,14 +50,14 @@ def make_set(vectors: FloatArray, exact_up_to: int = EXACT_UP_TO) -> VectorSet:
     return _Exact(np.ascontiguousarray(vectors)) if len(vectors) <= exact_up_to else _Lists.of(vectors)
 
 
-def read_set(folder: Path) -> VectorSet:
-    """The set that `write` left in a folder, mapped: processes that read the same one have it in memory once. Raises Broken."""
+def read_set(file: Path) -> VectorSet:
+    """The set in a file that `write` made, mapped: processes that read the same one have it in memory once. Raises Broken."""
     try:
-        if (folder / INDEX_FILE).exists():
-            return _Lists.mapped(folder / INDEX_FILE)
-        return _Exact(np.asarray(np.load(folder / ARRAY_FILE, mmap_mode="r", allow_pickle=False)))
+        if file.name == INDEX_FILE:
+            return _Lists.mapped(file)
+        return _Exact(np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)))
     except (OSError, ValueError, RuntimeError) as error:  # the last one is faiss'
-        raise Broken(f"{folder} can't be read: {error}") from error
+        raise Broken(f"{file} can't be read: {error}") from error
 
 
 def parameters(count: int, exact_up_to: int = EXACT_UP_TO) -> str:

@@ -203,7 +203,7 @@ class VectorStore:
             vectors = read_vectors(folder, ids, width, digests)
             if name in (ITEM2VEC, DEEPWALK):
                 vectors = unit(vectors)
-            return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors) if name == ALS else None)
+            return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors) if source.has_gram else None)
 
         prepared = self._shared.open(source, prepare)
         check_vectors(folder, digests)  # also where a set was there, whose making has checked what is in them

@@ -1,6 +1,7 @@
 """Sets of vectors that the API's processes of a machine map: made once, whole or not taken, never waited for without end."""
 
 import asyncio
+import json
 import logging
 import shutil
 import signal
@@ -103,6 +104,11 @@ def _changed(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
+def _unnamed(folder: Path, *files: str) -> None:
+    digests = json.loads((folder / DIGESTS_FILE).read_bytes())
+    (folder / DIGESTS_FILE).write_text(json.dumps({name: digests[name] for name in digests.keys() - {*files}}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -112,8 +118,21 @@ def _changed(file: Path) -> None:
         (lambda folder, name: _cut(folder / DIGESTS_FILE), "truncated"),
         (lambda folder, name: (folder / DIGESTS_FILE).unlink(), "No such file"),
         (lambda folder, name: _changed(folder / GRAM_FILE), "gram.npy was changed or cut"),
+        (lambda folder, name: _unnamed(folder, name, GRAM_FILE), "does not name what is needed, but []"),
+        (lambda folder, name: _unnamed(folder, name), "does not name what is needed, but ['gram.npy']"),
+        (lambda folder, name: _unnamed(folder, GRAM_FILE), "does not name what is needed, but ['vectors."),
     ],
-    ids=["cut", "changed", "missing", "digests cut", "digests missing", "gram changed"],
+    ids=[
+        "cut",
+        "changed",
+        "missing",
+        "digests cut",
+        "digests missing",
+        "gram changed",
+        "no digests",
+        "no vectors' digest",
+        "no gram's digest",
+    ],
 )
 def test_what_was_cut_or_changed_is_made_anew_and_said(
     tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], spoil: Callable[[Path, str], None], reason: str
