@@ -11,6 +11,7 @@ what was made of others is never found. What was cut or changed is made anew. No
 can't write there has its sets in its own memory.
 """
 
+import errno
 import hashlib
 import logging
 import re
@@ -29,7 +30,7 @@ from features.arrays import DoubleArray
 from features.base.embedding_files import ALS
 from features.durable import atomic_folder, discard_unfinished
 from features.errors import Broken, Unavailable
-from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, VectorSet, parameters, read_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, VectorSet, file_size, parameters, read_set
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class SharedSets:
             if (found := _read(path, source)) is not None:
                 return found
             try:
-                return _make(path, source, make)
+                return _make(path, source, file_size(source.count, source.width, self._exact_up_to), make)
             except Unavailable:
                 if time.monotonic() > deadline:
                     logger.warning("%s: not made by another process after %.0f s, so made here alone", path, self._wait)
@@ -149,9 +150,10 @@ def _read(path: Path, source: Source) -> Prepared | None:
         return None
 
 
-def _make(path: Path, source: Source, make: Callable[[], Prepared]) -> Prepared:
-    """Make a set and its folder, and return it mapped; where the folder can't be written, as it was made. Raises Unavailable
-    while another process makes it."""
+def _make(path: Path, source: Source, size: int, make: Callable[[], Prepared]) -> Prepared:
+    """Make a set and its folder, and return it mapped; where the folder can't be written, as it was made. Where its file of about
+    `size` bytes does not fit on the disk, the lock is let go before the making, and other processes make theirs meanwhile. Raises
+    Unavailable while another process makes it."""
     made: Prepared | None = None
     began = time.monotonic()
     try:
@@ -160,6 +162,10 @@ def _make(path: Path, source: Source, make: Callable[[], Prepared]) -> Prepared:
                 raise _Found(found)
             if path.exists():
                 shutil.rmtree(path)
+            # under the lock: another process' file of this set is whole, or not begun
+            free = shutil.disk_usage(staging).free
+            if free < size:
+                raise OSError(errno.ENOSPC, f"{size >> 20} MB are needed, and {free >> 20} are free")
             made = make()
             _write(made, staging)
     except _Found as other:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from infra.system.repository import REPO
 from online.stores.item_store import ItemStore
 from online.vectors import VectorStore, shared_sets, vector_store
 from online.vectors.shared_sets import DIGESTS_FILE, GRAM_FILE, Prepared, SharedSets, Source
-from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, make_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, file_size, make_set
 from tests.online.synthetic_vectors import drawn, write_embeddings
 from tests.schemas import film
 
@@ -275,6 +276,26 @@ def test_where_nothing_can_be_written_each_process_has_its_own(
     assert nearest(SharedSets(tmp_path / "sets", exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
     assert make.times == 2  # what was made is not made twice
     assert folders(tmp_path / "sets") == []
+
+
+def test_on_a_full_disk_no_process_waits_for_another(
+    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets, make = SharedSets(tmp_path, exact_up_to), Maker(exact_up_to)
+    free = file_size(COUNT, WIDTH, exact_up_to) - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    def make_as_another_does() -> Prepared:
+        assert folders(tmp_path) == [], "nothing is locked"
+        assert nearest(SharedSets(tmp_path, exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+        return make()
+
+    assert nearest(sets.open(SOURCE, make_as_another_does)) == nearest(Maker(exact_up_to)())
+    assert make.times == 2
+    assert sum("are needed, and" in line and "in its own memory" in line for line in warned()) == 2
+    free += 1
+    sets.open(SOURCE, make)
+    assert names(tmp_path) == ["als-3"]
 
 
 def test_sets_whose_vectors_are_superseded_or_removed_go(tmp_path: Path, exact_up_to: int) -> None:
