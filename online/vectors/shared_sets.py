@@ -11,6 +11,7 @@ what was made of others is never found. What was cut or changed is made anew. No
 can't write there has its sets in its own memory.
 """
 
+import errno
 import hashlib
 import logging
 import re
@@ -26,9 +27,10 @@ import msgspec
 import numpy as np
 
 from features.arrays import DoubleArray
+from features.base.embedding_files import ALS
 from features.durable import atomic_folder, discard_unfinished
 from features.errors import Broken, Unavailable
-from online.vectors.vector_sets import EXACT_UP_TO, VectorSet, parameters, read_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, VectorSet, file_size, parameters, read_set
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,11 @@ class Source:
     count: int
     width: int
 
+    @property
+    def has_gram(self) -> bool:
+        """Whether users are folded in by these vectors' gram: of ALS alone."""
+        return self.kind == ALS
+
 
 class SharedSets:
     """The sets in a folder; without a folder each process has its own in memory."""
@@ -81,7 +88,7 @@ class SharedSets:
             if (found := _read(path, source)) is not None:
                 return found
             try:
-                return _make(path, source, make)
+                return _make(path, source, file_size(source.count, source.width, self._exact_up_to), make)
             except Unavailable:
                 if time.monotonic() > deadline:
                     logger.warning("%s: not made by another process after %.0f s, so made here alone", path, self._wait)
@@ -96,23 +103,28 @@ class SharedSets:
         key = hashlib.sha256(made_of.encode()).hexdigest()[:16]
         return self._folder / f"{source.kind}-{source.version}-{key}"
 
-    def remove_stale(self, kind: str, versions: Collection[int], used: Source | None) -> None:
-        """Remove a kind's sets whose vectors are no longer among the versions on disk, and those that the one in use supersedes.
-        A process that has one mapped keeps it until it lets go."""
+    def remove_stale(self, kind: str, versions: Callable[[], Collection[int]], used: Source | None) -> None:
+        """Remove a kind's sets whose vectors are no longer among the versions on disk, and those that the one in use supersedes;
+        never that one. While one is in use, no versions at all mean a folder that is being replaced, and remove nothing. A
+        process that has a removed set mapped keeps it until it lets go."""
         if self._folder is None or not self._folder.is_dir():
             return
         current = None if used is None else self._path(used).name
-        seen = frozenset(versions), current
+        # in this order: vectors are there before their set, so a set that came meanwhile is not taken for one without
+        sets = list(self._folder.iterdir())
+        present = frozenset(versions())
+        seen = present, current
         if self._cleaned.get(kind) == seen:
             return
-        for path in self._folder.iterdir():
+        for path in sets:
             name = path.name.removesuffix(".tmp")
             named = re.fullmatch(rf"{kind}-(\d+)-[0-9a-f]{{16}}", name)
-            if named is None:
+            if named is None or name == current:
                 continue
             version = int(named[1])
-            is_superseded = used is not None and version <= used.version and name != current
-            if is_superseded or version not in versions:
+            is_superseded = used is not None and version <= used.version
+            is_withdrawn = version not in present and (used is None or bool(present))
+            if is_superseded or is_withdrawn:
                 _remove(path)
         self._cleaned[kind] = seen
 
@@ -123,21 +135,25 @@ def _read(path: Path, source: Source) -> Prepared | None:
         return None
     try:
         digests = _digests.decode((path / DIGESTS_FILE).read_bytes())
+        files = sorted({ARRAY_FILE, INDEX_FILE} & digests.keys())
+        if len(files) != 1 or (source.has_gram and GRAM_FILE not in digests):
+            raise Broken(f"{DIGESTS_FILE} does not name what is needed, but {sorted(digests)}")
         for name, digest in digests.items():
             if _digest(path / name) != digest:
                 raise Broken(f"{name} was changed or cut")
-        found = read_set(path)
+        found = read_set(path / files[0])
         if (len(found), found.width) != (source.count, source.width):
             raise Broken(f"expected {source.count} vectors of {source.width}, got {len(found)} of {found.width}")
-        return Prepared(found, np.load(path / GRAM_FILE, allow_pickle=False) if GRAM_FILE in digests else None)
+        return Prepared(found, np.load(path / GRAM_FILE, allow_pickle=False) if source.has_gram else None)
     except (OSError, ValueError, msgspec.DecodeError, Broken) as error:
         logger.warning("%s is not used, it is made anew: %s", path, error)
         return None
 
 
-def _make(path: Path, source: Source, make: Callable[[], Prepared]) -> Prepared:
-    """Make a set and its folder, and return it mapped; where the folder can't be written, as it was made. Raises Unavailable
-    while another process makes it."""
+def _make(path: Path, source: Source, size: int, make: Callable[[], Prepared]) -> Prepared:
+    """Make a set and its folder, and return it mapped; where the folder can't be written, as it was made. Where its file of about
+    `size` bytes does not fit on the disk, the lock is let go before the making, and other processes make theirs meanwhile. Raises
+    Unavailable while another process makes it."""
     made: Prepared | None = None
     began = time.monotonic()
     try:
@@ -146,6 +162,10 @@ def _make(path: Path, source: Source, make: Callable[[], Prepared]) -> Prepared:
                 raise _Found(found)
             if path.exists():
                 shutil.rmtree(path)
+            # under the lock: another process' file of this set is whole, or not begun
+            free = shutil.disk_usage(staging).free
+            if free < size:
+                raise OSError(errno.ENOSPC, f"{size >> 20} MB are needed, and {free >> 20} are free")
             made = make()
             _write(made, staging)
     except _Found as other:

@@ -50,14 +50,14 @@ def make_set(vectors: FloatArray, exact_up_to: int = EXACT_UP_TO) -> VectorSet:
     return _Exact(np.ascontiguousarray(vectors)) if len(vectors) <= exact_up_to else _Lists.of(vectors)
 
 
-def read_set(folder: Path) -> VectorSet:
-    """The set that `write` left in a folder, mapped: processes that read the same one have it in memory once. Raises Broken."""
+def read_set(file: Path) -> VectorSet:
+    """The set in a file that `write` made, mapped: processes that read the same one have it in memory once. Raises Broken."""
     try:
-        if (folder / INDEX_FILE).exists():
-            return _Lists.mapped(folder / INDEX_FILE)
-        return _Exact(np.asarray(np.load(folder / ARRAY_FILE, mmap_mode="r", allow_pickle=False)))
+        if file.name == INDEX_FILE:
+            return _Lists.mapped(file)
+        return _Exact(np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)))
     except (OSError, ValueError, RuntimeError) as error:  # the last one is faiss'
-        raise Broken(f"{folder} can't be read: {error}") from error
+        raise Broken(f"{file} can't be read: {error}") from error
 
 
 def parameters(count: int, exact_up_to: int = EXACT_UP_TO) -> str:
@@ -67,14 +67,26 @@ def parameters(count: int, exact_up_to: int = EXACT_UP_TO) -> str:
     return f"faiss {_faiss().__version__}, {_kind(count)}, {_SAMPLE} a list, {_ROUNDS} rounds"
 
 
+def file_size(count: int, width: int, exact_up_to: int = EXACT_UP_TO) -> int:
+    """About how many bytes the file of a set of so many vectors has: an index has them in half precision, 16 bytes each of what
+    is where, and the lists' centroids."""
+    if count <= exact_up_to:
+        return 4 * width * count
+    return (2 * width + 16) * count + 4 * width * _list_count(count)
+
+
 def _faiss() -> Any:
     import faiss  # 40 MB that a small catalogue does not need
 
     return faiss
 
 
+def _list_count(count: int) -> int:
+    return max(1, int(4 * count**0.5))
+
+
 def _kind(count: int) -> str:
-    return f"IVF{max(1, int(4 * count**0.5))},SQfp16"
+    return f"IVF{_list_count(count)},SQfp16"
 
 
 class _Exact:

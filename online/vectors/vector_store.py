@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -113,9 +114,8 @@ class VectorStore:
 
     async def refresh(self) -> None:
         """Load new versions."""
-        versions = await asyncio.to_thread(self._versions)
         for name in EMBEDDINGS:
-            await self._newest(name, versions.get(name, []))
+            await self._newest(name, await asyncio.to_thread(self._versions, name))
         tower = self._models.get(TWOTOWER)
         self._forget(TWOTOWER, [] if tower is None else [tower.version])
         if tower is not None and tower.manifest.towers is not None:
@@ -124,19 +124,20 @@ class VectorStore:
             self._kinds.pop(TWOTOWER, None)  # without the tower nobody computes the users' vectors
         self._assign_waiting()
         used = {name: kind.source for name, kind in self._kinds.items()}
-        await asyncio.to_thread(self._remove_stale, versions, used)
+        await asyncio.to_thread(self._remove_stale, used)
 
-    def _versions(self) -> dict[str, list[int]]:
-        """Versions on disk by kind, newest first; of the two-tower model those of the model."""
-        found = {TWOTOWER: _numbers(self._models_folder / TWOTOWER)}
-        if (folder := self._embeddings) is not None:
-            numbers = _numbers(folder)
-            found |= {name: [n for n in numbers if (folder / str(n) / name).is_dir()] for name in EMBEDDINGS}
-        return found
+    def _versions(self, name: str) -> list[int]:
+        """Versions of a kind on disk, newest first; of the two-tower model those of the model."""
+        if name == TWOTOWER:
+            return _numbers(self._models_folder / TWOTOWER)
+        if (folder := self._embeddings) is None:
+            return []
+        return [number for number in _numbers(folder) if (folder / str(number) / name).is_dir()]
 
-    def _remove_stale(self, versions: Mapping[str, list[int]], used: Mapping[str, Source | None]) -> None:
+    def _remove_stale(self, used: Mapping[str, Source | None]) -> None:
+        """Remove sets by what is on disk now: loading may have taken minutes."""
         for name in (*EMBEDDINGS, TWOTOWER):
-            self._shared.remove_stale(name, versions.get(name, []), used.get(name))
+            self._shared.remove_stale(name, partial(self._versions, name), used.get(name))
 
     async def _newest(self, name: str, versions: list[int]) -> None:
         self._forget(name, versions)
@@ -202,7 +203,7 @@ class VectorStore:
             vectors = read_vectors(folder, ids, width, digests)
             if name in (ITEM2VEC, DEEPWALK):
                 vectors = unit(vectors)
-            return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors) if name == ALS else None)
+            return Prepared(make_set(vectors, self._exact_up_to), gram_of(vectors) if source.has_gram else None)
 
         prepared = self._shared.open(source, prepare)
         check_vectors(folder, digests)  # also where a set was there, whose making has checked what is in them

@@ -59,9 +59,16 @@ FAULTS: Final = (
     Fault(
         "shared vectors stay though those that they were made of are removed",
         SHARED_SETS,
-        "if is_superseded or version not in versions:",
+        "if is_superseded or is_withdrawn:",
         "if is_superseded:",
         ("test_the_set_of_removed_vectors_goes",),
+    ),
+    Fault(
+        "shared vectors that another process makes while the versions are listed are removed",
+        SHARED_SETS,
+        "sets = list(self._folder.iterdir())\n        present = frozenset(versions())\n",
+        "present = frozenset(versions())\n        sets = list(self._folder.iterdir())\n",
+        ("test_a_set_that_comes_while_the_versions_are_listed_stays",),
     ),
     Fault(
         "changed vectors are not refused where a set was made of them before",

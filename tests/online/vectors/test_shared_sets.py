@@ -1,6 +1,7 @@
 """Sets of vectors that the API's processes of a machine map: made once, whole or not taken, never waited for without end."""
 
 import asyncio
+import json
 import logging
 import shutil
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,9 @@ from features.units import DAY_MS
 from infra.services.environment import python_env
 from infra.system.repository import REPO
 from online.stores.item_store import ItemStore
-from online.vectors import VectorStore, shared_sets
+from online.vectors import VectorStore, shared_sets, vector_store
 from online.vectors.shared_sets import DIGESTS_FILE, GRAM_FILE, Prepared, SharedSets, Source
-from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, make_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, file_size, make_set
 from tests.online.synthetic_vectors import drawn, write_embeddings
 from tests.schemas import film
 
@@ -56,6 +58,11 @@ def folders(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir())
 
 
+def names(sets: Path) -> list[str]:
+    """Kind and version of each set in a folder."""
+    return [name.rsplit("-", 1)[0] for name in folders(sets)]
+
+
 @pytest.fixture(params=[EXACT_UP_TO, 0], ids=["exact", "lists"])
 def exact_up_to(request: pytest.FixtureRequest) -> int:
     given: int = request.param
@@ -84,7 +91,7 @@ def test_without_a_folder_each_process_has_its_own() -> None:
     make = Maker()
     alone = SharedSets(None)
     assert nearest(alone.open(SOURCE, make)) == nearest(alone.open(SOURCE, make))
-    alone.remove_stale(ALS, [], None)
+    alone.remove_stale(ALS, list, None)
     assert make.times == 2
 
 
@@ -98,6 +105,11 @@ def _changed(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
+def _unnamed(folder: Path, *files: str) -> None:
+    digests = json.loads((folder / DIGESTS_FILE).read_bytes())
+    (folder / DIGESTS_FILE).write_text(json.dumps({name: digests[name] for name in digests.keys() - {*files}}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -107,8 +119,21 @@ def _changed(file: Path) -> None:
         (lambda folder, name: _cut(folder / DIGESTS_FILE), "truncated"),
         (lambda folder, name: (folder / DIGESTS_FILE).unlink(), "No such file"),
         (lambda folder, name: _changed(folder / GRAM_FILE), "gram.npy was changed or cut"),
+        (lambda folder, name: _unnamed(folder, name, GRAM_FILE), "does not name what is needed, but []"),
+        (lambda folder, name: _unnamed(folder, name), "does not name what is needed, but ['gram.npy']"),
+        (lambda folder, name: _unnamed(folder, GRAM_FILE), "does not name what is needed, but ['vectors."),
     ],
-    ids=["cut", "changed", "missing", "digests cut", "digests missing", "gram changed"],
+    ids=[
+        "cut",
+        "changed",
+        "missing",
+        "digests cut",
+        "digests missing",
+        "gram changed",
+        "no digests",
+        "no vectors' digest",
+        "no gram's digest",
+    ],
 )
 def test_what_was_cut_or_changed_is_made_anew_and_said(
     tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], spoil: Callable[[Path, str], None], reason: str
@@ -202,7 +227,7 @@ def test_what_a_process_that_was_killed_left_is_made_by_the_next_one(tmp_path: P
         go(killed)
         assert [line_of(killed), line_of(killed)] == ["ready", "hangs"]
         waiting = SharedSets(tmp_path / "sets", 0, wait=0.0)
-        waiting.remove_stale(ALS, [], None)  # nothing is taken from who makes it
+        waiting.remove_stale(ALS, list, None)  # nothing is taken from who makes it
         assert any(name.endswith(".tmp") for name in folders(tmp_path / "sets"))
     finally:
         killed.send_signal(signal.SIGKILL)
@@ -253,22 +278,62 @@ def test_where_nothing_can_be_written_each_process_has_its_own(
     assert folders(tmp_path / "sets") == []
 
 
+def test_on_a_full_disk_no_process_waits_for_another(
+    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets, make = SharedSets(tmp_path, exact_up_to), Maker(exact_up_to)
+    free = file_size(COUNT, WIDTH, exact_up_to) - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    def make_as_another_does() -> Prepared:
+        assert folders(tmp_path) == [], "nothing is locked"
+        assert nearest(SharedSets(tmp_path, exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+        return make()
+
+    assert nearest(sets.open(SOURCE, make_as_another_does)) == nearest(Maker(exact_up_to)())
+    assert make.times == 2
+    assert sum("are needed, and" in line and "in its own memory" in line for line in warned()) == 2
+    free += 1
+    sets.open(SOURCE, make)
+    assert names(tmp_path) == ["als-3"]
+
+
 def test_sets_whose_vectors_are_superseded_or_removed_go(tmp_path: Path, exact_up_to: int) -> None:
     sets = SharedSets(tmp_path, exact_up_to)
     sources = [Source(ALS, version, "d" * 64, COUNT, WIDTH) for version in (1, 2, 3)]
     opened = [sets.open(each, Maker(exact_up_to)) for each in sources]
     other = sets.open(Source(ITEM2VEC, 1, "d" * 64, COUNT, WIDTH), Maker(exact_up_to))
-    before = {name.rsplit("-", 1)[0] for name in folders(tmp_path)}
-    assert before == {"als-1", "als-2", "als-3", "item2vec-1"}
+    assert names(tmp_path) == ["als-1", "als-2", "als-3", "item2vec-1"]
     (tmp_path / f"als-1-{'0' * 16}.tmp").mkdir()  # left by a process that was killed
-    sets.remove_stale(ALS, [3, 2, 1], sources[1])  # version 3 is refused, say: its vectors are there
-    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"als-2", "als-3", "item2vec-1"}
-    sets.remove_stale(ALS, [2], sources[1])
-    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"als-2", "item2vec-1"}
-    sets.remove_stale(ALS, [], None)
-    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path)} == {"item2vec-1"}
+    sets.remove_stale(ALS, lambda: [3, 2, 1], sources[1])  # version 3 is refused, say: its vectors are there
+    assert names(tmp_path) == ["als-2", "als-3", "item2vec-1"]
+    sets.remove_stale(ALS, lambda: [2], sources[1])
+    assert names(tmp_path) == ["als-2", "item2vec-1"]
+    sets.remove_stale(ALS, list, None)
+    assert names(tmp_path) == ["item2vec-1"]
     for each in (*opened, other):  # what is mapped stays with who has it
         assert nearest(each) == nearest(Maker(exact_up_to)())
+
+
+def test_the_set_in_use_stays_and_no_versions_at_all_remove_nothing(tmp_path: Path) -> None:
+    sets = SharedSets(tmp_path)
+    for version in (2, 3, 4):
+        sets.open(Source(ALS, version, "d" * 64, COUNT, WIDTH), Maker())
+    sets.remove_stale(ALS, list, SOURCE)
+    assert names(tmp_path) == ["als-3", "als-4"], "what it supersedes goes all the same"
+    sets.remove_stale(ALS, lambda: [2], SOURCE)
+    assert names(tmp_path) == ["als-3"]
+
+
+def test_a_set_that_comes_while_the_versions_are_listed_stays(tmp_path: Path) -> None:
+    def listed_before_it_came() -> list[int]:
+        SharedSets(tmp_path).open(Source(ALS, 4, "d" * 64, COUNT, WIDTH), Maker())
+        return [3]
+
+    sets = SharedSets(tmp_path)
+    sets.open(SOURCE, Maker())
+    sets.remove_stale(ALS, listed_before_it_came, SOURCE)
+    assert names(tmp_path) == ["als-3", "als-4"]
 
 
 class NoModels:
@@ -302,7 +367,7 @@ def test_the_stores_of_two_processes_give_the_same_lists_whatever_rows_their_ite
         found.append(store.columns.ids[rows].tolist())
     assert found[0] == found[1]
     assert set(found[0]) == set(ids.tolist())
-    assert {name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")} == {"als-1", "item2vec-1"}
+    assert names(tmp_path / "sets") == ["als-1", "item2vec-1"]
 
 
 def test_vectors_that_were_changed_are_refused_also_where_a_set_was_made_of_them(base: Base, tmp_path: Path) -> None:
@@ -321,10 +386,39 @@ def test_the_set_of_removed_vectors_goes(base: Base, tmp_path: Path) -> None:
         write_embeddings(folder / str(version), np.arange(1, 41), drawn(40, version), (ALS,))
         of_process = store_of(folder, ItemStore(base), EXACT_UP_TO)
         asyncio.run(of_process.refresh())
-    assert [name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")] == ["als-2"]
+    assert names(tmp_path / "sets") == ["als-2"]
     shutil.rmtree(folder / "2")
     asyncio.run(of_process.refresh())
-    assert [name.rsplit("-", 1)[0] for name in folders(tmp_path / "sets")] == ["als-1"]
+    assert names(tmp_path / "sets") == ["als-1"]
     shutil.rmtree(folder / "1")
     asyncio.run(of_process.refresh())
+    assert names(tmp_path / "sets") == ["als-1"], "in use until the process ends"
+    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
     assert folders(tmp_path / "sets") == []
+
+
+def test_what_another_process_makes_during_a_refresh_stays(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "embeddings"
+    write_embeddings(folder / "1", np.arange(1, 41), drawn(40), (ITEM2VEC,))
+
+    def make_late(vectors: Any, exact_up_to: int) -> Any:
+        """Another process takes a version of another kind in meanwhile."""
+        write_embeddings(folder / "2", np.arange(1, 41), drawn(40, 2), (ALS,))
+        SharedSets(tmp_path / "sets").open(Source(ALS, 2, "d" * 64, COUNT, WIDTH), Maker())
+        return make_set(vectors, exact_up_to)
+
+    monkeypatch.setattr(vector_store, "make_set", make_late)
+    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
+    assert names(tmp_path / "sets") == ["als-2", "item2vec-1"]
+
+
+def test_while_a_mirror_replaces_the_folder_of_embeddings_their_sets_stay(base: Base, tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    write_embeddings(folder / "1", np.arange(1, 41), drawn(40))
+    of_process = store_of(folder, ItemStore(base), EXACT_UP_TO)
+    asyncio.run(of_process.refresh())
+    folder.rename(tmp_path / "replaced")
+    asyncio.run(of_process.refresh())
+    assert names(tmp_path / "sets") == ["als-1", "item2vec-1"]

@@ -16,7 +16,7 @@ from features.units import DAY_MS
 from online.stores.item_store import ItemStore
 from online.vectors import VectorIndex, VectorStore
 from online.vectors.index import NO_ROW
-from online.vectors.vector_sets import EXACT_UP_TO, make_set, read_set
+from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, file_size, make_set, read_set
 from tests.online.synthetic_vectors import WIDTH, drawn, write_embeddings
 from tests.schemas import film
 
@@ -78,12 +78,17 @@ class TestEveryIndex:
     def test_a_mapped_set_finds_and_gives_what_the_one_in_memory_does(self, exact: bool, tmp_path: Path) -> None:
         index, rng = index_of(exact), np.random.default_rng(4)
         make_set(unit(drawn(len(ROWS), width=16)), SIZE if exact else 0).write(tmp_path)
-        mapped = VectorIndex(ROWS, read_set(tmp_path))
+        mapped = VectorIndex(ROWS, read_set(tmp_path / (ARRAY_FILE if exact else INDEX_FILE)))
         assert (mapped.exact, mapped.width, len(mapped)) == (exact, 16, len(ROWS))
         for query in drawn(20, 5, 16):
             allowed = rng.random(SIZE) < rng.choice([0.01, 0.5, 1.0])
             assert _lists(*index.search(query, 300, allowed)) == _lists(*mapped.search(query, 300, allowed))
         assert _lists(*index.vectors(np.arange(40))) == _lists(*mapped.vectors(np.arange(40)))
+
+    def test_the_size_of_a_file_is_known_before_it_is_made(self, exact: bool, tmp_path: Path) -> None:
+        make_set(drawn(len(ROWS), width=16), SIZE if exact else 0).write(tmp_path)
+        (file,) = tmp_path.iterdir()
+        assert file.stat().st_size == pytest.approx(file_size(len(ROWS), 16, SIZE if exact else 0), rel=0.05)
 
 
 def _lists(*arrays: Any) -> list[Any]:
