@@ -9,8 +9,10 @@ from contextlib import suppress
 import pytest
 
 from features.keys import EVENTS
+from infra.flink.client import FlinkClient
 from infra.home.paths import write_json
 from infra.monitoring.alarms import FAILED_IN_A_ROW
+from infra.monitoring.flink_status import read_job
 from infra.services.redis_instance import MAY_LOSE, NOTE_EVERY
 from infra.system.processes import ProcessId
 from streaming.redis_sink.redis_writer import BUFFER_KEYS
@@ -25,6 +27,7 @@ from tests.faults.conftest import (
     click,
     event_ids_since,
     fail_a_checkpoint,
+    flink,
     free_slots,
     job_runs,
     job_state,
@@ -73,6 +76,9 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
             until(lambda: attempt(broken) != known, 60, "Flink notices")  # noqa: B023
             await_job(broken)
             until(lambda: victim not in working(broken), 30, "the spare one has its tasks")  # noqa: B023
+            job = read_job(FlinkClient(flink(broken)), 10)
+            assert job is not None
+            assert (job.id, job.restarted_at) == attempt(broken)  # what the alarm goes by
     assert sum(deaths.values()) == times
     assert times == 1 or len(deaths) > 1
     exact_after(broken, traffic, before)
