@@ -26,14 +26,12 @@ from features.keys import EVENTS, ITEMS, SERVED
 from features.types import UNDO, Contribution, Event
 from features.verdicts import MARKS, REJECTED, REROUTED
 from infra.verify.expected_users import ExpectedUsers, FoldedUsers, StoredUsers
-from infra.verify.items_by_kernel import ItemsByKernel
+from infra.verify.items_by_kernel import AT_ONCE, ItemsByKernel
 from offline.base.kafka_log import KafkaLog, Span
 from streaming.settings import JobSettings
 
 BATCH = 500_000
 """Events that the kernel folds together: those of one user by one call, however many others' lie between them."""
-CONTRIBUTIONS = 4096
-"""Contributions that came one by one before they are folded together."""
 
 
 @dataclass
@@ -260,7 +258,7 @@ class KernelRecomputer(Recomputer):
 
     def _add(self, added: Contribution) -> None:
         self._added.append(added)
-        if len(self._added) >= CONTRIBUTIONS:
+        if len(self._added) >= AT_ONCE:
             self._fold_added()
 
     def _fold_added(self) -> None:

@@ -1,6 +1,5 @@
 """Sets of vectors that the API's processes of a machine map: made once, whole or not taken, never waited for without end."""
 
-import asyncio
 import json
 import logging
 import shutil
@@ -15,19 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.base.embedding_files import ALS, ITEM2VEC, VECTORS_FILE, FoldIn, gram_of
-from features.base.reader import Base
+from features.base.embedding_files import ALS, ITEM2VEC, gram_of
 from features.durable import atomic_folder
 from features.errors import Unavailable
-from features.units import DAY_MS
 from infra.services.environment import python_env
 from infra.system.repository import REPO
-from online.stores.item_store import ItemStore
-from online.vectors import VectorStore, shared_sets, vector_store
+from online.vectors import shared_sets
 from online.vectors.shared_sets import DIGESTS_FILE, GRAM_FILE, Prepared, SharedSets, Source
 from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, file_size, make_set
-from tests.online.synthetic_vectors import drawn, write_embeddings
-from tests.schemas import film
+from tests.online.synthetic_vectors import drawn
 
 COUNT, WIDTH = 2_000, 8
 SOURCE = Source(ALS, 3, "d" * 64, COUNT, WIDTH)
@@ -99,7 +94,7 @@ def _cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-40])
 
 
-def _changed(file: Path) -> None:
+def change(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(bytes(content))
@@ -114,11 +109,11 @@ def _unnamed(folder: Path, *files: str) -> None:
     ("spoil", "reason"),
     [
         (lambda folder, name: _cut(folder / name), "was changed or cut"),
-        (lambda folder, name: _changed(folder / name), "was changed or cut"),
+        (lambda folder, name: change(folder / name), "was changed or cut"),
         (lambda folder, name: (folder / name).unlink(), "No such file"),
         (lambda folder, name: _cut(folder / DIGESTS_FILE), "truncated"),
         (lambda folder, name: (folder / DIGESTS_FILE).unlink(), "No such file"),
-        (lambda folder, name: _changed(folder / GRAM_FILE), "gram.npy was changed or cut"),
+        (lambda folder, name: change(folder / GRAM_FILE), "gram.npy was changed or cut"),
         (lambda folder, name: _unnamed(folder, name, GRAM_FILE), "does not name what is needed, but []"),
         (lambda folder, name: _unnamed(folder, name), "does not name what is needed, but ['gram.npy']"),
         (lambda folder, name: _unnamed(folder, GRAM_FILE), "does not name what is needed, but ['vectors."),
@@ -262,18 +257,28 @@ def test_a_process_that_stops_does_not_wait(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written_each_process_has_its_own(
-    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, exact_up_to: int, warned: Callable[[], list[str]]
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     make = Maker(exact_up_to)
     assert nearest(SharedSets(tmp_path / "file", exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
     assert any("in its own memory" in line for line in warned())
 
-    def full(*_: Any) -> None:
-        raise OSError("no space left on device")
+    class NoRoom:
+        """A set that can be searched, and not written."""
 
-    monkeypatch.setattr(shared_sets, "_write", full)
-    assert nearest(SharedSets(tmp_path / "sets", exact_up_to).open(SOURCE, make)) == nearest(Maker(exact_up_to)())
+        def __init__(self, made: Any) -> None:
+            self.nearest, self.width = made.nearest, made.width
+
+        def write(self, _folder: Path) -> None:
+            raise OSError("no space left on device")
+
+    def make_unwritable() -> Prepared:
+        made: Any = NoRoom(make().vectors)
+        return Prepared(made, np.zeros((WIDTH, WIDTH)))
+
+    sets = SharedSets(tmp_path / "sets", exact_up_to)
+    assert nearest(sets.open(SOURCE, make_unwritable)) == nearest(Maker(exact_up_to)())
     assert make.times == 2  # what was made is not made twice
     assert folders(tmp_path / "sets") == []
 
@@ -334,91 +339,3 @@ def test_a_set_that_comes_while_the_versions_are_listed_stays(tmp_path: Path) ->
     sets.open(SOURCE, Maker())
     sets.remove_stale(ALS, listed_before_it_came, SOURCE)
     assert names(tmp_path) == ["als-3", "als-4"]
-
-
-class NoModels:
-    def get(self, name: str) -> None:
-        return None
-
-
-def store_of(folder: Path, store: ItemStore, exact_up_to: int) -> VectorStore:
-    models: Any = NoModels()
-    return VectorStore(str(folder), folder / "models", models, store, folder.parent / "sets", exact_up_to)
-
-
-def test_the_stores_of_two_processes_give_the_same_lists_whatever_rows_their_items_have(
-    base: Base, tmp_path: Path, exact_up_to: int
-) -> None:
-    folder, ids, vectors = tmp_path / "embeddings", np.array([*range(1, 41), 900, 901]), drawn(42)
-    write_embeddings(folder / "1", ids, vectors)
-    found = []
-    for later in ((900, 901), (901, 900)):
-        store = ItemStore(base)
-        of_process = store_of(folder, store, exact_up_to)
-        asyncio.run(of_process.refresh())
-        for item_id in later:
-            store.put_item(film(item_id, "New", ("Comedy",), 2020, ts=101 * DAY_MS))
-            asyncio.run(of_process.refresh())
-        assert of_process.refused == {}
-        kind = of_process.now()[ALS]
-        assert kind.fold_in is not None
-        assert kind.fold_in(vectors[:3]) == pytest.approx(FoldIn(gram_of(vectors), 10.0, 0.05)(vectors[:3]))
-        rows, _ = kind.index.search(vectors[40], 42, np.ones(len(store), bool))
-        found.append(store.columns.ids[rows].tolist())
-    assert found[0] == found[1]
-    assert set(found[0]) == set(ids.tolist())
-    assert names(tmp_path / "sets") == ["als-1", "item2vec-1"]
-
-
-def test_vectors_that_were_changed_are_refused_also_where_a_set_was_made_of_them(base: Base, tmp_path: Path) -> None:
-    folder = tmp_path / "embeddings"
-    write_embeddings(folder / "1", np.arange(1, 41), drawn(40), (ALS,))
-    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
-    _changed(folder / "1" / ALS / VECTORS_FILE)
-    another = store_of(folder, ItemStore(base), EXACT_UP_TO)
-    asyncio.run(another.refresh())
-    assert "items.npy was changed or cut" in another.refused[ALS, 1]
-
-
-def test_the_set_of_removed_vectors_goes(base: Base, tmp_path: Path) -> None:
-    folder = tmp_path / "embeddings"
-    for version in (1, 2):
-        write_embeddings(folder / str(version), np.arange(1, 41), drawn(40, version), (ALS,))
-        of_process = store_of(folder, ItemStore(base), EXACT_UP_TO)
-        asyncio.run(of_process.refresh())
-    assert names(tmp_path / "sets") == ["als-2"]
-    shutil.rmtree(folder / "2")
-    asyncio.run(of_process.refresh())
-    assert names(tmp_path / "sets") == ["als-1"]
-    shutil.rmtree(folder / "1")
-    asyncio.run(of_process.refresh())
-    assert names(tmp_path / "sets") == ["als-1"], "in use until the process ends"
-    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
-    assert folders(tmp_path / "sets") == []
-
-
-def test_what_another_process_makes_during_a_refresh_stays(
-    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "embeddings"
-    write_embeddings(folder / "1", np.arange(1, 41), drawn(40), (ITEM2VEC,))
-
-    def make_late(vectors: Any, exact_up_to: int) -> Any:
-        """Another process takes a version of another kind in meanwhile."""
-        write_embeddings(folder / "2", np.arange(1, 41), drawn(40, 2), (ALS,))
-        SharedSets(tmp_path / "sets").open(Source(ALS, 2, "d" * 64, COUNT, WIDTH), Maker())
-        return make_set(vectors, exact_up_to)
-
-    monkeypatch.setattr(vector_store, "make_set", make_late)
-    asyncio.run(store_of(folder, ItemStore(base), EXACT_UP_TO).refresh())
-    assert names(tmp_path / "sets") == ["als-2", "item2vec-1"]
-
-
-def test_while_a_mirror_replaces_the_folder_of_embeddings_their_sets_stay(base: Base, tmp_path: Path) -> None:
-    folder = tmp_path / "embeddings"
-    write_embeddings(folder / "1", np.arange(1, 41), drawn(40))
-    of_process = store_of(folder, ItemStore(base), EXACT_UP_TO)
-    asyncio.run(of_process.refresh())
-    folder.rename(tmp_path / "replaced")
-    asyncio.run(of_process.refresh())
-    assert names(tmp_path / "sets") == ["als-1", "item2vec-1"]
