@@ -126,6 +126,38 @@ class Connections:
         connection.close()
 
 
+class JoinedWrites:
+    """A transport that sends two writes of one step of the event loop as one: uvicorn writes the head of a response and its body
+    by themselves, and two packets wake a caller twice. One write waits at most, so that flow control sees all others."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._loop = transport, asyncio.get_running_loop()
+        self._waiting = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._waiting:
+            self._transport.write(self._waiting + data)
+            self._waiting = b""
+        elif data:
+            self._waiting = data
+            self._loop.call_soon(self._flush)
+
+    def get_write_buffer_size(self) -> int:
+        return len(self._waiting) + self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._transport.write(self._waiting)
+            self._waiting = b""
+
+
 class Connection(HttpToolsProtocol):
     """A connection of uvicorn that is held in a table. refusal: the body, as (content type, text), for what is no HTTP.
 
@@ -148,7 +180,7 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
         self._table.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -252,15 +252,11 @@ def merge(
     return touched[:chosen].copy()
 
 
-def smallest(keys: IntArray, limit: int) -> IntArray:
-    """[≤ limit] the keys of the strongest rows, in no order."""
-    if len(keys) <= limit:
-        return keys
-    return np.partition(keys, limit)[:limit]
-
-
 def best(keys: IntArray, limit: int) -> IntArray:
-    """[≤ limit] the strongest rows, in their order."""
-    rows: IntArray = np.sort(smallest(keys, limit))
+    """[≤ limit] the strongest rows, in their order. The keys, which are in none, change places."""
+    if len(keys) > limit:
+        keys.partition(limit)
+    rows = keys[:limit].copy()
+    rows.sort()
     rows &= ROW
     return rows

@@ -20,7 +20,7 @@ def user_of(answer: Recommendation) -> OuterId:
 
 def impression_of(answer: Recommendation) -> Shown:
     """The record of a shown list, with its candidates, scores and features."""
-    ranked = answer.ranked
+    ranked, slate = answer.ranked, answer.ranked.slate
     raw = ranked.features
     return Shown(
         request_id=answer.request_id,
@@ -31,9 +31,9 @@ def impression_of(answer: Recommendation) -> Shown:
         model_version=answer.model.version if answer.model else None,
         channels=ranked.found.names,
         candidates=(whole_column(ranked.item_ids), whole_column(ranked.found.found_by), float_column(ranked.scores)),
-        slate=whole_column([item.candidate_index for item in answer.items]),
-        propensity=_unless_all([item.propensity for item in answer.items], 1.0),
-        team=tuple(item.team or "" for item in answer.items) if any(item.team for item in answer.items) else UNSET,
+        slate=whole_column(slate.candidate_indices),
+        propensity=_unless_all(slate.propensities, 1.0),
+        team=tuple(slate.teams.get(index, "") for index in slate.candidate_indices) if slate.teams else UNSET,
         degraded=answer.degraded,
         arms=dict(answer.arms) or UNSET,
         context=dict(answer.context) or UNSET,
@@ -43,8 +43,7 @@ def impression_of(answer: Recommendation) -> Shown:
 
 def head_of(answer: Recommendation) -> Callable[[int | None], bytes]:
     """The head of a shown list, given the offset of its record, None if that could not be written."""
-    item_ids = [item.item_id for item in answer.items]
-    return partial(write_head, answer.request_id, user_of(answer), answer.ts, item_ids, answer.arms)
+    return partial(write_head, answer.request_id, user_of(answer), answer.ts, answer.item_ids, answer.arms)
 
 
 def _features(raw: RawFeatures) -> dict[str, Any]:
@@ -67,4 +66,4 @@ def weight(answer: Recommendation) -> int:
     ranked = answer.ranked
     arrays = ranked.item_ids.nbytes + ranked.found.rows.nbytes + ranked.found.found_by.nbytes + ranked.scores.nbytes
     arrays += sum(scores.nbytes for scores in ranked.by_model.values())
-    return 1000 + 300 * len(answer.items) + arrays + (0 if ranked.features is None else ranked.features.nbytes)
+    return 1000 + 300 * len(answer.item_ids) + arrays + (0 if ranked.features is None else ranked.features.nbytes)

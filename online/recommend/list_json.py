@@ -4,19 +4,23 @@ How answers look is said by `online.routes.list_answers.ListAnswer`; the bytes h
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from itertools import repeat
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from features.ids import OuterId
-from features.types import Item
+from features.types import ItemId
+from online.recall import Candidates
 from online.recommend.recommendation import Recommendation
 from online.stores.item_store import ItemStore
 
 MAX_PIECES: Final = 20_000
 """Pieces that are kept; beyond them all are made again."""
 _encode = msgspec.json.Encoder().encode
+_Way = tuple[tuple[str, ...], int, str | None]
+"""How an item came into a list: the channels that ran, which of them found it, and the model that picked it."""
 
 
 class _Plain(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,7 @@ class ListPieces:
         self._items = items
         self._changes = items.changes
         self._of_items: dict[int, bytes] = {}
-        self._of_channels: dict[tuple[str, ...], bytes] = {}
+        self._of_ways: dict[_Way, bytes] = {}
 
     def encode(
         self, answer: Recommendation, seen_applied: bool | None, unknown: list[OuterId] | UnsetType = UNSET
@@ -50,6 +54,8 @@ class ListPieces:
         if self._changes != self._items.changes or len(self._of_items) > MAX_PIECES:
             self._changes = self._items.changes
             self._of_items.clear()
+        if len(self._of_ways) > MAX_PIECES:
+            self._of_ways.clear()
         model = answer.model
         return _encode(
             _Plain(
@@ -71,31 +77,35 @@ class ListPieces:
         )
 
     def _slate(self, answer: Recommendation) -> bytes:
-        scores = _encode([item.score for item in answer.items])[1:-1].split(b",")
-        parts: list[bytes] = []
-        for item, score in zip(answer.items, scores, strict=False):  # of no items one empty score
-            team = b"" if item.team is None else b',"team":' + _encode(item.team)
-            parts.append(
-                b'%b,"score":%b,"channels":%b%b}' % (self._item(item.item), score, self._channels(item.channels), team)
-            )
-        return b"[%b]" % b",".join(parts)
+        found, slate, count = answer.ranked.found, answer.ranked.slate, len(answer.item_ids)
+        ways = list(zip(repeat(found.names), answer.found_by, map(slate.teams.get, slate.candidate_indices)))
+        parts: list[bytes | None] = [None] * (3 * count)
+        parts[::3] = map(self._of_items.get, answer.item_ids)
+        parts[1::3] = _encode(answer.item_scores)[1:-1].split(b",")[:count]  # of no items one empty score
+        parts[2::3] = map(self._of_ways.get, ways)
+        if not all(parts):
+            parts[::3] = map(self._item, answer.item_ids)
+            parts[2::3] = [self._way(found, way) for way in ways]
+        return b"[%b]" % b"".join(cast(list[bytes], parts))[:-1]
 
-    def _item(self, item: Item) -> bytes:
-        """What an item is, without the brace that ends it. An item that the catalogue does not have may get another name at any
-        time, so it is not kept."""
-        piece = self._of_items.get(item.item_id)
+    def _item(self, item_id: ItemId) -> bytes:
+        """What an item is, up to its score. An item that the catalogue does not have may get another name at any time, so it is
+        not kept."""
+        piece = self._of_items.get(item_id)
         if piece is None:
-            fields = self._items.outline(item, self._items.attributes.brief)
+            fields = self._items.outline(self._items.item_of(item_id), self._items.attributes.brief)
             attributes = fields.pop("attributes")
-            piece = _encode({name: value for name, value in fields.items() if value is not UNSET} | attributes)[:-1]
-            if self._items.catalogue.get(item.item_id) is not None:
-                self._of_items[item.item_id] = piece
+            text = _encode({name: value for name, value in fields.items() if value is not UNSET} | attributes)
+            piece = text[:-1] + b',"score":'
+            if self._items.catalogue.get(item_id) is not None:
+                self._of_items[item_id] = piece
         return piece
 
-    def _channels(self, names: tuple[str, ...]) -> bytes:
-        piece = self._of_channels.get(names)
+    def _way(self, found: Candidates, way: _Way) -> bytes:
+        """How an item came into a list, from its score on, with the comma after it."""
+        piece = self._of_ways.get(way)
         if piece is None:
-            if len(self._of_channels) > MAX_PIECES:
-                self._of_channels.clear()
-            piece = self._of_channels[names] = _encode(names)
+            _, found_by, team = way
+            text = {"channels": found.channels(found_by)} | ({} if team is None else {"team": team})
+            piece = self._of_ways[way] = b",%b," % _encode(text)[1:]
         return piece

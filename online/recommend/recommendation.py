@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
 from features.arrays import FloatArray, IntArray
 from features.contracts.served import ContextValue
-from features.types import Item, ItemId, UserId
+from features.types import ItemId, UserId
 from online.model_client.live_models import LiveModel
 from online.query import Query
 from online.ranking.features import RawFeatures
@@ -72,24 +74,20 @@ class Request:
         return {} if self.named else self.chosen.arms
 
 
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """An item of a list, as the catalogue has it; a Struct, since a list has 20 and a frozen dataclass takes ten times as long.
+class Shown(NamedTuple):
+    """An item of a list.
 
     candidate_index  among the candidates
     propensity       see `online.ranking.rerank.Slate`
     team             the model that picked it, if interleaved
     """
 
-    item: Item
+    item_id: ItemId
     score: float
     channels: tuple[str, ...]
     candidate_index: int
     propensity: float = 1.0
     team: str | None = None
-
-    @property
-    def item_id(self) -> ItemId:
-        return self.item.item_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +118,8 @@ ShadowRun = Callable[[], Coroutine[None, None, FloatArray]]
 class Recommendation:
     """A list, and how it was made.
 
+    item_ids       of the items, best first
+    item_scores    of the items, in the list's order
     ts             the home's clock when the list was made, ms
     at             the time that features were decayed to, ms
     user           the user's id outside where it is a string, else ""
@@ -132,7 +132,8 @@ class Recommendation:
 
     request_id: str
     user_id: UserId
-    items: list[Shown]
+    item_ids: list[ItemId]
+    item_scores: list[float]
     ts: int
     at: int
     last_event_ts: int | None
@@ -146,3 +147,25 @@ class Recommendation:
     context: Mapping[str, ContextValue] = field(default_factory=dict)
     opponent: Opponent | None = None
     shadow: tuple[LiveModel, ShadowRun] | None = None
+
+    @cached_property
+    def found_by(self) -> list[int]:
+        """What channels found each item of the list, as `Candidates.found_by`."""
+        found_by: list[int] = self.ranked.found.found_by[self.ranked.slate.candidate_indices].tolist()
+        return found_by
+
+    @property
+    def teams(self) -> dict[ItemId, str]:
+        """The models that picked the items of an interleaved list; nothing of another."""
+        item_id_of = dict(zip(self.ranked.slate.candidate_indices, self.item_ids, strict=True))
+        return {item_id_of[index]: team for index, team in self.ranked.slate.teams.items()}
+
+    @cached_property
+    def items(self) -> list[Shown]:
+        """All of each item of the list, best first. Most answers do without: a list of 100 takes as long here as its signals."""
+        slate, found = self.ranked.slate, self.ranked.found
+        columns = self.item_ids, self.item_scores, self.found_by, slate.candidate_indices, slate.propensities
+        return [
+            Shown(item_id, score, found.channels(mask), index, propensity, slate.teams.get(index))
+            for item_id, score, mask, index, propensity in zip(*columns, strict=True)
+        ]

@@ -24,7 +24,7 @@ from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.moment import Moment
 from features.inputs.signals import RECALL_SIGNALS
 from features.recall.score_order import by_score
-from features.types import ItemId, Millis
+from features.types import Millis
 from online.model_client.client import ModelClient
 from online.model_client.live_models import LiveModel, LiveModels
 from online.query import Query
@@ -35,7 +35,7 @@ from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, diverse, make_slate, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
-from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun, Shown
+from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
 from online.support.home_clock import HomeClock
@@ -129,7 +129,8 @@ class Recommender:
         return Recommendation(
             request_id=secrets.token_hex(16),
             user_id=request.user_id,
-            items=self._show(found, slate, item_ids[shown].tolist(), to_json_floats(scores[shown])),
+            item_ids=item_ids[shown].tolist(),
+            item_scores=to_json_floats(scores[shown]),
             ts=ts,
             at=at,
             last_event_ts=user.features.last_ts or None,
@@ -279,20 +280,3 @@ class Recommender:
         if hide.after is not None:
             allowed &= years <= hide.after
         return allowed
-
-    def _show(self, found: Candidates, slate: Slate, item_ids: list[ItemId], scores: list[float]) -> list[Shown]:
-        """The items of a slate, given their ids and scores."""
-        found_by = found.found_by[slate.candidate_indices].tolist()
-        return [
-            Shown(
-                item=self._items.item_of(item_id),
-                score=score,
-                channels=found.channels(mask),
-                candidate_index=index,
-                propensity=propensity,
-                team=slate.teams.get(index),
-            )
-            for index, item_id, score, mask, propensity in zip(
-                slate.candidate_indices, item_ids, scores, found_by, slate.propensities, strict=True
-            )
-        ]

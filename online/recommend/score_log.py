@@ -70,7 +70,7 @@ class ScoreLog:
                 problem = "scores that are not finite"
             else:
                 order = by_score(answer.ranked.item_ids, scores)
-                ranks = np.argsort(order)[[item.candidate_index for item in answer.items]]
+                ranks = np.argsort(order)[answer.ranked.slate.candidate_indices]
         except MartletError as error:
             problem = str(error)[:200] or type(error).__name__
         except Exception as error:
@@ -83,7 +83,7 @@ class ScoreLog:
             candidate.version,
             round(time.monotonic() - began, 6),
             problem,
-            tuple(item.item_id for item in answer.items),
+            tuple(answer.item_ids),
             tuple(map(int, ranks)),
         )
         self._send(record, "shadow")
@@ -109,9 +109,8 @@ def interleaved_list(answer: Recommendation, model: LiveModel, opponent: str) ->
     """The record of a list that compares `model` with an opponent, by the opponent's name."""
     picks: list[ItemId] = []
     opponent_picks: list[ItemId] = []
-    for item in answer.items:
-        if item.team is not None:
-            (opponent_picks if item.team == opponent else picks).append(item.item_id)
+    for item_id, team in answer.teams.items():
+        (opponent_picks if team == opponent else picks).append(item_id)
     return InterleavedList(
         answer.request_id, user_of(answer), model.name, model.version, opponent, tuple(picks), tuple(opponent_picks)
     )

@@ -119,8 +119,7 @@ def record_shown(server: Server, answer: Recommendation) -> None:
         metrics.LISTS.labels(experiment, arm).inc()
     server.outcomes.record_shown(answer.request_id, answer.arms)
     note_ids("request_ids", answer.request_id)
-    teams = {item.item_id: item.team for item in answer.items if item.team is not None}
-    server.interleaved.record_shown(answer.request_id, answer.user or answer.user_id, teams)
+    server.interleaved.record_shown(answer.request_id, answer.user or answer.user_id, answer.teams)
     server.impression_log.put(answer)
     server.scores.record_shown(answer)
 
@@ -141,7 +140,9 @@ def answer_of(
 ) -> ListAnswer:
     """A list as JSON. fields: the attributes that its items carry; None: those of `read_fields`."""
     names = read_fields(server, fields)
-    reasons: Sequence[ItemExplanation | UnsetType] = explain_items(answer) if explained else [UNSET] * len(answer.items)
+    reasons: Sequence[ItemExplanation | UnsetType] = (
+        explain_items(answer) if explained else [UNSET] * len(answer.item_ids)
+    )
     model = answer.model
     return ListAnswer(
         request_id=answer.request_id,
@@ -151,7 +152,7 @@ def answer_of(
         at=answer.at,
         items=[
             SlateItem(
-                **server.items.outline(item.item, names),
+                **server.items.outline(server.items.item_of(item.item_id), names),
                 score=item.score,
                 channels=item.channels,
                 team=item.team or UNSET,

@@ -248,8 +248,10 @@ async def rank_given(server: Server, body: bytes) -> bytes:
     answer = await make_list(
         server, given.user_id, given.model, len(wanted), given.at, items=wanted, explain=given.explain
     )
-    shown = server.schema.ids.shown
-    unknown = [shown(outer) for item_id, outer in named.items() if server.items.row(item_id) is None]
+    unknown: list[OuterId] = []
+    if len(answer.item_ids) < len(named):
+        ranked = set(answer.item_ids)
+        unknown = [server.schema.ids.shown(outer) for item_id, outer in named.items() if item_id not in ranked]
     if not given.explain and given.fields is None:
         return server.pieces.encode(answer, None, unknown)
     fields = msgspec.structs.asdict(answer_of(server, answer, None, names, given.explain))

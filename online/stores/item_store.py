@@ -132,7 +132,9 @@ class ItemStore:
     def rows(self, item_ids: list[ItemId]) -> IntArray:
         """Rows of the known ones among these items."""
         row_of, deleted = self._row_of, self._deleted
-        rows = [row for item_id in item_ids if (row := row_of.get(item_id)) is not None and row not in deleted]
+        rows = [row for row in map(row_of.get, item_ids) if row is not None]
+        if deleted:
+            rows = [row for row in rows if row not in deleted]
         return np.array(rows, np.int64)
 
     def put_item(self, item: Item) -> None:

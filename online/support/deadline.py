@@ -1,8 +1,7 @@
 """A timeout that ignores delays of our own event loop."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from types import TracebackType
 from typing import Final
 
 GRACE_TICKS: Final = 3
@@ -10,33 +9,31 @@ GRACE_TICKS: Final = 3
 _SOON: Final = 0.001
 
 
-class _Timer:
-    """Expires the timeout GRACE_TICKS ticks after its deadline."""
+class lag_tolerant_timeout:  # as asyncio.timeout, which it stands for
+    """`asyncio.timeout`, except that a response received while the loop was busy is accepted after the deadline.
 
-    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
-        self._timeout, self._loop = timeout, asyncio.get_running_loop()
-        self._handle = self._loop.call_later(seconds, self._tick, GRACE_TICKS)
+    A plain timeout of a loop that was busy for longer fires before the loop has delivered received responses: it would blame
+    a service that responded at once. Raises TimeoutError.
+    """
+
+    __slots__ = ("_handle", "_loop", "_seconds", "_timeout")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        self._timeout, self._loop = asyncio.timeout(None), asyncio.get_running_loop()
+        await self._timeout.__aenter__()
+        self._handle = self._loop.call_later(self._seconds, self._tick, GRACE_TICKS)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._handle.cancel()
+        await self._timeout.__aexit__(kind, error, where)
 
     def _tick(self, left: int) -> None:
         if left:
             self._handle = self._loop.call_later(_SOON, self._tick, left - 1)
         else:
             self._timeout.reschedule(self._loop.time())
-
-    def cancel(self) -> None:
-        self._handle.cancel()
-
-
-@contextlib.asynccontextmanager
-async def lag_tolerant_timeout(seconds: float) -> AsyncIterator[None]:
-    """`asyncio.timeout`, except that a response received while the loop was busy is accepted after the deadline.
-
-    A plain timeout of a loop that was busy for longer fires before the loop has delivered received responses: it would blame
-    a service that responded at once. Raises TimeoutError.
-    """
-    async with asyncio.timeout(None) as timeout:
-        timer = _Timer(timeout, seconds)
-        try:
-            yield
-        finally:
-            timer.cancel()

@@ -5,11 +5,12 @@ import contextlib
 import json
 import resource
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from features import http_connections
-from features.http_connections import Connections, Message, RequestLimit, allowed_connections
+from features.http_connections import Connections, JoinedWrites, Message, RequestLimit, allowed_connections
 from tests.features.http_served import REQUEST, Receive, Send, connect, hello, on_each_loop, request, serving
 
 
@@ -260,3 +261,38 @@ def test_connections_leave_room_for_other_files() -> None:
     assert allowed == 100
     assert now == max(soft, 100 + http_connections.RESERVED_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Wire:
+    """A transport that records what is written, and when it is closed."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def close(self) -> None:
+        self.sent.append(b"closed")
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+def test_a_head_and_its_body_go_out_as_one_and_a_head_alone_at_once() -> None:
+    async def writes() -> None:
+        wire: Any = Wire()
+        joined = JoinedWrites(wire)
+        joined.write(b"head ")
+        assert (wire.sent, joined.get_write_buffer_size()) == ([], 5 + 7)
+        joined.write(b"body")
+        assert (wire.sent, joined.get_write_buffer_size()) == ([b"head body"], 7)
+        joined.write(b"head of a stream")
+        await asyncio.sleep(0)
+        assert wire.sent[1:] == [b"head of a stream"]
+        joined.write(b"last")
+        joined.close()
+        await asyncio.sleep(0)
+        assert wire.sent[2:] == [b"last", b"closed"]
+
+    asyncio.run(writes())

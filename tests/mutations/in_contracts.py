@@ -229,8 +229,8 @@ FAULTS: Final = (
     Fault(
         "ties of a signal are in no order",
         "features/recall/sparse.py",
-        "rows: IntArray = np.sort(smallest(keys, limit))",
-        "rows: IntArray = np.sort(smallest(keys, limit) ^ ROW) ^ ROW",
+        "    rows.sort()\n    rows &= ROW\n",
+        "    rows = np.sort(rows ^ ROW) & ROW ^ ROW\n",
         ("test_the_best_are_the_strongest_allowed_ones_ties_by_row",),
     ),
     Fault(

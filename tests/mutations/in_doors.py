@@ -12,6 +12,13 @@ SHEDDING: Final = "online/http/load_shedding.py"
 
 FAULTS: Final = (
     Fault(
+        "the head of a stream waits for its first event",
+        CONNECTIONS,
+        "            self._loop.call_soon(self._flush)\n",
+        "",
+        ("test_a_head_and_its_body_go_out_as_one_and_a_head_alone_at_once",),
+    ),
+    Fault(
         "revoking the last key opens an API that other machines reach",
         ACCESS,
         "        return True\n",

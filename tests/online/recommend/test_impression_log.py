@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_dropped_and_counted_and_the_rest_when_it_stops(awa
 
 def test_the_queue_is_bounded_by_bytes_too(away: str, answer: Recommendation) -> None:
     counts = Counts()
-    large = dataclasses.replace(answer, items=answer.items * 10)
+    large = dataclasses.replace(answer, item_ids=answer.item_ids * 10)
     assert weight(large) > weight(answer)
 
     async def run() -> None:

@@ -15,6 +15,7 @@ from features.errors import Unavailable
 from features.inputs.columns import ITEM_COLUMNS
 from features.inputs.model_inputs import layout, width_of
 from features.inputs.signals import SIGNAL_COLUMNS
+from features.types import Item
 from features.units import DAY_MS
 from models.registry import ModelInput
 from online.ranking.policy import Chosen, Hide, Policy
@@ -35,8 +36,8 @@ def recommendation(base: Base, policy: Policy | None = None, **more: Any) -> Rec
     return asyncio.run(recommended())
 
 
-def ids(answer: Recommendation) -> list[int]:
-    return [item.item_id for item in answer.items]
+def films(base: Base, answer: Recommendation) -> list[Item]:
+    return [base.catalogue[item_id] for item_id in answer.item_ids]
 
 
 @pytest.mark.parametrize(
@@ -48,42 +49,41 @@ def ids(answer: Recommendation) -> list[int]:
     ],
 )
 def test_a_policy_hides_films_of_before_and_after(base: Base, hide: Hide, years: range) -> None:
-    found = {shown.item.year for shown in recommendation(base, Policy(hide=hide)).items}
+    found = {shown.year for shown in films(base, recommendation(base, Policy(hide=hide)))}
     assert found
     assert found <= set(years)
     assert len(found) >= len(years) - 2  # user 7 has seen two films
 
 
 def test_a_policy_hides_a_genre(base: Base) -> None:
-    found = recommendation(base, Policy(hide=Hide(genres=("War",)))).items
-    assert {genre for shown in found for genre in shown.item.labels} == {"Comedy"}
+    found = films(base, recommendation(base, Policy(hide=Hide(genres=("War",)))))
+    assert {genre for shown in found for genre in shown.labels} == {"Comedy"}
 
 
 def test_a_list_is_of_one_genre_where_that_is_asked_for(base: Base) -> None:
-    assert {shown.item.labels for shown in recommendation(base, filters=(("genres", "War"),)).items} == {
-        ("Drama", "War")
-    }
+    found = films(base, recommendation(base, filters=(("genres", "War"),)))
+    assert {shown.labels for shown in found} == {("Drama", "War")}
 
 
 def test_what_is_excluded_or_seen_is_not_in_the_list(base: Base) -> None:
-    assert {1, 3, 40, 39} & set(ids(recommendation(base))) == {39, 40}
-    assert not {1, 3, 40, 39} & set(ids(recommendation(base, exclude=frozenset({40, 39}))))
+    assert {1, 3, 40, 39} & set(recommendation(base).item_ids) == {39, 40}
+    assert not {1, 3, 40, 39} & set(recommendation(base, exclude=frozenset({40, 39})).item_ids)
 
 
 def test_what_is_hidden_for_a_time_comes_back(tmp_path: Path) -> None:
     base = write_base(tmp_path / "1", hidden={40: AT + DAY_MS, 39: AT - DAY_MS})
-    assert {40, 39} & set(ids(recommendation(base))) == {39}
-    assert {40, 39} & set(ids(recommendation(base, at=AT + DAY_MS))) == {40, 39}
+    assert {40, 39} & set(recommendation(base).item_ids) == {39}
+    assert {40, 39} & set(recommendation(base, at=AT + DAY_MS).item_ids) == {40, 39}
 
 
 def test_given_items_are_ranked_seen_or_not(base: Base) -> None:
-    assert set(ids(recommendation(base, items=(1, 3, 40)))) == {1, 3, 40}
+    assert set(recommendation(base, items=(1, 3, 40)).item_ids) == {1, 3, 40}
 
 
 def test_given_items_that_no_model_ranks_stay_in_the_callers_order(base: Base) -> None:
     answer = recommendation(base, items=(40, 1, 999, 23, 3, 39))
     assert NO_MODEL in answer.degraded
-    assert ids(answer) == [40, 1, 23, 3, 39]
+    assert answer.item_ids == [40, 1, 23, 3, 39]
     assert [item.score for item in answer.items] == sorted({item.score for item in answer.items}, reverse=True)
 
 
@@ -102,12 +102,12 @@ def test_a_list_says_that_changes_of_items_are_not_known_yet(base: Base) -> None
 
 
 def test_a_list_is_as_long_as_is_asked_and_has_each_item_once(base: Base) -> None:
-    found = ids(recommendation(base, size=7))
+    found = recommendation(base, size=7).item_ids
     assert len(found) == len(set(found)) == 7
 
 
 def test_pinned_items_come_first_and_buried_ones_last(base: Base) -> None:
-    found = ids(recommendation(base, Policy(pin=(11, 12), bury=(40, 39))))
+    found = recommendation(base, Policy(pin=(11, 12), bury=(40, 39))).item_ids
     assert found[:2] == [11, 12]
     assert set(found[-2:]) == {39, 40}
 
@@ -123,7 +123,7 @@ def test_a_request_that_names_its_model_is_in_no_experiment() -> None:
 def test_without_a_model_what_is_near_to_what_the_user_liked_comes_before_what_is_popular(base: Base) -> None:
     answer = recommendation(base, Policy(newcomers=0))
     assert NO_MODEL in answer.degraded
-    assert ids(answer)[:3] == [5, 6, 39], "near and a comedy; near; a comedy, and popular"
+    assert answer.item_ids[:3] == [5, 6, 39], "near and a comedy; near; a comedy, and popular"
     scores = [item.score for item in answer.items]
     assert 1 >= scores[0] > scores[2] > scores[-1] > 0
 
@@ -162,7 +162,7 @@ def test_a_model_ranks_whatever_its_vocabulary(base: Base, vocabulary: tuple[str
 
     answer = asyncio.run(recommended())
     assert NO_MODEL not in answer.degraded
-    assert ids(answer) == [500, 1, 2]
+    assert answer.item_ids == [500, 1, 2]
     items = client.given["widedeep", 3]["item"][:, len(ITEM_COLUMNS) :]
     comedy, war = (
         [*(float(name in has) for name in vocabulary), float(bool(set(has) - set(vocabulary)))]

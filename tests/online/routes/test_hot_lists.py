@@ -14,6 +14,7 @@ from msgspec import structs
 
 from online.http.json_response import encode_answer
 from online.http.seen_token import make_token
+from online.ranking.rerank import Slate
 from online.recommend.recommendation import Recommendation
 from online.routes.hot_lists import LIST, RANK, HotLists, read_plain
 from online.routes.list_answers import answer_of
@@ -157,16 +158,13 @@ def test_pieces_give_the_bytes_of_the_answers_type(ways: tuple[TestClient, TestC
     """Also of teams, arms, unknown items, a changed item, and a list of nothing."""
     hot, _ = ways
     server: Any = hot.app.state.server  # type: ignore[attr-defined]
-    teams = replace(
-        answer, items=[structs.replace(each, team="fusion") for each in answer.items], arms={"order": "new"}
-    )
-    for each in (answer, teams, replace(answer, items=[]), replace(answer, user="Ada", model=None)):
+    slate = replace(answer.ranked.slate, teams={answer.ranked.slate.candidate_indices[1]: "fusion"})
+    teams = replace(answer, ranked=replace(answer.ranked, slate=slate), arms={"order": "new"})
+    nothing = replace(answer, item_ids=[], item_scores=[], ranked=replace(answer.ranked, slate=Slate([], [])))
+    for each in (answer, teams, nothing, replace(answer, user="Ada", model=None)):
         for seen in (None, True, False):
             assert server.pieces.encode(each, seen) == encode_answer(answer_of(server, each, seen))
         fields = {name: getattr(answer_of(server, each, None), name) for name in RankedList.__struct_fields__[:-1]}
         assert server.pieces.encode(each, None, [9, "x"]) == encode_answer(RankedList(**fields, unknown=[9, "x"]))
-    first = answer.items[0]
-    renamed = structs.replace(first.item, title="Another")
-    server.items.put_item(renamed)
-    changed = replace(answer, items=[structs.replace(first, item=renamed)])
-    assert b'"title":"Another"' in server.pieces.encode(changed, None)
+    server.items.put_item(structs.replace(server.items.item_of(answer.item_ids[0]), title="Another"))
+    assert b'"title":"Another"' in server.pieces.encode(answer, None)

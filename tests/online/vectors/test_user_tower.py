@@ -155,6 +155,6 @@ def test_a_pinned_item_that_comes_while_the_list_is_made_is_left_to_the_next_lis
     items = ItemStore(base)
     client = ItemMeanwhile(items, film(500, "New", ("Comedy",), 2026, ts=101 * DAY_MS))
     policy = msgspec.structs.replace(Policy(), pin=(500, 40))
-    lists = [[shown.item.item_id for shown in recommend(base, client, policy, items=items).items] for _ in range(2)]
+    lists = [recommend(base, client, policy, items=items).item_ids for _ in range(2)]
     assert [found[0] for found in lists] == [40, 500]
     assert 500 not in lists[0]
