@@ -1,10 +1,9 @@
 """Lists and rankings under load, over HTTP, in a running home: `./martlet bench requests`.
 
 Closed loops: each caller sends its next request as soon as it has the response, for users of the home in random order. The
-callers are threads of one process on the server's machine: their cost is in the figures.
+callers are threads of one process on the server's machine: their cost, some .1 ms a request, is in the figures.
 """
 
-import http.client
 import json
 import os
 import random
@@ -15,25 +14,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from benchmarks.harness.homes import Running
 from benchmarks.harness.run_report import percentile
 from benchmarks.harness.traffic import background_events
+from benchmarks.latency.bare_connection import BareConnection
 from infra.home.paths import Home
 
 TIMEOUT = 10.0
 WARM = 2.0
 """Seconds before the figures begin."""
+REFUSED = 503
+REST = 0.1
+"""Seconds after which a caller that was refused for load comes again."""
 IDLE = SETTLE = 3.0
 """Seconds in which idling is measured, and in which work left behind by requests finishes."""
 
 
 @dataclass
 class Responses:
-    """Milliseconds of each good response; how many were degraded; how many requests failed; all requests, with the warm-up."""
+    """Milliseconds of each good response, and of each refusal for load (503); how many of the good ones were degraded; how many
+    requests failed otherwise; all requests, with the warm-up."""
 
     ms: list[float] = field(default_factory=list)
+    refused_ms: list[float] = field(default_factory=list)
     degraded: int = 0
     failed: int = 0
     requests: int = 0
@@ -46,42 +51,40 @@ class Workload:
         self._model, self._size, self._given = model, size, given
         self._users, self._items = users, items
 
-    def send(self, connection: http.client.HTTPConnection, rng: random.Random) -> http.client.HTTPResponse:
+    def send(self, connection: BareConnection, rng: random.Random) -> tuple[int, bytes]:
+        """(status, body) of the response. Raises OSError for none."""
         user_id = rng.choice(self._users)
         more = {"model": self._model} if self._model else {}
         if self._given:
             body = json.dumps({"user_id": user_id, "item_ids": rng.sample(self._items, self._given), **more})
-            connection.request("POST", "/v1/rank", body, {"Content-Type": "application/json"})
-        else:
-            connection.request(
-                "GET", "/v1/recommendations?" + urlencode({"user_id": user_id, "size": self._size, **more})
-            )
-        return connection.getresponse()
+            return connection.post_json("/v1/rank", body.encode())
+        return connection.get("/v1/recommendations?" + urlencode({"user_id": user_id, "size": self._size, **more}))
 
 
 def load(address: str, workload: Workload, callers: int, seconds: float) -> tuple[Responses, float]:
     """Send requests from `callers` threads; returns the responses after the first WARM seconds, and their rate a second."""
-    parts = urlsplit(address)
     start = time.monotonic() + WARM
     end = start + seconds
     everything = [Responses() for _ in range(callers)]
 
     def call(number: int) -> None:
         rng, mine = random.Random(number), everything[number]
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        connection = BareConnection(address, TIMEOUT)
         try:
             while (began := time.monotonic()) < end:
                 try:
-                    response = workload.send(connection, rng)
-                    body, good = response.read(), response.status == 200
-                except (OSError, http.client.HTTPException):
-                    connection.close()  # it opens again by itself
-                    body, good = b"", False
+                    status, body = workload.send(connection, rng)
+                except OSError:
+                    status, body = 0, b""
                 took = time.monotonic() - began
                 mine.requests += 1
+                if status == REFUSED:
+                    time.sleep(REST)
                 if began < start:
                     continue
-                if good:
+                if status == REFUSED:
+                    mine.refused_ms.append(took * 1000)
+                elif status == 200:
                     mine.ms.append(took * 1000)
                     mine.degraded += b'"degraded":[]' not in body
                 else:
@@ -97,6 +100,7 @@ def load(address: str, workload: Workload, callers: int, seconds: float) -> tupl
     whole = Responses()
     for each in everything:
         whole.ms += each.ms
+        whole.refused_ms += each.refused_ms
         whole.failed += each.failed
         whole.degraded += each.degraded
         whole.requests += each.requests
@@ -130,6 +134,9 @@ def run(
                 f"  {count:3} callers: {rate:6.0f} a second, p50 {p50:.1f} ms, {tail}, worst {max(responses.ms):.1f}; "
                 f"{responses.degraded} of {len(responses.ms)} degraded, {responses.failed} more failed"
             )
+            if responses.refused_ms:
+                offered, late = len(responses.refused_ms) / seconds + rate, percentile(responses.refused_ms, 0.99)
+                print(f"      {offered:.0f} a second asked for; {len(responses.refused_ms)} refused, p99 {late:.1f} ms")
             print(f"      processor time each, ms: {_each(shares, idle, responses.requests, seconds + WARM + SETTLE)}")
 
 

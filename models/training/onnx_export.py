@@ -1,12 +1,13 @@
 """The second form of a version: an ONNX graph for the API's own process (`online.model_client.in_process`).
 
 It scores n candidates for one user: what OF_USER names has one row, not n as in the SavedModel, so a history is neither copied
-for each candidate nor compared with its copies. Weights are constants. Converted by tf2onnx, but for three things that it
+for each candidate nor compared with its copies. Weights are constants. Converted by tf2onnx, but for four things that it
 lacks or that ONNX Runtime takes otherwise:
 
 - An id's index (`models.nets.parts.id_layers.IdIndex`, a binary search) becomes one LabelEncoder, a table from id to index.
 - A choice by condition becomes Where; tf2onnx writes five steps of arithmetic.
 - A square becomes Pow: ONNX Runtime then knows a layer norm, and computes it in one step.
+- The five steps of a Gelu (`models.nets.parts.sequence.gelu`) become the one that ONNX Runtime has for it.
 
 What is large, weights and ids of a great many items, is left out of the graph while it is converted
 (`models.training.onnx_constants`).
@@ -34,6 +35,7 @@ from models.training.runtime import silent
 ONNX_FILE: Final = "assets.extra/in_process.onnx"
 OPSET: Final = 18
 ML_DOMAIN: Final = "ai.onnx.ml"
+RUNTIME_DOMAIN: Final = "com.microsoft"
 _INDEX_OF_ID: Final = OpTypePattern(
     "Reshape",
     name="index",
@@ -56,6 +58,21 @@ _INDEX_OF_ID: Final = OpTypePattern(
     ],
 )
 """The operations of `IdIndex.call`, from the ids to their indices."""
+_GELU: Final = OpTypePattern(
+    "Mul",
+    name="gelu",
+    inputs=[
+        OpTypePattern("Mul", inputs=[OpTypePattern("Const"), OpTypePattern("*", name="values")]),
+        OpTypePattern(
+            "AddV2",
+            inputs=[
+                OpTypePattern("Const"),
+                OpTypePattern("Erf", inputs=[OpTypePattern("Mul|RealDiv", inputs=["*", OpTypePattern("Const")])]),
+            ],
+        ),
+    ],
+)
+"""The operations of `models.nets.parts.sequence.gelu`."""
 
 logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # what it can't convert, the session below refuses by name
 
@@ -76,9 +93,9 @@ def write_onnx(net: Net, model: Any, widths: dict[str, int], output: str, folder
                 call,
                 input_signature=signature,
                 opset=OPSET,
-                extra_opset=[onnx.helper.make_opsetid(ML_DOMAIN, 2)],
+                extra_opset=[onnx.helper.make_opsetid(ML_DOMAIN, 2), onnx.helper.make_opsetid(RUNTIME_DOMAIN, 1)],
                 custom_op_handlers={"SelectV2": (_as_where, []), "Square": (_as_power, [])},
-                custom_rewriter=[partial(_ids_by_table, large), large.leave_out],
+                custom_rewriter=[partial(_ids_by_table, large), _gelu_at_once, large.leave_out],
             )
             large.put_back(graph)
             content = graph.SerializeToString()
@@ -115,6 +132,26 @@ def _as_power(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
     exponent = graph.make_const(f"{node.name}_exponent", np.float32(2))
     node.type = "Pow"
     graph.replace_inputs(node, [node.input[0], exponent.output[0]])
+
+
+def _gelu_at_once(graph: Any, operations: Any) -> Any:
+    """Replace the steps of each Gelu by one."""
+    for match in GraphMatcher(_GELU, allow_reorder=True).match_ops(operations):
+        node = match.get_op("gelu")
+        outputs = list(node.output)
+        shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+        graph.remove_node(node.name)
+        graph.make_node(
+            "Gelu",
+            [match.get_tensor("values")],
+            domain=RUNTIME_DOMAIN,
+            outputs=outputs,
+            name=node.name,
+            shapes=shapes,
+            dtypes=dtypes,
+            skip_conversion=True,
+        )
+    return graph.get_nodes()
 
 
 def _ids_by_table(large: LargeConstants, graph: Any, operations: Any) -> Any:

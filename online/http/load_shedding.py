@@ -54,20 +54,25 @@ class LoadShedder:
     def full(self) -> bool:
         return self._waiting >= self._max_waiting
 
-    @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[float]:
+    def slot(self) -> "_Slot":
         """Hold a slot; yields the seconds waited for it. Raises a 503 Problem if none is free in time."""
+        return _Slot(self)
+
+    async def acquire(self) -> float:
+        """Take a slot; returns the seconds waited for it. Raises as `slot`."""
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return 0.0
         began = time.monotonic()
-        waits = int(self._slots.locked())
-        self._waiting += waits
+        self._waiting += 1
         try:
             await _acquire(self._slots, self._timeout)
         finally:
-            self._waiting -= waits
-        try:
-            yield time.monotonic() - began
-        finally:
-            self._slots.release()
+            self._waiting -= 1
+        return time.monotonic() - began
+
+    def release(self) -> None:
+        self._slots.release()
 
     @contextlib.asynccontextmanager
     async def background_slot(self) -> AsyncIterator[float]:
@@ -82,6 +87,21 @@ class LoadShedder:
                 self._slots.release()
         finally:
             self._background.release()
+
+
+class _Slot:
+    """A slot while it is held; a generator in its place costs each list three times as much."""
+
+    __slots__ = ("_shedder",)
+
+    def __init__(self, shedder: LoadShedder) -> None:
+        self._shedder = shedder
+
+    async def __aenter__(self) -> float:
+        return await self._shedder.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._shedder.release()
 
 
 class StreamSlots:

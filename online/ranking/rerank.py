@@ -10,6 +10,7 @@ import numpy as np
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.ids import OuterId
 from features.recall.compiled import NumberArray
+from features.recall.diversity import marginal_relevance
 from features.recall.score_order import by_score
 from online.ranking.policy import Policy
 
@@ -53,29 +54,16 @@ def diverse(
     diversity: float,
     size: int,
 ) -> IntArray:
-    """[n] candidate indices: the first `size` by maximal marginal relevance (J. Carbonell, J. Goldstein, SIGIR 1998), then by
-    score.
+    """[n] candidate indices: the first `size` by maximal marginal relevance (`features.recall.diversity`), then by score.
 
-    facets_of: the facet values of candidates, given their indices, as `FacetTable.of` has them; two items are as alike as the
-    cosine of their values. Relevance is the score's share of the pool's spread.
+    order: [n] by score; facets_of: the values of candidates, as `FacetTable.of` gives them. Items are alike by the cosine of
+    their values. Relevance is the score's share of the pool's spread.
     """
     pool = order[:POOL]
     low, high = float(scores[pool].min()), float(scores[pool].max())
-    relevance = (scores[pool] - low) / max(high - low, 1e-9)
-    values, starts = facets_of(pool)
-    counts, (distinct, columns) = np.diff(starts), np.unique(values, return_inverse=True)
-    unit = np.zeros((len(pool), len(distinct)), np.float32)
-    unit[np.repeat(np.arange(len(pool)), counts), columns] = np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts)
-    nearest = np.zeros(len(pool))
-    left = np.ones(len(pool), bool)
-    chosen: list[int] = []
-    for _ in range(min(size, len(pool))):
-        worth = np.where(left, (1 - diversity) * relevance - diversity * nearest, -np.inf)
-        best = int(worth.argmax())
-        left[best] = False
-        chosen.append(int(pool[best]))
-        nearest = np.maximum(nearest, unit @ unit[best])
-    return np.concatenate([np.array(chosen, np.int64), order[~np.isin(order, chosen)]])
+    relevance = (scores[pool] - low) / np.float32(max(high - low, 1e-9))
+    chosen = pool[marginal_relevance(relevance, *facets_of(pool), diversity, size)]
+    return np.concatenate([chosen, order[~np.isin(order, chosen)]])
 
 
 def team_draft(

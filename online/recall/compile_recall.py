@@ -9,6 +9,7 @@ from features.fold.state import ItemFeatures, UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, item_matrix, user_vector
 from features.inputs.moment import ItemIndex, Moment, Together
 from features.inputs.signals import signal_matrix
+from features.recall.diversity import marginal_relevance
 from features.recall.score_order import by_score
 from features.schema.tables import Schema, preset_schema
 from features.types import CLICK, Item
@@ -43,7 +44,9 @@ def compile_recall(schema: Schema) -> None:
     VectorIndex(np.arange(2), make_set(np.eye(2, dtype=np.float32))).search(
         np.ones(2, np.float32), 2, query.moment.allowed
     )
-    by_score(columns.ids[found.rows], np.zeros(len(found.rows), np.float32))
+    zeros = np.zeros(len(found.rows), np.float32)
+    by_score(columns.ids[found.rows], zeros)
+    marginal_relevance(zeros, *columns.facets.of(found.rows), 0.5, 2)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class Recommender:
         ts = self._clock.now()
         at = ts if request.at is None else request.at
         hidden = {item_id for item_id, until in user.hidden.items() if until > at}
-        acted = self._items.rows(list(user.seen | hidden))
+        acted = self._items.rows(list(user.seen | hidden if hidden else user.seen))
         given = None if request.items is None else self._items.rows(list(request.items))
         allowed = self._allowed(acted, given, request, policy, at)
         moment = Moment(user.features, at, self._items.index, self._weights.value, allowed, acted)
@@ -124,7 +124,7 @@ class Recommender:
             degraded.append(NO_MODEL)
         orders = query.orders if request.items is None else {GIVEN: found.rows}
         scores = fallback_scores(found.rows, orders) if scored is None else scored.scores
-        slate = self._make_slate(policy, found, item_ids, scores, models, scored, request.size)
+        slate = self._make_slate(policy, found, query.new_items, item_ids, scores, models, scored, request.size)
         shown = np.asarray(slate.candidate_indices, np.int64)
         return Recommendation(
             request_id=secrets.token_hex(16),
@@ -230,6 +230,7 @@ class Recommender:
         self,
         policy: Policy,
         found: Candidates,
+        new_items: IntArray,
         item_ids: IntArray,
         scores: FloatArray,
         models: Models | None,
@@ -246,8 +247,7 @@ class Recommender:
         elif policy.diversity and len(item_ids):
             facets = self._items.columns.facets
             order = diverse(order, scores, lambda some: facets.of(found.rows[some]), policy.diversity, size)
-        newest = self._items.newest(self._clock.now())
-        is_new = np.isin(found.rows, newest) if len(newest) else None
+        is_new = np.isin(found.rows, new_items) if len(new_items) else None
         if policy.pin or policy.bury:
             pin, bury = self._items.inside(policy.pin), self._items.inside(policy.bury)
             policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))

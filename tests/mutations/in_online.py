@@ -159,7 +159,7 @@ FAULTS: Final = (
     Fault(
         "who waited in vain stays in the queue",
         "online/http/load_shedding.py",
-        ("            self._waiting -= waits\n"),
+        ("            self._waiting -= 1\n"),
         ("            pass\n"),
         ("test_waits_that_were_in_vain_leave_no_trace_in_the_queue",),
     ),

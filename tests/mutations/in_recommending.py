@@ -94,7 +94,7 @@ FAULTS: Final = (
     Fault(
         "what was seen is shown again",
         "online/recommend/recommender.py",
-        "list(user.seen | hidden)",
+        "list(user.seen | hidden if hidden else user.seen)",
         "list(hidden)",
         ("test_what_is_excluded_or_seen_is_not_in_the_list",),
     ),
@@ -198,9 +198,9 @@ FAULTS: Final = (
     ),
     Fault(
         "diversity prefers what is alike",
-        "online/ranking/rerank.py",
-        "relevance - diversity * nearest",
-        "relevance + diversity * nearest",
+        "features/recall/diversity.py",
+        "relevance[at] - diversity * nearest",
+        "relevance[at] + diversity * nearest",
         ("test_diversity_brings_up_what_is_unlike_the_first",),
     ),
     Fault(

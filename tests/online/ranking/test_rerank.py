@@ -60,6 +60,21 @@ def test_an_order_is_by_score_and_then_by_id(values: list[float], seed: int, hig
     assert by_score(ids, scores).tolist() == np.lexsort((ids, -scores)).tolist()
 
 
+@given(some_scores, st.floats(0, 1), st.integers(1, 30), st.integers(0, 1000))
+def test_diverse_lists_are_those_of_the_definition(values: list[float], diversity: float, size: int, seed: int) -> None:
+    scores, ids = np.array(values, np.float32), np.arange(len(values))
+    genres = np.random.default_rng(seed).integers(0, 2, (len(values), 5)).astype(np.float32)
+    order = by_score(ids, scores)
+    made = diverse(order, scores, facets_of(genres), diversity, size).tolist()
+    unit = genres / np.sqrt(np.maximum(genres.sum(axis=1, keepdims=True), 1))
+    relevance = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-9)
+    for rank, index in enumerate(made[:size]):
+        likeness = (unit @ unit[made[:rank]].T).max(axis=1, initial=0)
+        worth = (1 - diversity) * relevance - diversity * likeness
+        assert worth[index] >= worth[made[rank:]].max() - 1e-5
+    assert made[size:] == [index for index in order.tolist() if index not in made[:size]]
+
+
 def test_diversity_brings_up_what_is_unlike_the_first() -> None:
     scores, ids = np.array([0.9, 0.85, 0.8, 0.5, 0.0], np.float32), np.arange(5)
     genres = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
