@@ -96,4 +96,5 @@ def decode_response(data: bytes) -> FloatArray:
     if tensor.tensor_content:
         kind = np.float64 if tensor.dtype == 2 else np.float32
         return np.frombuffer(tensor.tensor_content, kind).astype(np.float32)
-    return np.asarray(tensor.float_val or tensor.double_val, np.float32)
+    values = tensor.float_val or tensor.double_val
+    return np.fromiter(values, np.float32, len(values))

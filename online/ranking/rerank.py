@@ -63,7 +63,9 @@ def diverse(
     low, high = float(scores[pool].min()), float(scores[pool].max())
     relevance = (scores[pool] - low) / np.float32(max(high - low, 1e-9))
     chosen = pool[marginal_relevance(relevance, *facets_of(pool), diversity, size)]
-    return np.concatenate([chosen, order[~np.isin(order, chosen)]])
+    is_left = np.ones(len(order), bool)
+    is_left[chosen] = False
+    return np.concatenate([chosen, order[is_left[order]]])
 
 
 def team_draft(
