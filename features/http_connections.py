@@ -143,19 +143,20 @@ class JoinedWrites:
             self._waiting = b""
         elif data:
             self._waiting = data
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
 
     def get_write_buffer_size(self) -> int:
         return len(self._waiting) + self._transport.get_write_buffer_size()
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
-        if self._waiting:
-            self._transport.write(self._waiting)
-            self._waiting = b""
+    def flush(self) -> None:
+        """Send what waits; it is nothing to anybody once the connection is lost."""
+        waiting, self._waiting = self._waiting, b""
+        if waiting and not self._transport.is_closing():
+            self._transport.write(waiting)
 
 
 class Connection(HttpToolsProtocol):
@@ -180,8 +181,13 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport)))
+        self._writes = JoinedWrites(transport)
+        super().connection_made(cast(asyncio.Transport, self._writes))
         self._table.opened(self)
+
+    def eof_received(self) -> None:
+        self._writes.flush()  # the loop closes the transport next: a caller may say that it has sent all, and still read
+        super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._table.closed(self)

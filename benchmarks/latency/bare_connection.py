@@ -38,6 +38,9 @@ class BareConnection:
     def _call(self, request: bytes) -> tuple[int, bytes]:
         try:
             return self._answer(request)
+        except ValueError as error:
+            self.close()
+            raise OSError(f"what came is no HTTP: {error}") from error
         except OSError:
             self.close()
             raise

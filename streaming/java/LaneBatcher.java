@@ -12,8 +12,8 @@ import org.apache.flink.types.Row;
 /**
  * Gathers packed records by lane. A batch goes on as one row (the lane's label, bytes) once the source has nothing more at hand, but
  * no later than {@code longestWait} ns after its first record, and at {@code largest} bytes. Where many come, each waits for others, up
- * to LONGEST_BUSY times that, since batches cost by their number, and lanes go on in turn: the next task never has all before it at
- * once. What waits goes on before a checkpoint's barrier: there is no state.
+ * to LONGEST_BUSY times that, since batches cost by their number, and lanes go on in turn, so that the next task does not have all
+ * before it at once. What waits goes on before a checkpoint's barrier: there is no state.
  */
 public final class LaneBatcher extends AbstractStreamOperator<Row> implements OneInputStreamOperator<byte[], Row> {
     private static final long serialVersionUID = 1L, LONGEST_BUSY = 25, MS = 1_000_000, SMOOTHED_OVER = 100 * MS, TURN = 4 * MS;
@@ -21,8 +21,7 @@ public final class LaneBatcher extends AbstractStreamOperator<Row> implements On
     private final int[] labels; // by partition number
     private final long longestWait; private final int largest;
     private transient Batch[] batches; private transient MailboxExecutor mailbox;
-    private transient boolean waiting, arrived;
-    private transient int turn; // the lane that goes on next
+    private transient boolean waiting, arrived; private transient int turn; // the lane that went on last
     private transient long waitingSince, waitsFor, sentAt, records; // records: since sentAt
     private transient double rate; // of records a second
 
@@ -43,14 +42,10 @@ public final class LaneBatcher extends AbstractStreamOperator<Row> implements On
         if (partition >= labels.length)
             throw new IllegalStateException("expected partitions below " + labels.length + ", got a record of " + partition);
         batches[partition].add(record);
-        records++;
-        arrived = true;
+        records++; arrived = true;
         if (waiting) return;
-        waiting = true;
-        waitingSince = System.nanoTime();
-        waitsFor = waitOf(rate, longestWait);
-        if (isBusy()) sendInTurn();
-        else mailbox.execute(this::sendWhenIdle, "send batches");
+        waiting = true; waitingSince = System.nanoTime(); waitsFor = waitOf(rate, longestWait);
+        if (isBusy()) sendInTurn(); else mailbox.execute(this::sendWhenIdle, "send batches");
     }
 
     /** How many ns a record may wait for others where so many come a second. */
@@ -58,7 +53,13 @@ public final class LaneBatcher extends AbstractStreamOperator<Row> implements On
         return (long) Math.max(longestWait, Math.min((rate - CALM) * NS_FOR_EACH, LONGEST_BUSY * longestWait));
     }
 
-    private boolean isBusy() { return waitsFor > longestWait && waitsFor < LONGEST_BUSY * longestWait; } // beyond: a backlog
+    /** How many lanes go on at once, and after how many ns the next ones, so that each of them does once in {@code waitsFor}. */
+    public static long[] turnOf(int lanes, long waitsFor) {
+        long pause = Math.max(TURN, waitsFor / lanes / MS * MS);
+        return new long[] {Math.min(lanes, (lanes * pause + waitsFor - 1) / waitsFor), pause};
+    }
+
+    private boolean isBusy() { return waitsFor > TURN && waitsFor < LONGEST_BUSY * longestWait; } // beyond, it is a backlog
 
     /** Runs between two records: if none has arrived since it ran last, the source has nothing more at hand. */
     private void sendWhenIdle() {
@@ -68,21 +69,20 @@ public final class LaneBatcher extends AbstractStreamOperator<Row> implements On
         mailbox.execute(this::sendWhenIdle, "send batches");
     }
 
-    /** Runs every few ms while it is busy: some lanes go on, so that each does once in {@code waitsFor}. */
+    /** Runs every few ms while it is busy. */
     private void sendInTurn() {
         waitsFor = waitOf(rate, longestWait);
         waiting = isBusy();
         if (!waiting) { send(batches.length); return; }
-        long pause = Math.max(TURN, waitsFor / batches.length);
-        send(Math.min(batches.length, (batches.length * pause + waitsFor - 1) / waitsFor));
-        getProcessingTimeService().registerTimer(System.currentTimeMillis() + pause / MS, at -> sendInTurn());
+        long[] next = turnOf(batches.length, waitsFor);
+        send(next[0]);
+        getProcessingTimeService().registerTimer(System.currentTimeMillis() + next[1] / MS - 1, at -> sendInTurn()); // Flink adds 1
     }
 
     private void send(long lanes) {
         long now = System.nanoTime(), passed = Math.max(1, now - sentAt);
         rate += Math.min(1, passed / (double) SMOOTHED_OVER) * (1e9 * records / passed - rate);
-        sentAt = now;
-        records = 0;
+        sentAt = now; records = 0;
         for (; lanes > 0; lanes--) batches[turn = (turn + 1) % batches.length].send();
     }
 

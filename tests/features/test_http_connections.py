@@ -266,8 +266,13 @@ def test_connections_leave_room_for_other_files() -> None:
 class Wire:
     """A transport that records what is written, and when it is closed."""
 
+    closing = False
+
     def __init__(self) -> None:
         self.sent: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return self.closing
 
     def write(self, data: bytes) -> None:
         self.sent.append(data)
@@ -294,5 +299,38 @@ def test_a_head_and_its_body_go_out_as_one_and_a_head_alone_at_once() -> None:
         joined.close()
         await asyncio.sleep(0)
         assert wire.sent[2:] == [b"last", b"closed"]
+
+    asyncio.run(writes())
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2, 3])
+def test_who_has_sent_all_and_says_so_still_gets_the_whole_answer(chunks: int) -> None:
+    async def chunked(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"transfer-encoding", b"chunked")]})
+        for _ in range(chunks):
+            await send({"type": "http.response.body", "body": b"part", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def play() -> None:
+        async with serving(chunked, Connections(8)) as port:
+            for _ in range(10):
+                reader, writer = await connect(port)
+                writer.write(REQUEST % b"")
+                writer.write_eof()
+                answer = await asyncio.wait_for(reader.read(), 20)
+                assert answer.endswith(b"4\r\npart\r\n" * chunks + b"0\r\n\r\n"), answer
+                writer.close()
+
+    on_each_loop(play)
+
+
+def test_what_waits_for_a_connection_that_is_lost_is_dropped() -> None:
+    async def writes() -> None:
+        wire: Any = Wire()
+        joined = JoinedWrites(wire)
+        joined.write(b"head")
+        wire.closing = True
+        await asyncio.sleep(0)
+        assert (wire.sent, joined.get_write_buffer_size()) == ([], 7)
 
     asyncio.run(writes())

@@ -12,9 +12,16 @@ SHEDDING: Final = "online/http/load_shedding.py"
 
 FAULTS: Final = (
     Fault(
+        "a caller that has sent all gets its answer without the end",
+        CONNECTIONS,
+        "        self._writes.flush()",
+        "        pass",
+        ("test_who_has_sent_all_and_says_so_still_gets_the_whole_answer",),
+    ),
+    Fault(
         "the head of a stream waits for its first event",
         CONNECTIONS,
-        "            self._loop.call_soon(self._flush)\n",
+        "            self._loop.call_soon(self.flush)\n",
         "",
         ("test_a_head_and_its_body_go_out_as_one_and_a_head_alone_at_once",),
     ),

@@ -349,6 +349,13 @@ FAULTS = (
         ("test_a_whole_version_is_published",),
     ),
     Fault(
+        "the ONNX graph takes five steps for a Gelu",
+        "models/training/onnx_export.py",
+        "_gelu_at_once, large.leave_out",
+        "large.leave_out",
+        ("test_the_onnx_graph_of_fusion_neither_copies_a_history_nor_searches",),
+    ),
+    Fault(
         "an ONNX graph ranks whatever its golden scores are",
         IN_PROCESS,
         "if not apart <= TOLERANCE:",

@@ -17,7 +17,14 @@ FAULTS: Final = (
         "streaming/java/LaneBatcher.java",
         "(rate - CALM) * NS_FOR_EACH",
         "rate * NS_FOR_EACH",
-        ("test_a_batch_waits_the_longer_the_more_records_come_within_bounds",),
+        ("test_batches_wait_the_longer_the_more_records_come_and_each_lane_goes_on_once_in_that_time",),
+    ),
+    Fault(
+        "a turn of lanes is one lane, however many they are",
+        "streaming/java/LaneBatcher.java",
+        "Math.min(lanes, (lanes * pause + waitsFor - 1) / waitsFor)",
+        "1",
+        ("test_batches_wait_the_longer_the_more_records_come_and_each_lane_goes_on_once_in_that_time",),
     ),
     Fault(
         "a lane's offset is one too small",

@@ -1,6 +1,7 @@
 """Java is for what Python cannot say, so there is little of it."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from infra.system.repository import REPO
 pytestmark = pytest.mark.services
 
 MOST = 200
+LANES = [1, 8, 64, 256]
+TURNS = [4.1, 16.0, 36.0, 49.9]
+"""Waits, ms."""
 STEADY = 2_000_000
 """What a batch waits for where few records come, ns."""
 
@@ -26,8 +30,9 @@ def test_there_are_few_lines_of_java() -> None:
     assert 0 < sum(lines.values()) <= MOST, lines
 
 
-def print_waits(rates: list[float]) -> None:
-    """Print how many ms a batch waits where so many records come a second: asked of the class itself, in a JVM as Flink's."""
+def print_waits_and_turns(rates: list[float], lanes: list[int]) -> None:
+    """Print how many ms a batch waits where so many records come a second, and for each number of lanes and each of some waits
+    (ms) how many lanes go on in a turn and after how many ms the next ones: asked of the class itself, in a JVM as Flink's."""
     from pyflink.java_gateway import get_gateway
 
     gateway = get_gateway()
@@ -42,15 +47,22 @@ def print_waits(rates: list[float]) -> None:
     urls = array(net.URL, net.URI(jar().as_uri()).toURL())
     loader = net.URLClassLoader(urls, lang.ClassLoader.getSystemClassLoader())
     types = array(lang.Class, lang.Double.TYPE, lang.Long.TYPE)
-    method = loader.loadClass("martlet.LaneBatcher").getMethod("waitOf", types)
+    batcher = loader.loadClass("martlet.LaneBatcher")
+    method = batcher.getMethod("waitOf", types)
     waits = [method.invoke(None, array(lang.Object, lang.Double(rate), lang.Long(STEADY))) / 1e6 for rate in rates]
-    print(json.dumps(waits))
+    turn_of = batcher.getMethod("turnOf", array(lang.Class, lang.Integer.TYPE, lang.Long.TYPE))
+    turns = []
+    for count in lanes:
+        for wait in TURNS:
+            sent, pause = turn_of.invoke(None, array(lang.Object, lang.Integer(count), lang.Long(int(wait * 1e6))))
+            turns.append([count, wait, sent, pause / 1e6])
+    print(json.dumps([waits, turns]))
 
 
-def test_a_batch_waits_the_longer_the_more_records_come_within_bounds(tmp_path: Path) -> None:
+def test_batches_wait_the_longer_the_more_records_come_and_each_lane_goes_on_once_in_that_time(tmp_path: Path) -> None:
     expected = {0.0: 2, 1_000.0: 2, 1_500.0: 2, 2_000.0: 4, 5_000.0: 16, 10_000.0: 36, 60_000.0: 50, 1e300: 50}
     done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import print_waits; print_waits({list(expected)})"],
+        [sys.executable, "-c", f"import {__name__} as it; it.print_waits_and_turns({list(expected)}, {LANES})"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,4 +70,10 @@ def test_a_batch_waits_the_longer_the_more_records_come_within_bounds(tmp_path: 
         env={**os.environ, **cluster.configure(Home(tmp_path).make(), Ports.choose(0, {}))},
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == list(expected.values())
+    waits, turns = json.loads(done.stdout.splitlines()[-1])
+    assert waits == list(expected.values())
+    assert len(turns) == len(LANES) * len(TURNS)
+    for lanes, wait, sent, pause in turns:
+        assert (pause >= 4, pause == int(pause), 1 <= sent <= lanes) == (True, True, True), (lanes, wait)
+        assert math.ceil(lanes / sent) * pause <= wait + pause, (lanes, wait, sent, pause)
+        assert lanes == 1 or wait < 2 * pause or sent < lanes, (lanes, wait, sent, pause)  # not all at once

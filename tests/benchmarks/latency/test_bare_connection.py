@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,9 @@ def answering(*responses: list[bytes]) -> Iterator[BareConnection]:
         def serve() -> None:
             for parts in responses:
                 with server.accept()[0] as caller:
+                    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     for part in parts:
+                        time.sleep(0.005)  # each part by itself
                         if part == b"next":
                             caller.recv(4096)
                         else:
