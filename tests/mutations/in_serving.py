@@ -353,7 +353,7 @@ FAULTS = (
         "models/training/onnx_export.py",
         "_gelu_at_once, large.leave_out",
         "large.leave_out",
-        ("test_the_onnx_graph_of_fusion_neither_copies_a_history_nor_searches",),
+        slow="test_the_onnx_graph_of_fusion_neither_copies_a_history_nor_searches",
     ),
     Fault(
         "an ONNX graph ranks whatever its golden scores are",
