@@ -137,40 +137,33 @@ def _as_power(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
 def _gelu_at_once(graph: Any, operations: Any) -> Any:
     """Replace the steps of each Gelu by one."""
     for match in GraphMatcher(_GELU, allow_reorder=True).match_ops(operations):
-        node = match.get_op("gelu")
-        outputs = list(node.output)
-        shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
-        graph.remove_node(node.name)
-        graph.make_node(
-            "Gelu",
-            [match.get_tensor("values")],
-            domain=RUNTIME_DOMAIN,
-            outputs=outputs,
-            name=node.name,
-            shapes=shapes,
-            dtypes=dtypes,
-            skip_conversion=True,
-        )
+        _put(graph, match.get_op("gelu"), "Gelu", match.get_tensor("values"), RUNTIME_DOMAIN)
     return graph.get_nodes()
 
 
 def _ids_by_table(large: LargeConstants, graph: Any, operations: Any) -> Any:
     """Replace each binary search for an id by a table: index from 1, 0 for what the vocabulary lacks."""
     for match in GraphMatcher(_INDEX_OF_ID, allow_reorder=True).match_ops(operations):
-        node, ids = match.get_op("index"), match.get_op("vocabulary").get_tensor_value(as_list=False)
-        outputs = list(node.output)
-        shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
-        graph.remove_node(node.name)
-        encoder = graph.make_node(
-            "LabelEncoder",
-            [match.get_tensor("ids")],
-            attr={"keys_int64s": [len(large.tables)], "values_int64s": [0], "default_int64": 0},
-            domain=ML_DOMAIN,
-            outputs=outputs,
-            name=node.name,
-            shapes=shapes,
-            dtypes=dtypes,
-            skip_conversion=True,
-        )
+        ids = match.get_op("vocabulary").get_tensor_value(as_list=False)
+        table = {"keys_int64s": [len(large.tables)], "values_int64s": [0], "default_int64": 0}
+        encoder = _put(graph, match.get_op("index"), "LabelEncoder", match.get_tensor("ids"), ML_DOMAIN, table)
         large.tables[encoder.name] = {"keys_int64s": ids, "values_int64s": np.arange(1, len(ids) + 1)}
     return graph.get_nodes()
+
+
+def _put(graph: Any, node: Any, kind: str, of: str, domain: str, attributes: dict[str, Any] | None = None) -> Any:
+    """Put an operation of ONNX, of one tensor, in a node's place, under its name and output; returns it."""
+    outputs = list(node.output)
+    shapes, dtypes = [graph.get_shape(outputs[0])], [graph.get_dtype(outputs[0])]
+    graph.remove_node(node.name)
+    return graph.make_node(
+        kind,
+        [of],
+        attr=attributes,
+        domain=domain,
+        outputs=outputs,
+        name=node.name,
+        shapes=shapes,
+        dtypes=dtypes,
+        skip_conversion=True,
+    )
