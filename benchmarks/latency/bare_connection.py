@@ -1,5 +1,5 @@
 """A connection of a caller that costs little: a request is written at once, and of a response no more is read than its status and
-its body. The callers of a benchmark run on the server's machine, and `http.client` takes five times as long."""
+its body. The callers of a benchmark run on the server's machine, and `http.client` takes twice as long."""
 
 import socket
 from typing import Final

@@ -1,7 +1,7 @@
 """Lists and rankings under load, over HTTP, in a running home: `./martlet bench requests`.
 
 Closed loops: each caller sends its next request as soon as it has the response, for users of the home in random order. The
-callers are threads of one process on the server's machine: their cost, some .1 ms a request, is in the figures.
+callers are threads of one process on the server's machine: their cost, some .05 ms a request, is in the figures.
 """
 
 import json

