@@ -33,12 +33,17 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "place": "[latitude, longitude]",
 }
 """What an attribute, or one of a type, is in files, for a refusal; of other types as in JSON."""
+_BOUNDS: Final[Mapping[str, str]] = {
+    "facet": f"{MAX_FACET_VALUES} values of {MAX_FACET_CHARS} characters",
+    "text": f"{MAX_TEXT:,} characters",
+}
+"""To what values of a type are shortened in files; in JSON longer ones are refused."""
 
 
 @dataclass
 class Misfit:
     """One column of a file, of whose `seen` values `unfit` are none of the attribute; of the first of these what was expected
-    and what came."""
+    and what came. shortened: how many were too long, and are used without their ends; bound: the longest there may be."""
 
     column: str
     name: str
@@ -46,6 +51,8 @@ class Misfit:
     unfit: int = 0
     expected: str = ""
     received: str = ""
+    shortened: int = 0
+    bound: str = ""
 
     def add(self, expected: str, received: str) -> None:
         """Count a value that does not fit."""
@@ -53,10 +60,16 @@ class Misfit:
         if self.unfit == 1:
             self.expected, self.received = expected, received
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to be said of it."""
+        return bool(self.unfit or self.shortened)
+
     @property
     def text(self) -> str:
         """What is to be said of it."""
-        return f"{self.unfit:,} values of {self.column} don't fit: expected {self.expected}, got {self.received}"
+        unfit = f"{self.unfit:,} values of {self.column} don't fit: expected {self.expected}, got {self.received}"
+        shortened = f"{self.shortened:,} values of {self.column} are shortened to {self.bound}"
+        return "; ".join(text for count, text in ((self.unfit, unfit), (self.shortened, shortened)) if count)
 
     @property
     def doubt(self) -> str:
@@ -101,7 +114,7 @@ def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | 
     these, and has all checked by the schema; None: what is read is no attribute of the schema."""
     found = list(_READERS[attribute.type](column, attribute))
     if misfit is None:
-        return found
+        return [_bounded(attribute, value) for value in found]
     filled = _filled(column)
     misfit.seen += sum(filled)
     for row, value in enumerate(found):
@@ -110,7 +123,10 @@ def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | 
         try:
             if value is None:
                 raise BadInput(misfit.name, *_unreadable(column[row].as_py(), attribute))
-            _check(misfit.name, attribute, value)
+            found[row] = bounded = _bounded(attribute, value)
+            _check(misfit.name, attribute, bounded)
+            if bounded != value:
+                misfit.shortened, misfit.bound = misfit.shortened + 1, _BOUNDS[attribute.type]
         except BadInput as error:
             found[row] = None
             if misfit.name == IMAGE:
@@ -127,6 +143,15 @@ def _check(name: str, attribute: Attribute, value: Any) -> None:
         check_value(name, attribute, value[0])
     else:
         check_value(name, attribute, value)
+
+
+def _bounded(attribute: Attribute, value: Any) -> Any:
+    """A text, or the values of a facet, without what goes beyond the bounds of its type."""
+    if attribute.type == "text" and value is not None:
+        return value[:MAX_TEXT]
+    if attribute.type == "facet" and value is not None:
+        return tuple(dict.fromkeys(each[:MAX_FACET_CHARS] for each in value[:MAX_FACET_VALUES]))
+    return value
 
 
 def _unreadable(value: Any, attribute: Attribute) -> tuple[str, str]:
@@ -160,11 +185,11 @@ def _words(column: pa.ChunkedArray) -> list[str | None]:
 
 def _facets(column: pa.ChunkedArray, attribute: Attribute) -> Iterator[tuple[str, ...] | None]:
     for values in values_of(column, attribute.many):
-        yield tuple(dict.fromkeys(value[:MAX_FACET_CHARS] for value in values))[:MAX_FACET_VALUES] or None
+        yield tuple(dict.fromkeys(values)) or None
 
 
 def _texts(column: pa.ChunkedArray, _: Attribute) -> list[str | None]:
-    return [None if word is None else word[:MAX_TEXT] for word in _words(column)]
+    return _words(column)
 
 
 def _lists_of_numbers(column: pa.ChunkedArray, _: Attribute) -> list[tuple[float, ...] | None]:

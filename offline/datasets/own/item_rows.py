@@ -60,7 +60,7 @@ def read_items(description: Description, schema: Schema, rejects: Rejects, data_
         for table in tables(path, columns, rejects, (file.id,), file.quotes):
             good += _add_items(file, table, read, schema, items, rejects)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
-        found = [each.misfit for each in read if each.misfit is not None and each.misfit.unfit]
+        found = [each.misfit for each in read if each.misfit]
         refuse_misfits(file.file, found)
         misfits += found
         all_good += good

@@ -117,7 +117,7 @@ def _misfits(attributes: Sequence[Attribute], sample: pa.Table) -> Iterator[Misf
         if each.name in BUILT_IN_TYPES:
             misfit = Misfit(each.column, each.name)
             read_column(sample[each.column], BUILT_IN_TYPES[each.name], misfit)
-            if misfit.unfit:
+            if misfit:
                 yield misfit
 
 

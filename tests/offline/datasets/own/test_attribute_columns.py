@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from features.errors import BadInput
+from features.schema.attribute_values import MAX_TEXT
 from features.schema.declarations import Attribute
 from offline.datasets.own.attribute_columns import (
     BUILT_IN_TYPES,
@@ -113,3 +114,40 @@ def test_a_column_of_several_is_told_by_all_of_its_values() -> None:
     assert has_several(pa.array(enough))
     assert not has_several(pa.array([], pa.string()))
     assert values_of(pa.chunked_array([pa.array(["a|b"])]), many=False) == [("a|b",)]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values", "used", "told"),
+    [
+        (
+            TAGS,
+            ["|".join(map(str, range(65))), "a|b"],
+            [tuple(map(str, range(64))), ("a", "b")],
+            "1 values of It are shortened to 64 values of 128 characters",
+        ),
+        (FACET, ["x" * 129], [("x" * 128,)], "1 values of It are shortened to 64 values of 128 characters"),
+        (
+            Attribute("text"),
+            ["x" * (MAX_TEXT + 1), "y"],
+            ["x" * MAX_TEXT, "y"],
+            "1 values of It are shortened to 10,000 characters",
+        ),
+        (TAGS, [["x" * 128 + "1", "x" * 128 + "2"]], [("x" * 128,)], "shortened"),
+    ],
+)
+def test_what_is_too_long_is_shortened_counted_and_told(
+    attribute: Attribute, values: list[Any], used: object, told: str
+) -> None:
+    misfit = Misfit("It", "it")
+    found = read_column(pa.chunked_array([pa.array(values)]), attribute, misfit)
+    assert told in misfit.text
+    assert misfit
+    assert not misfit.unfit
+    assert found == used
+    refuse_misfits("a file", [misfit])
+
+
+def test_of_what_fits_there_is_nothing_to_say() -> None:
+    misfit = Misfit("It", "it")
+    read_column(pa.chunked_array([pa.array(["a"])]), FACET, misfit)
+    assert not misfit
