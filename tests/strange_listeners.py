@@ -1,4 +1,4 @@
-"""Listeners that are no HTTP server: one that says nothing, and one that speaks another protocol."""
+"""Listeners that are no good HTTP servers: one says nothing, one speaks another protocol, one stops halfway."""
 
 import socket
 import threading
@@ -38,7 +38,20 @@ def connections_to(listener: socket.socket) -> int:
 @contextmanager
 def mail_server() -> Iterator[str]:
     """Lends the HTTP address that somebody would take a server for which greets as one of mail does."""
-    with ThreadingTCPServer((LOOPBACK, 0), _Greeting) as server:
+    with _served(_Greeting) as address:
+        yield address
+
+
+@contextmanager
+def halting_server() -> Iterator[str]:
+    """Lends the address of an HTTP server that answers with an error, and stops in the middle of it."""
+    with _served(_Half) as address:
+        yield address
+
+
+@contextmanager
+def _served(handler: type[StreamRequestHandler]) -> Iterator[str]:
+    with ThreadingTCPServer((LOOPBACK, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -53,3 +66,10 @@ class _Greeting(StreamRequestHandler):
         while self.rfile.readline().strip():  # a connection that is closed with something unread in it is reset
             pass
         self.wfile.write(b"220 hello\r\n")
+
+
+class _Half(StreamRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\nhalf of ")
+        while self.rfile.readline():  # until the caller has gone
+            pass

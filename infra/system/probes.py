@@ -3,9 +3,9 @@
 import contextlib
 import json
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +15,29 @@ if TYPE_CHECKING:
     import redis
 
 
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    """Returns responses of all statuses, where urllib would follow redirects and raise errors."""
+
+    def http_response(self, request: urllib.request.Request, response: Any) -> Any:
+        return response
+
+    https_response = http_response
+
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AnyStatus())
+
+
 def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = None, also: int = 200) -> Any:
-    """Returns the JSON response of a local HTTP service. Raises Unavailable for no response, one that is no HTTP or no JSON, or
-    an error status other than `also`."""
+    """Returns the JSON response of a local HTTP service. Raises Unavailable for no response, one that is no HTTP or no JSON, one
+    that stops halfway, or a status that is no success and not `also`."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout) as response:
+        with _opener.open(request, timeout=timeout) as response:
             raw = response.read(16 << 20)
+            if response.status != also and not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+                raise Unavailable(f"{method} {url} answered {response.status}: {raw[:400].decode(errors='replace')}")
             return json.loads(raw) if raw else None
-    except urllib.error.HTTPError as error:
-        raw = error.read(1 << 20)
-        if error.code == also:
-            with contextlib.suppress(ValueError):
-                return json.loads(raw)
-        raise Unavailable(f"{method} {url} answered {error.code}: {raw[:400].decode(errors='replace')}") from error
     except (OSError, ValueError) as error:
         raise Unavailable(f"{method} {url}: {error}") from error
     except HTTPException as error:  # what another protocol says may end in a line break
@@ -39,10 +47,8 @@ def http_json(url: str, timeout: float = 2.0, method: str = "GET", body: Any = N
 def http_status(url: str, timeout: float = 2.0) -> int:
     """Returns the HTTP status of any response, 404 included. Raises Unavailable if none comes, or one that is no HTTP."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as response:
+        with _opener.open(url, timeout=timeout) as response:
             return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
     except OSError as error:
         raise Unavailable(f"{url}: {error}") from error
     except HTTPException as error:
