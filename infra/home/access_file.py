@@ -22,17 +22,22 @@ KEY_BYTES: Final = 32
 
 
 def ensure_access(home: Home) -> None:
-    """Create the file if it is missing, readable by the home's owner alone."""
-    if not home.access_file.exists():
+    """Create the file if it is missing, readable by the home's owner alone. Raises BadInput where that can't be, as in a home
+    that a container only reads."""
+    if home.access_file.exists():
+        return
+    try:
         _write(home, Access(admin_key=secrets.token_urlsafe(24)))
+    except OSError as error:
+        raise BadInput(
+            str(home.access_file), "the file, which `./martlet keys add NAME --role write` makes", f"none: {error}"
+        ) from error
 
 
 def add_key(home: Home, name: str, role: Role, limit: Limit | None) -> str:
     """Add a caller with a key that is drawn here; returns the key, of which the file has the digest alone. Raises BadInput for a
     name that is taken or none, and for a home or a file that can't be read."""
     _check_name(name)
-    if home.record_file.exists():  # `features` has made it, and no API has run yet
-        ensure_access(home)
     key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
 
     def added(access: Access) -> Access:
@@ -72,11 +77,16 @@ def hash_keys(home: Home) -> None:
 
 
 def read_home_access(home: Home) -> Access:
-    """What the file says. Raises BadInput where there is none, Broken for one with something wrong in it."""
+    """What the file says: nothing yet in a home that `features` made and no API has served. Raises BadInput where there is no
+    home, Broken for a file with something wrong in it."""
     try:
         return read_access(home.access_file.read_bytes())
     except FileNotFoundError as error:
-        raise BadInput("--home", "a home that `up` has made", f"{home.path}, which has no access.json") from error
+        if home.record_file.exists():
+            return Access()
+        raise BadInput(
+            "--home", "a home that `up` or `features` has made", f"{home.path}, which has no access.json"
+        ) from error
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Broken(f"{home.access_file}: {error}") from error
 
@@ -98,6 +108,7 @@ def _check_name(name: str) -> None:
 def _change(home: Home, change: Callable[[Access], Access]) -> None:
     """Replace the file by a change of it; one change at a time."""
     read_home_access(home)
+    ensure_access(home)
     home.run.mkdir(exist_ok=True)
     with (home.run / "access.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

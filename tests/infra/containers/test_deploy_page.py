@@ -17,8 +17,9 @@ COMMANDS: Any = typer.main.get_command(app)
 
 
 def test_commands_in_containers_are_ours_and_their_options_too() -> None:
-    lines = re.findall(r"docker compose run --rm offline (.+)", PAGE) + re.findall(r"python -m infra (.+)", PAGE)
-    assert len(lines) >= 4
+    run = r"docker compose run --rm (?:-T |--volume \S+ )*offline ([^)\n]+)"
+    lines = re.findall(run, PAGE) + re.findall(r"python -m infra (.+)", PAGE)
+    assert len(lines) >= 6
     for line in lines:
         word, *rest = line.split()
         command = COMMANDS.commands[word]
@@ -29,7 +30,7 @@ def test_commands_in_containers_are_ours_and_their_options_too() -> None:
 
 def test_services_and_images_that_are_named_are_there() -> None:
     services = compose()["services"]
-    assert set(re.findall(r"docker compose (?:exec|run --rm) (\w+)", PAGE)) <= set(services)
+    assert set(re.findall(r"docker compose (?:exec|run --rm) (?:-T |--volume \S+ )*(\w+)", PAGE)) <= set(services)
     assert set(re.findall(r"`martlet-(\w+)`", PAGE)) - {"settings", "engines", "secrets", "offline"} <= set(IMAGES)
     profiles = {profile for each in services.values() for profile in each.get("profiles", [])}
     assert set(re.findall(r"--profile (\w+)", PAGE)) <= profiles

@@ -11,6 +11,7 @@ from features.errors import BadInput, Broken
 from infra.cli.main import app
 from infra.home.access_file import add_key, ensure_access, hash_keys, names, read_home_access, revoke_key
 from infra.home.paths import Home
+from tests.infra.roles.new_homes import described_home
 from online.access.access import Caller
 from online.access.rate_limits import Limit
 
@@ -74,7 +75,7 @@ def test_keys_of_before_are_hashed_and_go_on_being_keys(home: Home) -> None:
 
 
 def test_a_file_that_is_wrong_or_missing_is_named_and_left(tmp_path: Path, home: Home) -> None:
-    with pytest.raises(BadInput, match="a home that `up` has made"):
+    with pytest.raises(BadInput, match="a home that `up` or `features` has made"):
         add_key(Home(tmp_path / "none"), "shop", "read", None)
     home.access_file.write_text('{"kees": {}}')
     with pytest.raises(Broken, match="kees"):
@@ -114,3 +115,20 @@ def test_what_is_wrong_with_an_option_is_named(home: Home, words: list[str], exp
     assert isinstance(result.exception, BadInput)
     assert expected in str(result.exception)
     assert read_home_access(home).keys == {}
+
+
+def test_a_home_that_no_api_has_served_takes_its_first_key_by_the_command(tmp_path: Path) -> None:
+    home = described_home(tmp_path / "made-by-features")
+    runner = CliRunner()
+    listed = runner.invoke(app, ["keys", "list", "--home", str(home.path)])
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    added = runner.invoke(app, ["keys", "add", "shop", "--role", "write", "--home", str(home.path)])
+    assert added.exit_code == 0
+    assert read_home_access(home).key_ring.find(added.stdout.strip()) == Caller("shop", "write", None)
+    assert read_home_access(home).admin_key
+
+
+def test_where_the_file_can_not_be_made_it_says_what_would_make_it(tmp_path: Path) -> None:
+    (tmp_path / "no-folder").write_text("")
+    with pytest.raises(BadInput, match=r"access\.json: expected the file, which .*keys add.* got none: .*Not a dir"):
+        ensure_access(Home(tmp_path / "no-folder"))
