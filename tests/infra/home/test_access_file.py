@@ -11,9 +11,9 @@ from features.errors import BadInput, Broken
 from infra.cli.main import app
 from infra.home.access_file import add_key, ensure_access, hash_keys, names, read_home_access, revoke_key
 from infra.home.paths import Home
-from tests.infra.roles.new_homes import described_home
 from online.access.access import Caller
 from online.access.rate_limits import Limit
+from tests.infra.roles.new_homes import described_home
 
 
 @pytest.fixture
