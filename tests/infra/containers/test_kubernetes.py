@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 
 from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
+from features.errors import BadInput
 from features.keys import DEFAULT_PARTITIONS
 from features.version import VERSION
 from infra.flink.cluster import CONSOLE_LOGGING, process_settings, slots_of
@@ -212,6 +213,7 @@ def test_each_pod_is_confined(name: str, spec: Manifest) -> None:
     user = spec["securityContext"]
     assert (user["runAsNonRoot"], user["runAsUser"], user["fsGroup"]) == (True, 9999, 9999)
     assert name == "martlet-flink" or spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
     volumes = {each["name"] for each in spec["volumes"]}
     for each in [*spec.get("initContainers", []), *spec["containers"]]:
         context = each["securityContext"]
@@ -221,6 +223,12 @@ def test_each_pod_is_confined(name: str, spec: Manifest) -> None:
         assert set(paths) <= volumes
         assert (paths["home"], paths["tmp"]) == (HOME, "/tmp")
         assert name == "martlet-flink" or {"requests", "limits"} <= set(each["resources"])
+
+
+def test_a_role_would_refuse_the_variables_of_the_service_that_flinks_operator_makes(tmp_path: Path) -> None:
+    service_link = {"MARTLET_FLINK_REST_SERVICE_HOST": "10.0.0.1"}
+    with pytest.raises(BadInput, match="MARTLET_FLINK_REST_SERVICE_HOST"):
+        read_settings(Home(tmp_path), literals(BASE) | literals(EXAMPLE) | service_link, {})
 
 
 @pytest.mark.parametrize("name", ["api", "model-server"])
