@@ -1,6 +1,7 @@
 """The Kubernetes manifests: valid by the API's own schemas, and every name, port, path and setting in them known to the code."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -251,19 +252,46 @@ def test_the_api_scales_and_is_ready_while_its_process_answers() -> None:
     assert manifest("PodDisruptionBudget", "api")["spec"]["minAvailable"] < scaler["minReplicas"]
 
 
+def policies() -> dict[str, Manifest]:
+    return {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
+
+
 def test_policies_open_the_ports_that_settings_name() -> None:
-    policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
-    assert "ingress" not in policies["martlet-closed"]
-    opened = {name: _ports(spec, "ingress") for name, spec in policies.items()}
+    assert "ingress" not in policies()["martlet-closed"]
+    opened = {name: _ports(spec, "ingress") for name, spec in policies().items()}
     assert opened["martlet-api"] == {8000}
     assert opened["martlet-watch"] == {9464}
     assert opened["martlet-model-server"] == {8500}
     assert opened["martlet-flink"] == {8081}
-    engines = {9092, 9093, 6379, 6380, 443}
-    assert _ports(policies["martlet-engines"], "egress") == engines
-    assert _ports(policies["martlet-flink"], "egress") == {53, *engines}
     addresses = literals(EXAMPLE)["MARTLET_KAFKA_BOOTSTRAP"], literals(EXAMPLE)["MARTLET_REDIS_URL"].removesuffix("/0")
-    assert {int(each.rpartition(":")[2]) for each in addresses} <= engines
+    assert {int(each.rpartition(":")[2]) for each in addresses} <= _ports(policies()["martlet-engines"], "egress")
+
+
+def test_one_policy_opens_the_ways_to_the_engines_for_ours_and_for_flink() -> None:
+    engines = {9092, 9093, 6379, 6380, 443}
+    opening = {name for name, spec in policies().items() if engines & _ports(spec, "egress")}
+    assert opening == {"martlet-engines"}
+    assert _ports(policies()["martlet-engines"], "egress") == engines
+    selected = policies()["martlet-engines"]["podSelector"]["matchLabels"]
+    flink = manifest("FlinkDeployment", "martlet-flink")["spec"]["podTemplate"]
+    assert flink["metadata"]["labels"] == selected
+    (label,) = kustomization(BASE)["labels"]
+    assert (label["pairs"], label["includeTemplates"]) == (selected, True)
+    assert manifest("Deployment", "learn")["spec"]["template"]["metadata"]["labels"].items() >= selected.items()
+
+
+def test_another_port_and_narrower_ways_are_opened_as_the_example_says(tmp_path: Path) -> None:
+    copied = tmp_path / "kubernetes"
+    shutil.copytree(MANIFESTS, copied)
+    file = copied / EXAMPLE.relative_to(MANIFESTS) / "kustomization.yaml"
+    text, count = re.subn(r"^  # (?=- target|  patch| +- \{op)", "  ", file.read_text(), flags=re.MULTILINE)
+    assert count == 4
+    file.write_text(text)
+    (found,) = [each for each in rendered_by(file.parent) if each["metadata"]["name"] == "martlet-engines"]
+    (rule,) = found["spec"]["egress"]
+    assert {port["port"] for port in rule["ports"]} > _ports(policies()["martlet-engines"], "egress")
+    assert [set(each) for each in rule["to"]] == [{"ipBlock"}]
+    kubernetes_validate.validate(found, KUBERNETES, strict=True)
 
 
 def _ports(spec: Manifest, direction: str) -> set[int]:
