@@ -72,6 +72,8 @@ def pods() -> Iterator[tuple[str, Manifest]]:
     for each in ALL:
         if each["kind"] in ("Deployment", "Job"):
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+        if each["kind"] == "Pod":
+            yield each["metadata"]["name"], each["spec"]
         if each["kind"] == "FlinkDeployment":
             yield each["metadata"]["name"], each["spec"]["podTemplate"]["spec"]
 
@@ -230,6 +232,13 @@ def test_a_role_would_refuse_the_variables_of_the_service_that_flinks_operator_m
     service_link = {"MARTLET_FLINK_REST_SERVICE_HOST": "10.0.0.1"}
     with pytest.raises(BadInput, match="MARTLET_FLINK_REST_SERVICE_HOST"):
         read_settings(Home(tmp_path), literals(BASE) | literals(EXAMPLE) | service_link, {})
+
+
+def test_commands_are_typed_in_a_pod_of_the_offline_image_that_ends_by_itself() -> None:
+    spec = manifest("Pod", "commands")["spec"]
+    (found,) = spec["containers"]
+    assert found["image"] == f"martlet-offline:{VERSION}"
+    assert (found["command"], spec["restartPolicy"]) == (["sleep", "3600"], "Never")
 
 
 @pytest.mark.parametrize("name", ["api", "model-server"])
