@@ -234,6 +234,12 @@ def test_a_role_would_refuse_the_variables_of_the_service_that_flinks_operator_m
         read_settings(Home(tmp_path), literals(BASE) | literals(EXAMPLE) | service_link, {})
 
 
+def test_spark_takes_as_many_cores_as_by_compose() -> None:
+    master = environment("offline")["MARTLET_SPARK_MASTER"]
+    assert literals(OFFLINE)["MARTLET_SPARK_MASTER"] == master
+    assert {"name": "MARTLET_SPARK_MASTER", "value": master} in container("learn")["env"]
+
+
 def test_commands_are_typed_in_a_pod_of_the_offline_image_that_ends_by_itself() -> None:
     spec = manifest("Pod", "commands")["spec"]
     (found,) = spec["containers"]
