@@ -96,4 +96,18 @@ FAULTS: Final = (
         "[features, --home, /var/lib/martlet]\n          envFrom: [",
         ("test_offline_steps_are_commands_of_the_offline_image",),
     ),
+    Fault(
+        "a role in Kubernetes is given variables of services, which it refuses",
+        "infra/containers/kubernetes/base/watch.yaml",
+        "      enableServiceLinks: false\n",
+        "",
+        ("test_each_pod_is_confined",),
+    ),
+    Fault(
+        "Flink's pods in Kubernetes have no way to Kafka and Redis",
+        "infra/containers/kubernetes/base/flink.yaml",
+        "    metadata: {labels: {app.kubernetes.io/part-of: martlet}}",
+        "    metadata: {labels: {}}",
+        ("test_one_policy_opens_the_ways_to_the_engines_for_ours_and_for_flink",),
+    ),
 )

@@ -16,8 +16,8 @@ BASE: Final = MANIFESTS / "base"
 EXAMPLE: Final = MANIFESTS / "overlays" / "example"
 LEARN: Final = MANIFESTS / "learn"
 OFFLINE: Final = MANIFESTS / "offline"
-FOLDERS: Final = (BASE, MANIFESTS / "home", OFFLINE)
-EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline")
+FOLDERS: Final = (BASE, MANIFESTS / "home", OFFLINE, MANIFESTS / "commands")
+EXAMPLES: Final = (EXAMPLE, EXAMPLE / "home", EXAMPLE / "offline", EXAMPLE / "commands")
 """Of each folder."""
 
 Manifest = dict[str, Any]

@@ -6,11 +6,12 @@ from typing import Any
 import typer.main
 import yaml
 
+from features.version import VERSION
 from infra.cli.main import app
 from infra.system.repository import REPO
 from tests.infra.containers.compose_file import compose
 from tests.infra.containers.images import IMAGES
-from tests.infra.containers.manifests import ALL, EXAMPLE
+from tests.infra.containers.manifests import ALL, BASE, EXAMPLE, EXAMPLES, kustomization, rendered_by
 
 PAGE = (REPO / "docs" / "deploy.md").read_text(encoding="utf-8")
 COMMANDS: Any = typer.main.get_command(app)
@@ -42,7 +43,40 @@ def test_files_and_manifests_that_are_named_are_there() -> None:
     assert paths
     assert [path for path in paths if not (REPO / path.rstrip("./")).exists()] == []
     names = {(each["kind"].lower(), each["metadata"]["name"]) for each in ALL}
-    assert set(re.findall(r"(job|deployment)/([\w-]+)", PAGE)) <= names
+    assert set(re.findall(r"(job|deployment|pod|service)/([\w-]+)", PAGE)) <= names
+    for kind, name in re.findall(r"kubectl --namespace shop delete (\w+) ([\w-]+)", PAGE):
+        assert (kind, name) in names
+    assert set(re.findall(r"kubectl --namespace shop (?:exec|cp FOLDER) (\w+)[ :]", PAGE)) == {"commands"}
     certificates = set(re.findall(r"--from-file=([\w-]+\.pem)", PAGE))
     example = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())["configMapGenerator"][0]["literals"]
     assert certificates == set(re.findall(r"/etc/martlet/certificates/([\w-]+\.pem)", " ".join(example)))
+
+
+def test_what_is_applied_is_a_copy_of_an_example() -> None:
+    applied = set(re.findall(r"kubectl apply -k shop(?:/(\w+))?", PAGE))
+    assert applied == {"" if example == EXAMPLE else example.name for example in EXAMPLES}
+
+
+def test_images_are_pushed_under_the_names_that_the_example_pulls() -> None:
+    (parts,) = re.findall(r"for part in ([\w ]+); do", PAGE)
+    tags = set(re.findall(r"(?:martlet-\$part|push) (\S+/)martlet-\$part:([\w.]+)", PAGE))
+    assert set(parts.split()) == set(IMAGES)
+    ((registry, tag),) = tags
+    assert tag == VERSION
+    pushed = {f"{registry}martlet-{part}:{tag}" for part in parts.split()}
+    pulled = {
+        image for each in EXAMPLES for image in re.findall(rf"{registry}martlet-[^\s'\"]+", str(rendered_by(each)))
+    }
+    assert pulled == pushed
+
+
+def test_namespaces_and_ports_that_are_named_are_those_of_the_policies() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
+    text = (BASE / "network.yaml").read_text()
+    assert set(re.findall(r"metadata\.name: ([\w-]+)", text)) == {"flink-operator", "monitoring"}
+    assert "the namespace `flink-operator` in to Flink, and `monitoring` (Prometheus) to the watch" in PAGE
+    assert "--namespace flink-operator --create-namespace" in PAGE
+    assert f"watchNamespaces={{{kustomization(EXAMPLE)['namespace']}}}" in PAGE
+    (ports,) = re.findall(r"Ways out are open at ports ([\d, and]+) alone", PAGE)
+    (rule,) = policies["martlet-engines"]["egress"]
+    assert {int(port) for port in re.findall(r"\d+", ports)} == {each["port"] for each in rule["ports"]}

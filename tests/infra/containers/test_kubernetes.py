@@ -1,6 +1,7 @@
 """The Kubernetes manifests: valid by the API's own schemas, and every name, port, path and setting in them known to the code."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import kubernetes_validate
 import pytest
 
 from features.engines.passwords import KAFKA_VARIABLE, REDIS_VARIABLE
+from features.errors import BadInput
 from features.keys import DEFAULT_PARTITIONS
 from features.version import VERSION
 from infra.flink.cluster import CONSOLE_LOGGING, process_settings, slots_of
@@ -70,6 +72,8 @@ def pods() -> Iterator[tuple[str, Manifest]]:
     for each in ALL:
         if each["kind"] in ("Deployment", "Job"):
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
+        if each["kind"] == "Pod":
+            yield each["metadata"]["name"], each["spec"]
         if each["kind"] == "FlinkDeployment":
             yield each["metadata"]["name"], each["spec"]["podTemplate"]["spec"]
 
@@ -212,6 +216,7 @@ def test_each_pod_is_confined(name: str, spec: Manifest) -> None:
     user = spec["securityContext"]
     assert (user["runAsNonRoot"], user["runAsUser"], user["fsGroup"]) == (True, 9999, 9999)
     assert name == "martlet-flink" or spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
     volumes = {each["name"] for each in spec["volumes"]}
     for each in [*spec.get("initContainers", []), *spec["containers"]]:
         context = each["securityContext"]
@@ -221,6 +226,25 @@ def test_each_pod_is_confined(name: str, spec: Manifest) -> None:
         assert set(paths) <= volumes
         assert (paths["home"], paths["tmp"]) == (HOME, "/tmp")
         assert name == "martlet-flink" or {"requests", "limits"} <= set(each["resources"])
+
+
+def test_a_role_would_refuse_the_variables_of_the_service_that_flinks_operator_makes(tmp_path: Path) -> None:
+    service_link = {"MARTLET_FLINK_REST_SERVICE_HOST": "10.0.0.1"}
+    with pytest.raises(BadInput, match="MARTLET_FLINK_REST_SERVICE_HOST"):
+        read_settings(Home(tmp_path), literals(BASE) | literals(EXAMPLE) | service_link, {})
+
+
+def test_spark_takes_as_many_cores_as_by_compose() -> None:
+    master = environment("offline")["MARTLET_SPARK_MASTER"]
+    assert literals(OFFLINE)["MARTLET_SPARK_MASTER"] == master
+    assert {"name": "MARTLET_SPARK_MASTER", "value": master} in container("learn")["env"]
+
+
+def test_commands_are_typed_in_a_pod_of_the_offline_image_that_ends_by_itself() -> None:
+    spec = manifest("Pod", "commands")["spec"]
+    (found,) = spec["containers"]
+    assert found["image"] == f"martlet-offline:{VERSION}"
+    assert (found["command"], spec["restartPolicy"]) == (["sleep", "3600"], "Never")
 
 
 @pytest.mark.parametrize("name", ["api", "model-server"])
@@ -243,19 +267,46 @@ def test_the_api_scales_and_is_ready_while_its_process_answers() -> None:
     assert manifest("PodDisruptionBudget", "api")["spec"]["minAvailable"] < scaler["minReplicas"]
 
 
+def policies() -> dict[str, Manifest]:
+    return {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
+
+
 def test_policies_open_the_ports_that_settings_name() -> None:
-    policies = {each["metadata"]["name"]: each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"}
-    assert "ingress" not in policies["martlet-closed"]
-    opened = {name: _ports(spec, "ingress") for name, spec in policies.items()}
+    assert "ingress" not in policies()["martlet-closed"]
+    opened = {name: _ports(spec, "ingress") for name, spec in policies().items()}
     assert opened["martlet-api"] == {8000}
     assert opened["martlet-watch"] == {9464}
     assert opened["martlet-model-server"] == {8500}
     assert opened["martlet-flink"] == {8081}
-    engines = {9092, 9093, 6379, 6380, 443}
-    assert _ports(policies["martlet-engines"], "egress") == engines
-    assert _ports(policies["martlet-flink"], "egress") == {53, *engines}
     addresses = literals(EXAMPLE)["MARTLET_KAFKA_BOOTSTRAP"], literals(EXAMPLE)["MARTLET_REDIS_URL"].removesuffix("/0")
-    assert {int(each.rpartition(":")[2]) for each in addresses} <= engines
+    assert {int(each.rpartition(":")[2]) for each in addresses} <= _ports(policies()["martlet-engines"], "egress")
+
+
+def test_one_policy_opens_the_ways_to_the_engines_for_ours_and_for_flink() -> None:
+    engines = {9092, 9093, 6379, 6380, 443}
+    opening = {name for name, spec in policies().items() if engines & _ports(spec, "egress")}
+    assert opening == {"martlet-engines"}
+    assert _ports(policies()["martlet-engines"], "egress") == engines
+    selected = policies()["martlet-engines"]["podSelector"]["matchLabels"]
+    flink = manifest("FlinkDeployment", "martlet-flink")["spec"]["podTemplate"]
+    assert flink["metadata"]["labels"] == selected
+    (label,) = kustomization(BASE)["labels"]
+    assert (label["pairs"], label["includeTemplates"]) == (selected, True)
+    assert manifest("Deployment", "learn")["spec"]["template"]["metadata"]["labels"].items() >= selected.items()
+
+
+def test_another_port_and_narrower_ways_are_opened_as_the_example_says(tmp_path: Path) -> None:
+    copied = tmp_path / "kubernetes"
+    shutil.copytree(MANIFESTS, copied)
+    file = copied / EXAMPLE.relative_to(MANIFESTS) / "kustomization.yaml"
+    text, count = re.subn(r"^  # (?=- target|  patch| +- \{op)", "  ", file.read_text(), flags=re.MULTILINE)
+    assert count == 4
+    file.write_text(text)
+    (found,) = [each for each in rendered_by(file.parent) if each["metadata"]["name"] == "martlet-engines"]
+    (rule,) = found["spec"]["egress"]
+    assert {port["port"] for port in rule["ports"]} > _ports(policies()["martlet-engines"], "egress")
+    assert [set(each) for each in rule["to"]] == [{"ipBlock"}]
+    kubernetes_validate.validate(found, KUBERNETES, strict=True)
 
 
 def _ports(spec: Manifest, direction: str) -> set[int]:
