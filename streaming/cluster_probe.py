@@ -3,6 +3,7 @@ of one element on a free TaskManager, which imports the operators' modules, find
 the Kafka and the Redis whose addresses `--kafka` and `--redis` give as JSON."""
 
 import argparse
+import os
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -43,7 +44,8 @@ def check_here(
     try:
         file.touch()
     except OSError as error:
-        raise Broken(f"the home's folder must be there under the same path, to read and to write: {error}") from error
+        whose = f"to read and to write for user {os.getuid()}, who runs this TaskManager"
+        raise Broken(f"the home's folder must be there under the same path, {whose}: {error}") from error
     if kafka is not None:
         _enter_kafka(kafka)
     if redis is not None:

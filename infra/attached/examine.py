@@ -20,11 +20,14 @@ from infra.storage.file_store import FileStore
 
 
 def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
-    """Yields what is found of each engine that is attached. Raises BadInput for files of TLS that can't be used, and
-    for another number of partitions than the home's."""
+    """Yields what is found of each engine that is attached, whatever is wrong with another one. Raises Broken for a home whose
+    record can't be read."""
     record = HomeRecord(home)
-    partitions = record.divide(settings.kafka.partitions)
-    if (kafka := attached_kafka(settings.kafka, home, partitions)) is not None:
+    try:
+        record.divide(settings.kafka.partitions)
+    except BadInput as error:
+        yield Finding(error.where, error.received, f"it is {error.expected}", error)
+    if (kafka := attached_kafka(settings.kafka, home, record.partitions)) is not None:
         yield from examine_kafka(kafka, expected_by(record))
     if (redis := attached_redis(settings.redis, home)) is not None:
         yield from examine_redis(redis, record.home_id)

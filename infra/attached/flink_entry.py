@@ -14,7 +14,7 @@ import msgspec
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
-from features.errors import Unavailable
+from features.errors import MartletError, Unavailable
 from infra.attached.findings import Finding, away, refused, require_well, well
 from infra.flink import java_classes
 from infra.flink.client import FlinkClient, innermost_cause
@@ -23,6 +23,7 @@ from infra.flink.job_control import end_live_job
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.settings.table import Flink
+from infra.system import packages
 from infra.system.processes import tail, wait_until
 from infra.system.repository import REPO
 
@@ -30,9 +31,10 @@ PROBE_TIMEOUT: Final = 120.0
 SLOTS_TIMEOUT: Final = 20.0
 """Seconds that `up` waits for slots: those of a job that has just ended, or of TaskManagers that have just been started."""
 _SLOTS: Final = "Flink: slots"
+_PROBE: Final = "Flink: probe"
 _NEEDED: Final = (
-    "JobManager and TaskManagers need this repository, its Python packages, the home's folder, in lib what ./martlet jars "
-    "copies, the way to Kafka and Redis, and their passwords in the environment: docs/attach.md"
+    "JobManager and TaskManagers need this repository, its Python packages, the home's folder, the user of ./martlet, in lib "
+    "what ./martlet jars copies, the way to Kafka and Redis, and their passwords in the environment: docs/attach.md"
 )
 
 
@@ -59,7 +61,7 @@ def examine_flink(address: str, slots: int) -> Iterator[Finding]:
         yield refused("Flink: JobManagers", "JobManagers of one cluster", found, "change flink.address")
         return
     _, version, free, total, workers = answered[0]
-    wanted = version_of("apache-flink")
+    wanted = version_of("apache-flink") if packages.has_flink() else version
     if _minor(version) != _minor(wanted):
         yield refused(
             "Flink: version", f"{_minor(wanted)}, as its Python packages and jars are", version, "another cluster"
@@ -138,11 +140,26 @@ def flink_findings(
     if any(each.help for each in found):
         return
     if runs and any(examine.help for examine in examine_flink(address, 1)):
-        yield well("Flink: probe", "not run: the home's job runs there, and no slot is free beside it")
+        yield well(_PROBE, "not run: the home's job runs there, and no slot is free beside it")
         return
-    # A folder of its own: the home's files may be those of a cluster that it runs. In the home, which the cluster must share.
-    with TemporaryDirectory(prefix="martlet-probe-", dir=home.path if home.path.is_dir() else None) as folder:
-        yield _probe(Home(Path(folder)).make(), flink, record.state, kafka, redis)
+    yield _probed(home, flink, record.state, kafka, redis)
+
+
+def _probed(home: Home, flink: Flink, state: str, kafka: KafkaAddress | None, redis: RedisAddress | None) -> Finding:
+    """Returns what a probe found in a slot that is free, or why there was none."""
+    if not packages.has_flink():
+        return well(
+            _PROBE, "not run: PyFlink is not installed here. ./martlet doctor runs it where `up` or `job` may run"
+        )
+    if not home.path.is_dir():
+        help_ = f"mkdir -p {home.path}, for the user of Flink's processes on all of the cluster's machines"
+        return refused(_PROBE, "the home's folder, which the cluster shares", f"not run: no folder {home.path}", help_)
+    try:
+        # A folder of its own: the home's files may be those of a cluster that it runs. In the home, which the cluster must share.
+        with TemporaryDirectory(prefix="martlet-probe-", dir=home.path) as folder:
+            return _probe(Home(Path(folder)).make(), flink, state, kafka, redis)
+    except (MartletError, OSError) as error:
+        return away(_PROBE, f"not run: {error}", "./martlet doctor runs it where `up` or `job` may run")
 
 
 def _probe(own: Home, flink: Flink, state: str, kafka: KafkaAddress | None, redis: RedisAddress | None) -> Finding:
@@ -177,17 +194,15 @@ def _probe(own: Home, flink: Flink, state: str, kafka: KafkaAddress | None, redi
         found = f"the probe job did not end within {PROBE_TIMEOUT:.0f} s"
         with contextlib.suppress(Unavailable):
             end_live_job(FlinkClient(flink.address, job_name=own.path.name))
-        return away("Flink: probe", found, "see the TaskManagers' logs")
+        return away(_PROBE, found, "see the TaskManagers' logs")
     if code:
-        return refused("Flink: probe", expected, innermost_cause(tail(log, 400)) or f"exit code {code}", _NEEDED)
+        return refused(_PROBE, expected, innermost_cause(tail(log, 400)) or f"exit code {code}", _NEEDED)
     if not written.exists():
-        return refused(
-            "Flink: probe", expected, "what a TaskManager writes into the home's folder is not here", _NEEDED
-        )
+        return refused(_PROBE, expected, "what a TaskManager writes into the home's folder is not here", _NEEDED)
     found = "a TaskManager has this version, its jars and the home's folder"
     if names := " and ".join(name for name, address in entered.items() if address is not None):
         found += f", and enters {names}"
-    return well("Flink: probe", found)
+    return well(_PROBE, found)
 
 
 def end_leftover_job(home: Home, print_line: Callable[[str], None]) -> bool:

@@ -19,9 +19,9 @@ from features.engines.own_certificate import kafka_principal, shown_by_client
 from features.errors import Unavailable
 from features.keys import EVENTS
 from infra.attached.findings import Finding, away, refused, require_well, well
-from infra.attached.reaching import own_certificate, reach
+from infra.attached.reaching import reach, tls_finding
 from infra.home.record import HomeRecord
-from infra.services.kafka_topics import IN_SYNC, topics_of
+from infra.services.kafka_topics import IN_SYNC, required_configs, topics_of
 from streaming.settings import GROUP
 
 OLDEST: Final = (3, 0)
@@ -32,8 +32,6 @@ _UNKNOWN, _FORBIDDEN = 3, 29
 """Codes of Kafka's for a topic that is missing, and for one that the user may not know of."""
 _RIGHTS: Final = {"READ": "Read", "WRITE": "Write", "DESCRIBE": "Describe", "DESCRIBE_CONFIGS": "DescribeConfigs"}
 """Operations that each topic of a home needs, as Kafka's protocol and as its tools name them."""
-_HELD: Final = ("cleanup.policy", "message.timestamp.type", "retention.ms", "retention.bytes", "max.message.bytes")
-"""Settings of a topic that must be as Martlet would create it."""
 
 
 class Expected(NamedTuple):
@@ -72,9 +70,9 @@ def enter_kafka(address: KafkaAddress, record: HomeRecord, replication: int) -> 
 
 def examine_kafka(address: KafkaAddress, expected: Expected, oldest: tuple[int, ...] = OLDEST) -> Iterator[Finding]:
     """Yields what is found, up to the first finding after which nothing else can be asked. oldest: the version that all brokers
-    must have reached. Raises BadInput for files of TLS that can't be used."""
-    if (own := own_certificate("Kafka", "kafka.certificate", address.tls)) is not None:
-        yield own
+    must have reached."""
+    if (unusable := tls_finding("Kafka", "kafka", address.tls)) is not None:
+        yield unusable
         return
     reached = [reach("Kafka", host, port, address.tls) for host, port in address.servers]
     bad = [each for each in reached if each.help]
@@ -270,13 +268,12 @@ def _records(admin: Any, topic: NewTopic) -> int:
 
 def _examine_configs(admin: Any, present: list[NewTopic]) -> Iterator[Finding]:
     for topic in present:
-        held = _configs(admin, topic)
-        wanted = {"cleanup.policy": "delete", **topic.topic_configs}
-        for name in _HELD:
-            if name in wanted and name in held and not _will_do(name, wanted[name], held[name]):
+        found = _configs(admin, topic)
+        for name, wanted in required_configs(topic).items():
+            if name in found and not _will_do(name, wanted, found[name]):
                 yield refused(
-                    f"Kafka: topic {topic.name}", f"{name}={wanted[name]}", held[name],
-                    f"kafka-configs.sh --alter --topic {topic.name} --add-config {name}={wanted[name]}",
+                    f"Kafka: topic {topic.name}", f"{name}={wanted}", found[name],
+                    f"kafka-configs.sh --alter --topic {topic.name} --add-config {name}={wanted}",
                 )  # fmt: skip
 
 

@@ -43,21 +43,26 @@ def reach(name: str, host: str, port: int, tls: Tls | None) -> Finding:
         return away(name, f"{where}: {error}", "start it, or change the address")
 
 
-def own_certificate(name: str, setting: str, tls: Tls | None) -> Finding | None:
-    """Returns what is wrong with the certificate that a client shows by a setting; None where nothing is, or it shows none.
-    Raises BadInput for a file that can't be used."""
-    if tls is None or tls.certificate is None:
+def tls_finding(name: str, section: str, tls: Tls | None) -> Finding | None:
+    """Returns what is wrong with the files of TLS that a section of the settings names, by the setting; None where nothing is."""
+    if tls is None:
         return None
-    tls.context()
+    certificate = f"{section}.certificate"
     try:
-        shown_by_client(tls.certificate)
+        tls.context()
+        if tls.certificate is not None:
+            shown_by_client(tls.certificate)
     except ssl.SSLCertVerificationError as error:
         expected = "a client's certificate that is valid now"
-        return refused(
-            f"{name}: certificate", expected, f"{tls.certificate}: {error.verify_message}", f"renew {setting}"
-        )
+        found = f"{tls.certificate}: {error.verify_message}"
+        return refused(f"{name}: certificate", expected, found, f"renew {certificate}")
+    except BadInput as error:
+        setting = certificate if error.where == tls.certificate else f"{section}.ca"
+        found = f"{error.where}: {error.received}"
+        return refused(setting, error.expected, found, f"name {error.expected} that can be read here")
     except (OSError, ValueError) as error:
-        raise BadInput(setting, "a certificate and its key that can be shown", f"{tls.certificate}: {error}") from error
+        expected = "a PEM file of a key and its certificates"
+        return refused(certificate, expected, f"{tls.certificate}: {error}", f"name {expected} that can be shown")
     return None
 
 

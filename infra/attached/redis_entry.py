@@ -12,7 +12,7 @@ from features.engines.redis_slots import SLOTS, Server
 from features.errors import BadInput, Unavailable
 from features.keys import CHANGED_KEYS, HOME_KEY
 from infra.attached.findings import Finding, away, refused, require_well, well
-from infra.attached.reaching import own_certificate, reach
+from infra.attached.reaching import reach, tls_finding
 from infra.services.redis_program import OLDEST
 
 TIMEOUT: Final = 5.0
@@ -47,10 +47,9 @@ def claim_redis(address: RedisAddress, home_id: str) -> None:
 
 
 def examine_redis(address: RedisAddress, home_id: str) -> Iterator[Finding]:
-    """Yields what is found, up to the first finding after which nothing else can be asked. Raises BadInput for files of TLS that
-    can't be used."""
-    if (own := own_certificate("Redis", "redis.certificate", address.tls)) is not None:
-        yield own
+    """Yields what is found, up to the first finding after which nothing else can be asked."""
+    if (unusable := tls_finding("Redis", "redis", address.tls)) is not None:
+        yield unusable
         return
     server, reached = _reach_one(address)
     yield reached

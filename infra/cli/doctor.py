@@ -2,9 +2,8 @@
 
 import platform
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,12 @@ import psutil
 from features.engines.loopback import is_loopback
 from features.errors import MartletError, Unavailable
 from infra.attached.examine import attached_findings
+from infra.attached.findings import Finding
+from infra.cli.local_packages import may_start, package_findings
 from infra.home.paths import Home
 from infra.home.running import running_status
 from infra.settings.reading import settings_of
-from infra.system import packages
+from infra.settings.table import Settings
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
 from online.support.certificate import exposure
 
@@ -34,22 +35,19 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
         well = well and good
         print_line(f"{'ok     ' if good else 'MISSING'} {name}: {found}{'' if good or not help_ else f' — {help_}'}")
 
+    def report(findings: Iterable[Finding]) -> None:
+        for each in findings:
+            check(not each.help, each.name, each.found, each.help)
+
     check(
         (3, 11) <= sys.version_info[:2] <= (3, 12) and sys.maxsize > 2**32,
         "Python", f"{platform.python_version()}, {platform.machine()}", "use a 64-bit Python 3.11 or 3.12",
     )  # fmt: skip
-    for name, argv in (
-        ("Java runtime", [packages.java_home() / "bin" / "java", "-version"]),
-        ("Redis server", [packages.redis_server(), "--version"]),
-    ):
-        done = subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=30)
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        check(done.returncode == 0, name, lines[0] if lines else "no answer", "its package does not run on this system")
-    for group in [each for each in packages.COORDINATES if each not in packages.OPTIONAL]:
-        try:
-            check(True, f"jars of {group}", f"{len(packages.jars(group))}, checked by digest when fetched")
-        except MartletError as error:
-            check(False, f"jars of {group}", str(error))
+    settings, fault = _settings(home)
+    if may_start(settings):
+        report(package_findings(home, settings))
+    else:
+        check(True, "packages", "those of a role that starts no job: neither Java nor jars are examined, and no port")
     folder, needed = _existing(home.path), DISK_GB - PACKAGES_GB
     free = shutil.disk_usage(folder).free / 1e9
     check(free >= needed, "disk", f"{free:.0f} GB free under {folder}", f"make room: a home wants {needed} GB")
@@ -63,18 +61,27 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
     )
     if own is not None and own["ports"]["api"] == port:
         check(True, "port", f"{port} is taken by this home's own API, which runs")
-    else:
+    elif may_start(settings):
         found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
         check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
+    if not is_loopback(settings.api.host):
+        check(True, "API", exposure(settings.api.host, settings.api.certificate is not None))
+    if fault is not None:
+        check(False, "settings", fault)
+        return False
     try:
-        settings = settings_of(home)
-        if not is_loopback(settings.api.host):
-            check(True, "API", exposure(settings.api.host, settings.api.certificate is not None))
-        for finding in attached_findings(home, settings):
-            check(not finding.help, finding.name, finding.found, finding.help)
+        report(attached_findings(home, settings))
     except MartletError as error:
-        check(False, "settings", str(error))
+        check(False, "home", str(error))
     return well
+
+
+def _settings(home: Home) -> tuple[Settings, str | None]:
+    """Returns the settings of a home, and what is wrong with them: those of a home that names nothing then."""
+    try:
+        return settings_of(home), None
+    except MartletError as error:
+        return Settings(), str(error)
 
 
 def _existing(path: Path) -> Path:

@@ -97,14 +97,16 @@ def train(
 
 
 def mirror_models(home: Home) -> None:
-    """Write versions that were published to the home's model store, where it has one. Where that can't be done now it is told: a
-    running home does it, or the next command."""
-    from infra.attached.store_entry import mirrored_to
+    """Write versions that were published to the home's model store, where `models.store` names one; else no other setting is
+    examined. Where that can't be done now it is told: a running home does it, or the next command."""
+    from infra.attached.store_entry import MODELS, mirrored_to
     from infra.home.record import HomeRecord
-    from infra.settings.reading import settings_of
+    from infra.settings.reading import settings_of, value_of
     from infra.storage.mirror_service import mirror_once
 
     try:
+        if value_of(home, MODELS, None) is None:
+            return
         home_id = HomeRecord(home).home_id
         if home_id and (mirrored := mirrored_to(settings_of(home), home_id)) is not None:
             mirror_once(home, mirrored.opened(), typer.echo)

@@ -53,6 +53,34 @@ def topics_of(address: KafkaAddress, replication: int = -1) -> list[NewTopic]:
     return [NewTopic(address.topic(name), parts, replication, topic_configs=configs) for name, parts, configs in shapes]
 
 
+REQUIRED_CONFIGS: Final = (
+    "cleanup.policy",
+    "message.timestamp.type",
+    "retention.ms",
+    "retention.bytes",
+    "max.message.bytes",
+)
+
+
+def required_configs(topic: NewTopic) -> dict[str, str]:
+    """Returns the settings that a topic must have, whoever creates it: `max.message.bytes` or more, all others as they are."""
+    wanted = {"cleanup.policy": "delete", **topic.topic_configs}
+    return {name: wanted[name] for name in REQUIRED_CONFIGS if name in wanted}
+
+
+def documented_rows() -> list[str]:
+    """Returns the rows of the table of topics in docs/attach.md."""
+    many, one = (topics_of(KafkaAddress("", partitions=count)) for count in (2, 1))
+    rows = []
+    for topic, other in zip(many, one, strict=True):
+        wanted = required_configs(topic)
+        parts = "1" if topic.num_partitions == other.num_partitions else "`kafka.partitions`"
+        rows.append(
+            f"| `{topic.name}` | {parts} | {' | '.join(wanted.get(name, 'any') for name in REQUIRED_CONFIGS)} |"
+        )
+    return rows
+
+
 READY_MS: Final = 30_000
 """Until all brokers know a new topic."""
 

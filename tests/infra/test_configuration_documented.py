@@ -18,8 +18,10 @@ from infra.cli.main import app
 from infra.home.paths import Home
 from infra.home.record import Settings
 from infra.home.timings import Timings
+from infra.services.kafka_topics import REQUIRED_CONFIGS
+from infra.services.kafka_topics import documented_rows as documented_topics
 from infra.settings.reading import read_settings
-from infra.settings.table import documented_rows
+from infra.settings.table import FIELDS, documented_rows
 from infra.system.repository import REPO
 from online.access.access import Access, StoredKey
 from online.access.rate_limits import Limit
@@ -93,6 +95,19 @@ def test_the_example_of_serving_json_holds() -> None:
 def test_the_table_of_settings_is_the_codes() -> None:
     documented = [line for line in section("martlet.toml").splitlines() if line.startswith("| `")]
     assert documented == documented_rows()
+
+
+def test_variables_of_every_section_are_named() -> None:
+    (row,) = [line for line in PAGE.splitlines() if line.startswith("| `MARTLET_KAFKA_…`")]
+    sections = {field.section for field in FIELDS}
+    assert set(re.findall(r"`MARTLET_(\w+)_…`", row)) == {section.upper() for section in sections}
+
+
+def test_the_table_of_topics_is_the_codes() -> None:
+    text = (REPO / "docs" / "attach.md").read_text(encoding="utf-8")
+    table = text[text.index("| topic | partitions |") :].partition("\n\n")[0].splitlines()
+    assert re.findall(r"`([\w.]+)`", table[0]) == list(REQUIRED_CONFIGS)
+    assert table[2:] == documented_topics()
 
 
 def test_the_example_of_settings_holds(tmp_path: Path) -> None:

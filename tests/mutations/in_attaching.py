@@ -273,9 +273,30 @@ FAULTS: Final = (
     Fault(
         "a client's certificate is shown to nobody by whom it could be seen to have run out",
         "infra/attached/reaching.py",
-        "    if tls is None or tls.certificate is None:\n        return None\n    tls.context()",
-        "    if tls is None or tls.certificate is not None:\n        return None\n    tls.context()",
+        "        if tls.certificate is not None:\n            shown_by_client",
+        "        if tls.certificate is not None and False:\n            shown_by_client",
         ("test_a_server_that_wants_a_certificate_gets_ones_own",),
+    ),
+    Fault(
+        "the doctor fetches Kafka's jars where Kafka is attached",
+        "infra/cli/local_packages.py",
+        "() if settings.kafka.bootstrap is not None else",
+        "() if settings.kafka.bootstrap is None else",
+        ("test_packages_of_engines_that_run_already_are_not_examined",),
+    ),
+    Fault(
+        "a file of TLS that can't be read is taken for the other one of its engine",
+        "infra/attached/reaching.py",
+        "if error.where == tls.certificate else",
+        "if error.where != tls.certificate else",
+        ("test_a_file_of_tls_that_can_not_be_read_is_named_by_its_setting_and_the_others_go_on",),
+    ),
+    Fault(
+        "a step without a model store minds what other settings lack",
+        "infra/cli/offline_commands.py",
+        "        if value_of(home, MODELS, None) is None:\n            return\n",
+        "",
+        ("test_without_a_store_nothing_is_examined",),
     ),
     Fault(
         "a Redis of one's own may be of any version",

@@ -1,5 +1,6 @@
 """An attached Flink at the door: what is refused, what is waited for, what is ended."""
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -8,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput, Unavailable
+from infra.attached import flink_entry
 from infra.attached.findings import Finding
-from infra.attached.flink_entry import end_leftover_job, enter_flink, examine_flink
+from infra.attached.flink_entry import end_leftover_job, enter_flink, examine_flink, flink_findings
 from infra.detached import down
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.settings.table import Flink as FlinkSettings
 from infra.stack import Stack
+from infra.system import packages
 from infra.system.processes import free_ports
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
@@ -132,6 +136,43 @@ def test_job_managers_of_two_clusters_are_refused(flink: Flink, tmp_path: Path) 
         )
         with pytest.raises(BadInput, match=expected):
             enter_flink(both, record_of(tmp_path))
+
+
+def probed(flink: Flink, home: Home) -> Finding:
+    """What the doctor says last of a cluster with room."""
+    *_, last = flink_findings(home, HomeRecord(home), FlinkSettings(address=flink.address), None, None)
+    assert last.name == "Flink: probe"
+    return last
+
+
+def test_a_probe_wants_the_homes_folder_and_makes_none(flink: Flink, tmp_path: Path) -> None:
+    found = probed(flink, Home(tmp_path / "home"))
+    assert isinstance(found.error, BadInput)
+    assert found.found == f"not run: no folder {tmp_path}/home"
+    assert found.help.startswith(f"mkdir -p {tmp_path}/home, for the user of Flink's processes")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_home_that_can_not_be_written_to_is_a_finding(
+    flink: Flink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(flink_entry, "TemporaryDirectory", refuse)
+    found = probed(flink, Home(tmp_path))
+    assert found.found == f"not run: [Errno {errno.EROFS}] Read-only file system"
+    assert found.help == "./martlet doctor runs it where `up` or `job` may run"
+
+
+def test_without_pyflink_a_cluster_is_examined_and_no_probe_runs(
+    flink: Flink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "has_flink", lambda: False)
+    found = probed(flink, Home(tmp_path))
+    assert not found.help
+    assert found.found.startswith("not run: PyFlink is not installed here")
+    assert not [path for method, path, _ in flink.asked if method != "GET"]
 
 
 @contextmanager

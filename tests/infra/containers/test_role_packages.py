@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from infra.services.environment import python_env
 from infra.system.locks import FOLDER, pins
 from infra.system.repository import REPO
+from tests.flink_stub import flink_stub
 from tests.infra.containers.images import IMAGES, locks_of
 
 pytestmark = pytest.mark.services
@@ -49,3 +51,26 @@ def test_an_image_has_the_packages_of_all_that_runs_in_it(image: str) -> None:
 @pytest.mark.parametrize("image", ["api", "watch"])
 def test_what_serves_has_no_engine(image: str) -> None:
     assert not {pin.name for lock in locks_of(image) for pin in pins(FOLDER / f"{lock}.lock")} & HEAVY
+
+
+@pytest.mark.parametrize("image", ["api", "watch"])
+def test_the_doctor_examines_engines_in_an_image_without_theirs(image: str, tmp_path: Path) -> None:
+    with flink_stub() as flink:
+        flink.answers["/overview"] = {
+            "flink-version": "2.3.0", "slots-available": 2, "slots-total": 2, "taskmanagers": 2
+        }  # fmt: skip
+        engines = {"KAFKA_BOOTSTRAP": "127.0.0.1:9", "REDIS_URL": "redis://127.0.0.1:9", "FLINK_ADDRESS": flink.address}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.infra.containers.as_in_image", ",".join(locks_of(image)), "doctor", "--home", tmp_path],
+            cwd=REPO, env=python_env({f"MARTLET_{name}": value for name, value in engines.items()}),
+            text=True, capture_output=True, timeout=300,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    for line in (
+        "MISSING Kafka: ",
+        "MISSING Redis: ",
+        "ok      Flink: version: 2.3.0",
+        "ok      Flink: probe: not run",
+    ):
+        assert f"\n{line}" in done.stdout
+    assert "Java runtime" not in done.stdout
