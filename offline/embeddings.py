@@ -256,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def make() -> None:
         dataset = open_left(given.dataset, given.data_dir, Base(given.base).schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        with spark_session(given.out.parent, given.master) as spark, step("embeddings"):
+        with spark_session(given.out.parent, dataset.rows, given.master) as spark, step("embeddings"):
             make_embeddings(spark, dataset, Base(given.base), given.out, given.kind or tuple(KINDS))
 
     return run(make)

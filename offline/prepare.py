@@ -53,7 +53,7 @@ def prepare(
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     samples.parent.mkdir(parents=True, exist_ok=True)
-    with spark_session(settings.out.parent, settings.master) as spark:
+    with spark_session(settings.out.parent, dataset.rows, settings.master) as spark:
         if part != TRAINING_DATA:
             with step("base") as this:
                 manifest = make_base(spark, dataset, settings.history, settings.out, schema, settings.partitions)

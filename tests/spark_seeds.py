@@ -30,7 +30,7 @@ def make(data: Path, history: Path, later: Path, empty: Path) -> None:
     dataset = open_dataset(DATASET, data, schema)
     for folder in (history / "base", history / "data", later / "embeddings", empty / "base"):
         folder.mkdir(parents=True, exist_ok=True)
-    with spark_session(history.parent) as spark:
+    with spark_session(history.parent, dataset.rows) as spark:
         make_base(spark, dataset, 0.8, history / "base" / "1", schema)
         base = Base(history / "base" / "1")
         make_samples(spark, dataset, base, history / "data" / "samples-1", SAMPLING)

@@ -138,7 +138,7 @@ def make(settings: BaseSettings) -> None:
         this.note = f"{dataset.name}, {dataset.rows} events, {len(dataset.items)} items"
     cut_row(dataset, settings.history)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
-    with spark_session(settings.out.parent, settings.master) as spark, step("base") as this:
+    with spark_session(settings.out.parent, dataset.rows, settings.master) as spark, step("base") as this:
         manifest = make_base(spark, dataset, settings.history, settings.out, schema, settings.partitions)
         this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"
 

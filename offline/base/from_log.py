@@ -331,7 +331,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         spans_of(previous, until)
         clock = clock_of(given)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        with spark_session(given.out.parent, given.master) as spark, step("base") as this:
+        events = sum(until.get(EVENTS, {}).values())
+        with spark_session(given.out.parent, events, given.master) as spark, step("base") as this:
             log = KafkaLog(read_engines(given.engines).kafka)
             manifest = make_log_base(spark, previous, log, until, clock, given.out, log.items_end(), given.learn)
             this.note = f"number {manifest['number']}, {manifest['users']} users, {manifest['items']} items"

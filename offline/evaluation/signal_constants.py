@@ -154,7 +154,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     def choose() -> None:
         base = Base(given.base)
         dataset = open_dataset(given.dataset, given.data_dir, base.schema)
-        with tempfile.TemporaryDirectory(prefix="martlet-constants-") as scratch, spark_session(Path(scratch)) as spark:
+        with (
+            tempfile.TemporaryDirectory(prefix="martlet-constants-") as scratch,
+            spark_session(Path(scratch), dataset.rows) as spark,
+        ):
             print_choices(*compare(spark, dataset, base, Path(scratch)))
 
     return run(choose)

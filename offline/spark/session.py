@@ -20,22 +20,27 @@ REPO: Final = Path(__file__).resolve().parents[2]
 DRIVER_MEMORY: Final = "2g"
 STACK: Final = "-Xss4m"
 """Stack of a thread: tasks of ALS are read by recursion over all its iterations, which Java's default does not always hold."""
+ONE_COMPILER: Final = "-XX:TieredStopAtLevel=1"
+"""Java without its second compiler: for FEW rows no plan runs long enough to be compiled twice (decision 0017)."""
+FEW: Final = 500_000
 ROWS_A_PARTITION: Final = 250_000
 
 
 @contextlib.contextmanager
-def spark_session(scratch: Path, master: str | None = None, memory: str = DRIVER_MEMORY) -> Iterator["SparkSession"]:
+def spark_session(
+    scratch: Path, rows: int, master: str | None = None, memory: str = DRIVER_MEMORY
+) -> Iterator["SparkSession"]:
     """A session whose own files are in a folder next to its output, and are removed when it ends.
 
-    `scratch` is a folder that has room for shuffles; `master` defaults to all cores of this machine. JAVA_HOME is honoured.
-    Raises Unavailable if Spark does not start.
+    `scratch` is a folder that has room for shuffles; `rows` how many events or lists it is for, about; `master` defaults to all
+    cores of this machine. JAVA_HOME is honoured. Raises Unavailable if Spark does not start.
     """
     _clear_left_overs(scratch)
     own = scratch / f".spark-{os.getpid()}"
     own.mkdir(parents=True, exist_ok=True)
     session = None
     try:
-        session = _start(own, master or "local[*]", memory)
+        session = _start(own, master or "local[*]", memory, java_options(rows))
         yield session
     finally:
         if session is not None:
@@ -43,7 +48,7 @@ def spark_session(scratch: Path, master: str | None = None, memory: str = DRIVER
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _start(own: Path, master: str, memory: str) -> "SparkSession":
+def _start(own: Path, master: str, memory: str, java: str) -> "SparkSession":
     # Workers must find this repository and run in this environment.
     path = os.pathsep.join(
         dict.fromkeys([str(REPO), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
@@ -58,7 +63,7 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
 
     settings = {
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": f"{STACK} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
+        "spark.driver.extraJavaOptions": f"{java} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
         "spark.executor.extraJavaOptions": STACK,
         "spark.local.dir": str(own),
         "spark.sql.warehouse.dir": str(own / "warehouse"),
@@ -85,6 +90,15 @@ def _start(own: Path, master: str, memory: str) -> "SparkSession":
         ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def java_options(rows: int) -> str:
+    """Returns the options of Java in a session for so many rows.
+
+    >>> java_options(100_000), java_options(25_000_000)
+    ('-Xss4m -XX:TieredStopAtLevel=1', '-Xss4m')
+    """
+    return f"{STACK} {ONE_COMPILER}" if rows <= FEW else STACK
 
 
 def is_here(master: str) -> bool:

@@ -229,11 +229,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def make() -> None:
         log, schema = KafkaLog(read_engines(given.engines).kafka), Base(given.base).schema
+        spans = spans_of(log)
+        samples = sum(each.samples.end - each.samples.start for each in spans)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        with spark_session(given.out.parent, given.master) as spark, step("what was shown") as this:
-            counts = make_from_impressions(
-                spark, log, spans_of(log), schema, given.samples, given.ranking_lists, given.out
-            )
+        with spark_session(given.out.parent, samples, given.master) as spark, step("what was shown") as this:
+            counts = make_from_impressions(spark, log, spans, schema, given.samples, given.ranking_lists, given.out)
             this.note = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
     return run(make)

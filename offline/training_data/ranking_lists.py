@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         base = Base(given.base)
         dataset = open_left(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        with spark_session(given.out.parent, given.master) as spark, step("asks") as this:
+        with spark_session(given.out.parent, dataset.rows, given.master) as spark, step("asks") as this:
             meta = make_ranking_lists(spark, dataset, base, given.out, ranking_list_settings(given))
             this.note = f"{meta['asks']} from row {meta['first']} on"
 

@@ -197,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         base = Base(given.base)
         dataset = open_left(given.dataset, given.data_dir, base.schema)
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        with spark_session(given.out.parent, given.master) as spark, step("samples") as this:
+        with spark_session(given.out.parent, dataset.rows, given.master) as spark, step("samples") as this:
             meta = make_samples(spark, dataset, base, given.out, settings)
             this.note = f"{meta['samples']}, {meta['positives']} of them positive"
 
