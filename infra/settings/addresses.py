@@ -69,8 +69,9 @@ def servers_of(url: str) -> list[Server]:
 
 
 def file_in(home: Home, name: str | None) -> str | None:
-    """Returns the path of a file that a setting names, relative to the home; None for none."""
-    return None if name is None else str((home.path / Path(name).expanduser()).resolve())
+    """Returns the path of a file that a setting names, relative to the home; None for none. A link stays one: what it leads to
+    may be another file later, and elsewhere on another machine, as in a volume of Kubernetes."""
+    return None if name is None else str((home.path / Path(name).expanduser()).absolute())
 
 
 def program_in(home: Home, name: str) -> Path | None:

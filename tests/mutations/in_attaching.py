@@ -26,6 +26,13 @@ FAULTS: Final = (
         ("test_the_port_speaks_tls_and_pages_api_and_health_go_over_it",),
     ),
     Fault(
+        "files of TLS are named by where their links lead in this pod",
+        "infra/settings/addresses.py",
+        "Path(name).expanduser()).absolute())",
+        "Path(name).expanduser()).resolve())",
+        ("test_a_link_to_a_file_of_tls_stays_one_since_it_leads_elsewhere_in_another_pod",),
+    ),
+    Fault(
         "a consumer that can't be opened leaves its thread",
         CONSUMER,
         "            each.close()",

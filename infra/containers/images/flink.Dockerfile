@@ -15,7 +15,7 @@ RUN PYTHONPATH=/opt/martlet PYTHONSAFEPATH=1 /build/bin/python -m infra jars /op
 FROM python:3.11.14-slim-bookworm
 # What Flink's entry point uses, which Kubernetes' operator calls.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gettext-base libjemalloc2 \
+    && apt-get install --yes --no-install-recommends gettext-base libjemalloc-dev \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 9999 flink \
     && useradd --uid 9999 --gid 9999 --no-create-home --home-dir /tmp flink \

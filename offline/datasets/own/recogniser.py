@@ -70,19 +70,24 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
+    """Returns the files that were named, and those of folders. Raises BadInput for what is none, or can't be read."""
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            files += sorted(
-                each for each in path.iterdir() if not each.name.startswith(".") and each.name not in _MEANINGS
-            )
-        elif not path.is_file():
-            raise BadInput("--from", "a file or a folder", str(path))
-        elif path.suffix not in SUFFIXES:
-            raise BadInput(str(path), "a file of " + ", ".join(SUFFIXES), path.suffix or "no suffix")
-        else:
-            files.append(path)
+        try:
+            files += _files_of(path)
+        except OSError as error:
+            raise BadInput("--from", "a file or a folder that can be read", f"{path}: {error.strerror}") from error
     return [path.resolve() for path in files]
+
+
+def _files_of(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(each for each in path.iterdir() if not each.name.startswith(".") and each.name not in _MEANINGS)
+    if not path.is_file():
+        raise BadInput("--from", "a file or a folder", str(path))
+    if path.suffix not in SUFFIXES:
+        raise BadInput(str(path), "a file of " + ", ".join(SUFFIXES), path.suffix or "no suffix")
+    return [path]
 
 
 def _name(paths: Sequence[Path]) -> str:

@@ -19,7 +19,7 @@ COMMANDS: Any = typer.main.get_command(app)
 
 def test_commands_in_containers_are_ours_and_their_options_too() -> None:
     run = r"docker compose run --rm (?:-T |--volume \S+ )*offline ([^)\n]+)"
-    lines = re.findall(run, PAGE) + re.findall(r"python -m infra (.+)", PAGE)
+    lines = re.findall(run, PAGE) + re.findall(r"python -m infra ([^)`\n]+)", PAGE)
     assert len(lines) >= 6
     for line in lines:
         word, *rest = line.split()

@@ -224,6 +224,18 @@ def test_files_of_tls_are_relative_to_the_home(tmp_path: Path) -> None:
         engines.kafka.client_options()
 
 
+def test_a_link_to_a_file_of_tls_stays_one_since_it_leads_elsewhere_in_another_pod(tmp_path: Path) -> None:
+    volume = tmp_path / "certificates"
+    (volume / "..2026").mkdir(parents=True)
+    (volume / "..2026" / "ca.pem").write_text("")
+    (volume / "..data").symlink_to("..2026")
+    (volume / "ca.pem").symlink_to("..data/ca.pem")
+    text = f'[kafka]\nbootstrap = "a:1"\ntls = true\nca = "{volume}/ca.pem"\n'
+    engines = engines_by(given(tmp_path, text).settings, Home(tmp_path), PORTS, ALONE, DEFAULT_PARTITIONS)
+    assert engines.kafka.tls is not None
+    assert engines.kafka.tls.ca == f"{volume}/ca.pem"
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder `elsewhere` of a home is the working one, and its folder `path` is PATH."""

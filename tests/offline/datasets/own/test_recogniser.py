@@ -1,5 +1,6 @@
 """Files are recognised by their columns, and by their names where these leave it open."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,19 @@ def test_what_holds_neither_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_text("")
     with pytest.raises(BadInput, match=r"a file of \.csv, .*got \.xlsx"):
         recognise([tmp_path / "a.xlsx"])
+
+
+def test_a_folder_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(mode=0)
+    user = os.geteuid()
+    try:
+        if user == 0:  # who may read all
+            os.seteuid(65_534)
+        with pytest.raises(
+            BadInput, match=r"--from: expected a file or a folder that can be read, got .*mine: Permission"
+        ):
+            recognise([folder])
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
