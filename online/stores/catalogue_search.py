@@ -198,6 +198,14 @@ class CatalogueSearch:
         if sort == "trending":
             return trending(popularity(columns, rows, now, 1.0), popularity(columns, rows, now, 14.0))
         if sort == "newest":
-            return np.asarray(columns.years[rows], np.float32)
+            return np.asarray(self._ages()[rows], np.float32)
         ratings, total = columns.sums[rows, 0], columns.sums[rows, 1]
         return np.asarray(smoothed_mean(total, ratings), np.float32)
+
+    def _ages(self) -> IntArray:
+        """[N] by what items are newer: the year by whose decades they count, else the first time that the schema declares, else
+        the order in which they were put."""
+        if self._items.attributes.era is not None:
+            return self._items.columns.years
+        times = self._items.numbers.times()
+        return np.arange(len(self._items), dtype=np.int64) if times is None else times

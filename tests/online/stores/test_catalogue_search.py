@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from features.errors import Unavailable
 from features.inputs.columns import trending
+from features.schema.tables import preset_schema
+from features.types import Item
 from features.units import DAY_MS
 from online.stores.catalogue_search import (
     CatalogueQuery,
@@ -23,6 +26,7 @@ from online.stores.catalogue_search import (
 )
 from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
+from tests.online.conftest import write_base
 from tests.schemas import film
 
 NOW = 101 * DAY_MS
@@ -149,6 +153,17 @@ def test_a_page_is_of_one_genre_and_decade(store: ItemStore) -> None:
     whole = all_pages(CatalogueSearch(store), CatalogueQuery("newest", (), 1990), 4)
     assert store.columns.years[whole].tolist() == list(range(1999, 1989, -1))
     assert all_pages(CatalogueSearch(store), CatalogueQuery("newest", (), 1850), 4) == []
+
+
+@pytest.mark.parametrize(("preset", "newest"), [("news", [103, 101, 102]), ("shop", [103, 102, 101])])
+def test_where_items_have_no_year_the_newest_are_by_the_schemas_time_or_as_they_were_put(
+    tmp_path: Path, preset: str, newest: list[int]
+) -> None:
+    store = ItemStore(write_base(tmp_path / "1", preset_schema(preset)))
+    for item_id, published in ((101, 2_000 * DAY_MS), (102, 1_000 * DAY_MS), (103, 3_000 * DAY_MS)):
+        store.put_item(Item(item_id, "New", {}, {"published": published}))
+    rows, _ = CatalogueSearch(store).page(CatalogueQuery("newest"), None, 3, NOW)
+    assert store.columns.ids[rows].tolist() == newest
 
 
 @pytest.mark.parametrize(("typed", "count"), [("fi", 40), ("film 3", 11), ("3 FILM", 11), ("film 3 x", 0), ("ilm", 0)])
