@@ -74,6 +74,7 @@ class Up:
         self._began = time.monotonic()
         home = self._home.make()
         with watch_lock(home), Stack.opened(home, self._options, self._steps) as stack:
+            ensure_access(home)  # before there is a base: a home that has one has served
             stop_leftovers(home.watch_file, self._steps.print_line)  # of a watch that was killed
             serving = ServingConfig(self._home, lambda: self._addresses)
             stack.fetch_models()  # before it is planned which ones are to be trained
@@ -168,7 +169,6 @@ class Up:
 
     def _start_api(self, stack: Stack) -> None:
         file = self._home.run / "api.json"
-        ensure_access(self._home)
         write_secret(file, msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
         services = api.api(self._home, stack.ports, file, stack.settings.api, stack.api_processes)
         self._addresses = [each.address for each in services]

@@ -304,7 +304,8 @@ def rebuild(
         str | None, typer.Option(help="Give the events of a home that is down another meaning: a preset or a file.")
     ] = None,
 ) -> None:
-    """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back."""
+    """All features in Redis anew, from the base and the whole log; what a FLUSHALL has emptied comes back, what is newer
+    there stays."""
     from infra.home.command_channel import REBUILD, request_up
 
     target = home_of(home)

@@ -12,6 +12,7 @@ from features.contracts.events import Name
 from features.durable import atomic_file
 from features.errors import BadInput, Broken
 from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from online.access.access import OPERATOR, Access, StoredKey, read_access
 from online.access.api_keys import Role, hashed
 from online.access.rate_limits import Limit
@@ -22,10 +23,20 @@ KEY_BYTES: Final = 32
 
 
 def ensure_access(home: Home) -> None:
-    """Create the file if it is missing, readable by the home's owner alone. Raises BadInput where that can't be, as in a home
-    that a container only reads."""
+    """Create the file of a home that is new, readable by its owner alone. Raises BadInput where it is gone from one that has
+    served, which would be open without its keys, and where it can't be made, as in a home that a container only reads."""
     if home.access_file.exists():
         return
+    if HomeRecord(home).base_number is not None:
+        raise BadInput(
+            str(home.access_file),
+            "the file with the home's keys, which an `up` before had",
+            "none: restore it, or make another by ./martlet keys add NAME --role admin",
+        )
+    _create(home)
+
+
+def _create(home: Home) -> None:
     try:
         _write(home, Access(admin_key=secrets.token_urlsafe(24)))
     except OSError as error:
@@ -108,7 +119,8 @@ def _check_name(name: str) -> None:
 def _change(home: Home, change: Callable[[Access], Access]) -> None:
     """Replace the file by a change of it; one change at a time."""
     read_home_access(home)
-    ensure_access(home)
+    if not home.access_file.exists():
+        _create(home)
     home.run.mkdir(exist_ok=True)
     with (home.run / "access.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

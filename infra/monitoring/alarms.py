@@ -166,8 +166,8 @@ _KINDS = {
     ),
     "state_outgrows_memory": _Kind(
         _state_outgrows_memory,
-        "what is remembered of users and items no longer fits beside its work: `down`, then `up --state rocksdb`, or "
-        "`features --from-log` in between, which lets go what is not needed",
+        "what is remembered of users and items no longer fits beside its work: `down`, then `up --state rocksdb`; or "
+        "`features --from-log`, which lets go what is not needed, then `down` and `up`",
     ),
     "flink_unreachable": _Kind(
         _unreachable(FLINK), "`up` starts a dead JobManager again; if it comes and goes, read logs/jobmanager.log"
@@ -190,7 +190,7 @@ _KINDS = {
     ),
     "ledger_unbalanced": _Kind(
         _ledger_unbalanced,
-        "counts can't be trusted: run `verify`; if it finds a difference, keep the logs and start a new base",
+        "counts can't be trusted: run `verify`; if it finds a difference, keep the logs, then `down`, empty redis/, `up`",
     ),
     "lists_closed_early": _Kind(
         _lists_closed_early,

@@ -61,6 +61,8 @@ def collect(home: Home) -> dict[str, Any]:
         "job_submitted_again": status.get("job_submitted_again"),
         "job_wrote_again": status.get("job_wrote_again"),
         "worker_spoiled": status.get("worker_spoiled"),
+        "job_trouble": status.get("job_trouble"),
+        "checkpoint_refused": status.get("checkpoint_refused"),
         "spare": status.get("spare"),
         "pages": None,
         "alarms": None,

@@ -75,6 +75,10 @@ def _services(services: dict[str, Any]) -> Table:
 def _print_job(console: Console, report: dict[str, Any], flow: dict[str, Any]) -> None:
     for service, why in flow["unreachable"].items():
         console.print(f"[red]{service} does not answer: {escape(why)}[/red]")
+    if report["job_trouble"]:
+        console.print(f"[red]the job can't be seen to: {escape(report['job_trouble'])}[/red]")
+    if report["checkpoint_refused"]:
+        console.print(f"a checkpoint was refused: {escape(report['checkpoint_refused'])}")
     job = flow["job"]
     if job is None:
         if "flink" not in flow["unreachable"]:
@@ -150,6 +154,8 @@ def _print_api(console: Console, report: dict[str, Any]) -> None:
             console.print(f"[red]{name} says: {escape(each['error'])}[/red]")
         else:
             console.print(f"{name} ready: {each['dependencies']}; models {', '.join(each['models'])}")
+    if api["refused"] is None and api["error"] is None:
+        console.print("versions that are refused: not known, the API wants a key")
     for refused in api["refused"] or ():
         console.print(
             f"[red]refused: {refused['name']} version {refused['version']}: {escape(str(refused['reason']))}[/red]"

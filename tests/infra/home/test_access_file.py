@@ -11,6 +11,7 @@ from features.errors import BadInput, Broken
 from infra.cli.main import app
 from infra.home.access_file import add_key, ensure_access, hash_keys, names, read_home_access, revoke_key
 from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from online.access.access import Caller
 from online.access.rate_limits import Limit
 from tests.infra.roles.new_homes import described_home
@@ -129,6 +130,17 @@ def test_a_home_that_no_api_has_served_takes_its_first_key_by_the_command(tmp_pa
 
 
 def test_where_the_file_can_not_be_made_it_says_what_would_make_it(tmp_path: Path) -> None:
-    (tmp_path / "no-folder").write_text("")
-    with pytest.raises(BadInput, match=r"access\.json: expected the file, which .*keys add.* got none: .*Not a dir"):
+    with pytest.raises(BadInput, match=r"access\.json: expected the file, which .*keys add.* got none: .*No such file"):
         ensure_access(Home(tmp_path / "no-folder"))
+
+
+def test_keys_that_are_gone_from_a_home_that_has_served_are_not_made_up_for_in_silence(tmp_path: Path) -> None:
+    home = described_home(tmp_path / "restored")
+    record = HomeRecord(home)
+    record.take_base(1)
+    record.save()
+    with pytest.raises(BadInput, match=r"access\.json: expected the file with the home's keys.* got none: restore it"):
+        ensure_access(home)
+    key = add_key(home, "ops", "admin", None)
+    ensure_access(home)
+    assert read_home_access(home).key_ring.find(key) == Caller("ops", "admin", None)

@@ -169,10 +169,11 @@ def report(snapshot: Snapshot, **more: Any) -> dict[str, Any]:
         "services": {}, "attached": {"Redis": "redis://cache:6379"},
         "troubles": [], "preparing": [], "failed_steps": [], "learning": None, "job_from": "the base",
         "job_submitted_again": None, "job_wrote_again": None, "worker_spoiled": None, "spare": "warm",
+        "job_trouble": None, "checkpoint_refused": None,
         "pages": {"user": "u", "openapi": "o", "flink": "f", "metrics": ["m"]},
         "alarms": {"held": [], "age_ms": 100},
         "flow": flow_report(snapshot, "http://127.0.0.1:1") | {"freshness_last_minute": None},
-        "api": {"ready": True, "refused": [], "processes": {"api": READY}},
+        "api": {"ready": True, "refused": [], "error": None, "processes": {"api": READY}},
     }  # fmt: skip
     return known | more
 
@@ -231,3 +232,15 @@ def test_status_prints_what_is_wrong_and_never_fails_over_what_is_missing() -> N
     assert "lane 0 is unbalanced" in uneven
     held = {"held": [{"name": "redis_unreachable", "since": NOW, "text": "gone"}], "age_ms": 5}
     assert "alarm redis_unreachable since 2023-11-14" in printed(report(snapshot_at(), alarms=held))
+
+
+def test_status_names_what_keeps_the_job_from_being_seen_to_and_a_checkpoint_that_was_refused() -> None:
+    text = printed(report(snapshot_at(), job_trouble="no client", checkpoint_refused="chk-7: it does not load"))
+    assert "the job can't be seen to: no client" in text
+    assert "a checkpoint was refused: chk-7: it does not load" in text
+
+
+def test_status_says_where_it_may_not_know_which_versions_are_refused() -> None:
+    api = {"ready": True, "refused": None, "error": None, "processes": {"api": READY}}
+    assert "refused: not known, the API wants a key" in printed(report(snapshot_at(), api=api))
+    assert "not known, the API" not in printed(report(snapshot_at()))
