@@ -25,6 +25,7 @@ from infra.flink import checkpoints, java_classes
 from infra.flink.job_control import BASE
 from infra.flink.job_keeper import JobKeeper
 from infra.home import command_channel
+from infra.home.access_file import ensure_access
 from infra.home.dataset_choice import unread_correction
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
@@ -251,7 +252,9 @@ class Stack:
             runner.compile_kernel(self.home, self.steps.print_line, self.supervisor.attending)
 
     def make_base(self) -> None:
-        """Use the home's base; make it by Spark if there is none that this version of the fold can read."""
+        """Use the home's base; make it by Spark if there is none that this version of the fold can read. The file with the home's
+        keys comes before the first one: where it is gone later, it was lost."""
+        ensure_access(self.home)
         number = self.record.next_base_number()
         if self.lacks_base:
             with self.steps.step("base (Spark)"):

@@ -12,7 +12,6 @@ from features.durable import write_secret
 from features.engines.loopback import LOOPBACK
 from features.errors import Unavailable
 from features.fold.state import decode_user
-from infra.home.access_file import ensure_access
 from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
 from infra.home.schema_file import schema_of
@@ -74,7 +73,6 @@ class Up:
         self._began = time.monotonic()
         home = self._home.make()
         with watch_lock(home), Stack.opened(home, self._options, self._steps) as stack:
-            ensure_access(home)  # before there is a base: a home that has one has served
             stop_leftovers(home.watch_file, self._steps.print_line)  # of a watch that was killed
             serving = ServingConfig(self._home, lambda: self._addresses)
             stack.fetch_models()  # before it is planned which ones are to be trained

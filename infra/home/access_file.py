@@ -30,7 +30,7 @@ def ensure_access(home: Home) -> None:
     if HomeRecord(home).base_number is not None:
         raise BadInput(
             str(home.access_file),
-            "the file with the home's keys, which an `up` before had",
+            "the file with the home's keys, which comes before its first base",
             "none: restore it, or make another by ./martlet keys add NAME --role admin",
         )
     _create(home)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from features.errors import BadInput
-from infra.home.access_file import add_key
+from infra.home.access_file import add_key, ensure_access
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.roles.api_role import role_settings
@@ -32,6 +32,7 @@ def home_with_base(folder: Path) -> Home:
     record = HomeRecord(home)
     record.describe("ml-100k", 0.0)
     write_base(home.bases / "1")
+    ensure_access(home)
     record.take_base(1)
     record.save()
     return home
