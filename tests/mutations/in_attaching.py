@@ -26,6 +26,13 @@ FAULTS: Final = (
         ("test_the_port_speaks_tls_and_pages_api_and_health_go_over_it",),
     ),
     Fault(
+        "a home that has lost its keys is opened without any",
+        "infra/home/access_file.py",
+        "    if HomeRecord(home).base_number is not None:",
+        "    if False:",
+        ("test_keys_that_are_gone_from_a_home_that_has_served_are_not_made_up_for_in_silence",),
+    ),
+    Fault(
         "files of TLS are named by where their links lead in this pod",
         "infra/settings/addresses.py",
         "Path(name).expanduser()).absolute())",
