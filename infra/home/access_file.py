@@ -33,12 +33,8 @@ def ensure_access(home: Home) -> None:
             "the file with the home's keys, which comes before its first base",
             "none: restore it, or make another by ./martlet keys add NAME --role admin",
         )
-    _create(home)
-
-
-def _create(home: Home) -> None:
     try:
-        _write(home, Access(admin_key=secrets.token_urlsafe(24)))
+        _write(home, _new_access())
     except OSError as error:
         raise BadInput(
             str(home.access_file), "the file, which `./martlet keys add NAME --role write` makes", f"none: {error}"
@@ -116,15 +112,22 @@ def _check_name(name: str) -> None:
         raise BadInput("keys add", f"a printable name other than {OPERATOR}", repr(name))
 
 
+def _new_access() -> Access:
+    return Access(admin_key=secrets.token_urlsafe(24))
+
+
 def _change(home: Home, change: Callable[[Access], Access]) -> None:
-    """Replace the file by a change of it; one change at a time."""
+    """Replace the file by a change of it; one change at a time. Where there is none yet, the change adds the first key: without
+    one it is refused, as the home would be open to all."""
     read_home_access(home)
-    if not home.access_file.exists():
-        _create(home)
     home.run.mkdir(exist_ok=True)
     with (home.run / "access.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _write(home, change(read_home_access(home)))
+        is_new = not home.access_file.exists()
+        changed = change(_new_access() if is_new else read_home_access(home))
+        if is_new and not changed.keys:
+            raise BadInput(str(home.access_file), "the file, which `./martlet keys add NAME` makes", "none")
+        _write(home, changed)
 
 
 def _write(home: Home, access: Access) -> None:

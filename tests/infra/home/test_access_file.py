@@ -144,3 +144,13 @@ def test_keys_that_are_gone_from_a_home_that_has_served_are_not_made_up_for_in_s
     key = add_key(home, "ops", "admin", None)
     ensure_access(home)
     assert read_home_access(home).key_ring.find(key) == Caller("ops", "admin", None)
+
+
+def test_only_a_key_that_is_added_makes_the_file_of_a_home_that_has_none(tmp_path: Path) -> None:
+    home = described_home(tmp_path / "without")
+    for change in (hash_keys, lambda each: revoke_key(each, "admin_key"), lambda each: revoke_key(each, "shop")):
+        with pytest.raises(BadInput):
+            change(home)
+        assert not home.access_file.exists()
+    add_key(home, "shop", "write", None)
+    assert names(read_home_access(home)) == ["shop", "admin_key"]
