@@ -12,6 +12,7 @@ from hypothesis import Phase, settings
 from tests.evidence import pytest_runtest_makereport
 from tests.home import Martlet, running
 from tests.java import SHORT_LIVED
+from tests.patience import patience
 from tests.seed import HISTORY, LATER, cache, seed
 from tests.stages import pytest_addoption, pytest_collection_modifyitems, pytest_configure, pytest_ignore_collect
 
@@ -25,6 +26,7 @@ __all__ = [
 
 _users = count(960_000)
 os.environ.setdefault("JDK_JAVA_OPTIONS", SHORT_LIVED)
+os.environ.setdefault("PYTEST_TIMEOUT", str(patience(600)))  # seconds a test, what it needs made included
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=50)

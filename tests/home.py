@@ -22,6 +22,7 @@ from features.engines.shared_engines import Engines, read_engines
 from infra.home.paths import Home
 from infra.system.processes import ProcessId, free_ports
 from infra.system.repository import REPO
+from tests.patience import patience
 
 UP_WITHIN = 900
 WATCHFUL = {"watch_every": 1.0, "spare_calm": 3600.0, "longest_pause": 2.0, "nice": 0}
@@ -114,7 +115,11 @@ class Martlet:
 
 def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(repo / "martlet"), *arguments], capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL
+        [str(repo / "martlet"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=patience(within),
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -122,6 +127,7 @@ def until(
     check: Callable[[], Any], within: float = 30.0, what: str = "it", despite: type[Exception] | tuple[()] = ()
 ) -> Any:
     """The first true value of `check`, asked again and again within a bound; `despite`: an error that means not yet."""
+    within = patience(within)
     deadline = time.monotonic() + within
     error: Exception | None = None
     while True:
@@ -132,7 +138,7 @@ def until(
         if value:
             return value
         reason = "" if error is None else f": {error}"
-        assert time.monotonic() < deadline, f"{what} did not happen within {within} s{reason}"
+        assert time.monotonic() < deadline, f"{what} did not happen within {within:.0f} s{reason}"
         time.sleep(0.05)
 
 

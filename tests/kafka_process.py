@@ -20,6 +20,7 @@ from infra.home.record import HomeRecord
 from infra.services import kafka, kafka_topics
 from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId, free_ports
+from tests.patience import patience
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def kafka_process(folder: Path, topics: bool = True) -> Iterator[Broker]:
     record.save()
     ports = Ports.choose(free_ports(1)[0], {})
     argv = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
-    subprocess.run(argv, check=True, timeout=60, capture_output=True)
+    subprocess.run(argv, check=True, timeout=patience(60), capture_output=True)
     supervisor = Supervisor(home)
     try:
         supervisor.start(kafka.kafka(home, ports))

@@ -34,6 +34,7 @@ from infra.services.supervisor import Supervisor
 from infra.system import probes
 from infra.system.processes import free_ports
 from tests.home import until
+from tests.patience import patience
 
 USER, PASSWORD = "martlet", "pass\"wo'rd"
 
@@ -151,7 +152,7 @@ def secured_kafka(
     config.write_text("\n".join([*kept, *(f"{key}={value}" for key, value in more.items())]) + "\n")
     scram = f"SCRAM-SHA-512=[name={USER},password={password}]"
     words = [str(part) for part in [*argv, "--add-scram", scram]]
-    done = subprocess.run(words, timeout=60, capture_output=True, text=True)
+    done = subprocess.run(words, timeout=patience(60), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     java = [*argv[: argv.index("kafka.tools.StorageTool")], "kafka.Kafka", config]
     service = Service(

@@ -21,6 +21,7 @@ from infra.services.model_server_config import FIRST_MODELS
 from infra.system import packages
 from infra.system.repository import REPO
 from tests.java import SPARK
+from tests.patience import patience
 
 MADE_OF = ("features", "offline", "models", "requirements.lock")
 RETAINED = 3
@@ -91,7 +92,9 @@ def _forget_old(folder: Path) -> None:
 def _run(*argv: object, java: bool = False) -> None:
     more = {"JAVA_HOME": str(packages.spark_java_home()), "SPARK_LOCAL_IP": "127.0.0.1", **SPARK} if java else {}
     env = python_env({"TF_CPP_MIN_LOG_LEVEL": "2", **more})
-    subprocess.run([sys.executable, "-m", *map(str, argv)], check=True, cwd=REPO, env=env, timeout=MAKE_WITHIN)
+    subprocess.run(
+        [sys.executable, "-m", *map(str, argv)], check=True, cwd=REPO, env=env, timeout=patience(MAKE_WITHIN)
+    )
 
 
 def _make(staging: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from infra.services.environment import python_env
 from infra.system.repository import REPO
 from tests.evidence import LINES, keep, state_of
+from tests.patience import patience
 from tests.stages import PURE, stage_of
 from tests.test_promises_held import NAMED
 
@@ -37,7 +38,7 @@ def test_collecting_the_pure_tests_imports_neither_tensorflow_nor_spark() -> Non
         "sys.exit(code or ', '.join({'tensorflow', 'keras', 'pyspark'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPO, env=python_env(), capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=REPO, env=python_env(), capture_output=True, text=True, timeout=patience(120)
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
@@ -52,7 +53,7 @@ def test_each_test_that_holds_a_promise_is_collected_by_every_run() -> None:
         env=python_env(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patience(300),
     )
     collected = {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
     assert wanted <= collected, done.stderr

@@ -17,7 +17,8 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import rotate, tail
 from infra.system.repository import REPO
 
-SUBMIT_TIMEOUT = 120.0
+SUBMIT_TIMEOUT = 300.0
+"""Seconds: over 120 of them on two busy cores that are a third as fast as usual ones."""
 WARM_TIMEOUT = 120.0
 """Seconds on top for a client and TaskManagers that have still to warm themselves: 90 on two very busy cores."""
 PREPARE_EVERY = 20.0

@@ -14,10 +14,11 @@ from infra.storage.bucket_store import BucketStore, S3Access
 from models.registry import list_models, list_versions
 from tests.home import Martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 from tests.s3_server import BUCKET, s3_server
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(patience(900))]
 
 
 @pytest.fixture(scope="module")

@@ -32,13 +32,14 @@ from infra.system.processes import ProcessId
 from models.registry import list_models, list_versions
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 from tests.redis_cluster import RedisCluster, redis_cluster
 from tests.s3_server import BUCKET, SECRET_KEY, s3_server
 from tests.secured_engines import ALL_RIGHTS, USER, SecuredBroker, certificates, secured_kafka
 from tests.seed import HISTORY, seed
 from tests.session_cluster import SessionCluster, session_cluster
 
-pytestmark = [pytest.mark.broken, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.broken, pytest.mark.timeout(patience(1200))]
 
 SPARE = 1
 """Slots beside the two of the job."""

@@ -17,11 +17,12 @@ from features.keys import HOME_KEY
 from infra.attached.redis_entry import GRANT
 from tests.home import Martlet, run_martlet, running
 from tests.ledger import verify
+from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 from tests.secured_engines import ALL_RIGHTS, PASSWORD, USER, SecuredBroker, by_tls, certificates, secured_kafka
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(patience(1200))]
 
 SETTINGS = """
 [kafka]

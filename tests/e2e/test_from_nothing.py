@@ -11,9 +11,10 @@ import pytest
 from infra.system.processes import ProcessId
 from tests.home import UP_WITHIN, Martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700), pytest.mark.home]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(patience(2700)), pytest.mark.home]
 
 
 def digests(home: Path) -> dict[str, str]:

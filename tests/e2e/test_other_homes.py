@@ -14,9 +14,10 @@ from infra.services.environment import python_env
 from infra.system.processes import free_ports
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700), pytest.mark.home]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(patience(2700)), pytest.mark.home]
 
 USERS, ITEMS, ACTS = 300, 120, 40
 

@@ -17,9 +17,10 @@ from offline.datasets.own.proposal import propose
 from offline.datasets.own.recogniser import recognise
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 from tests.schemas import SHOP
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700), pytest.mark.home]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(patience(2700)), pytest.mark.home]
 
 
 def listed(martlet: Martlet, user: str, **more: Any) -> dict[str, Any]:

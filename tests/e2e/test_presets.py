@@ -13,8 +13,9 @@ from features.schema.tables import Schema, is_act, preset_schema
 from infra.system.processes import ProcessId
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import verify
+from tests.patience import patience
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(2700), pytest.mark.home]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(patience(2700)), pytest.mark.home]
 
 START_S = 1_700_000_000
 FACETS = ("red", "green", "blue")

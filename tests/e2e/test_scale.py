@@ -13,9 +13,10 @@ from benchmarks.harness.homes import Running
 from infra.home.paths import Home
 from tests.home import Martlet, run_martlet, running, until
 from tests.ledger import ledger, verify
+from tests.patience import patience
 from tests.seed import HISTORY, seed
 
-pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.broken, pytest.mark.soak, pytest.mark.timeout(patience(1800))]
 
 USER = 970_001
 """The first of users whom nobody knows."""

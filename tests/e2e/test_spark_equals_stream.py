@@ -18,6 +18,7 @@ from infra.home.record import HomeRecord
 from online.stores.catalogue_marks import AGAIN as MARKS_AGAIN
 from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
+from tests.patience import patience
 
 pytestmark = pytest.mark.home
 
@@ -185,7 +186,7 @@ def restarted(martlet: Martlet, made: Base) -> Restarted:
     return Restarted(before, started.stdout)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(patience(1800))
 def test_a_model_that_the_home_lacks_is_trained_while_it_serves(martlet: Martlet, restarted: Restarted) -> None:
     """The second half of a first start; all of one is in test_from_nothing.py."""
 

@@ -16,10 +16,11 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from tests.home import Martlet, until
 from tests.online.in_process import api
+from tests.patience import patience
 from tests.services import api_with
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_MS = 20_000
+PATIENCE_MS = patience(20_000)
 DEADLINE_MS = 2_000
 """Of a list: ten times the default. What pages show of a list that lacks its model is tested where a service is stopped, and not
 wherever the machine has other work."""

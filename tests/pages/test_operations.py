@@ -9,10 +9,11 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.home import Martlet, until
 from tests.pages.conftest import Visit
+from tests.patience import patience
 
 pytestmark = pytest.mark.pages
 
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = patience(60_000)
 
 
 def admin_key(martlet: Martlet) -> str:

@@ -14,6 +14,7 @@ from infra.flink.java_classes import SOURCES, jar
 from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.system.repository import REPO
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -65,7 +66,7 @@ def test_batches_wait_the_longer_the_more_records_come_and_each_lane_goes_on_onc
         [sys.executable, "-c", f"import {__name__} as it; it.print_waits_and_turns({list(expected)}, {LANES})"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
         cwd=REPO,
         env={**os.environ, **cluster.configure(Home(tmp_path).make(), Ports.choose(0, {}))},
     )

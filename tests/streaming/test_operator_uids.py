@@ -14,6 +14,7 @@ from infra.flink import cluster
 from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.system.repository import REPO
+from tests.patience import patience
 from tests.streaming.crashes import settings_of
 
 pytestmark = pytest.mark.services
@@ -65,7 +66,7 @@ def test_a_checkpoint_finds_its_operators_whichever_client_submits(
         cwd=REPO,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=patience(180),
     )
     assert done.returncode == 0, done.stderr[-3000:]
     uids, tasks = json.loads(done.stdout.splitlines()[-1])

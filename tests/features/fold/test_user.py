@@ -34,6 +34,7 @@ from features.types import (
 from features.units import DAY_MS, HOUR_MS, SESSION_GAP_MS
 from features.verdicts import APPLIED, DUPLICATE, LATE
 from tests.features.strategies import CATALOGUE, USER, logs
+from tests.patience import patience
 from tests.schemas import MOVIES, film
 
 
@@ -84,7 +85,7 @@ def test_the_same_log_gives_the_same_bytes_in_every_process(seed: str) -> None:
         [sys.executable, "-c", _FOLD_ELSEWHERE],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
         check=True,
         env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
     )

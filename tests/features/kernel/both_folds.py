@@ -18,6 +18,7 @@ from features.schema.tables import Schema
 from features.types import UNDO, Contribution, Event, Item, ItemId
 from features.verdicts import APPLIED
 from tests.features.strategies import CATALOGUE, USER
+from tests.patience import patience
 
 
 def uncompiled(module: str, expression: str) -> str:
@@ -27,7 +28,7 @@ def uncompiled(module: str, expression: str) -> str:
         [sys.executable, "-c", f"from tests.features.kernel.{module} import {name}; print({expression})"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=patience(300),
         check=True,
         env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(__file__).parents[3])},
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.system.repository import REPO
+from tests.patience import patience
 
 TOOLS = (
     "bash",
@@ -62,7 +63,7 @@ class Ci:
     def run(self, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [BASH, str(self.folder / ".ci" / "run")],
-            env={"PATH": str(self.folder / "bin")} | more, capture_output=True, text=True, timeout=60,
+            env={"PATH": str(self.folder / "bin")} | more, capture_output=True, text=True, timeout=patience(60),
         )  # fmt: skip
 
 

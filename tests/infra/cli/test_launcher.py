@@ -22,6 +22,7 @@ from features.version import VERSION
 from infra.cli.main import app
 from infra.system.repository import REPO
 from tests.home import until
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -30,7 +31,7 @@ BECOME_ANOTHER = {"bench", "model-server"}
 """Commands that hand all their words over to another program, --help too."""
 TOOLS = ("sh", "awk", "cat", "chmod", "cksum", "cp", "df", "dirname", "env", "mkdir", "rm", "uname")
 SHELLS = [found for name in ("dash", "bash", "ksh", "mksh", "yash") if (found := shutil.which(name))]
-TIMEOUT = 60
+TIMEOUT = patience(60)
 
 PYTHON = """
 case "$*" in
@@ -295,7 +296,7 @@ def test_a_full_disk_is_told_before_anything_is_installed(clone: Clone) -> None:
 def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "infra", *arguments, "--home", str(home)],
-        cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=120,
+        cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=patience(120),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.infra.containers.compose_file import FOLDER
+from tests.patience import patience
 
 MANIFESTS: Final = FOLDER / "kubernetes"
 BASE: Final = MANIFESTS / "base"
@@ -42,6 +43,6 @@ def rendered_by(example: Path) -> list[Manifest]:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not on PATH: what an example renders is not looked at")
-    done = subprocess.run([kubectl, "kustomize", str(example)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([kubectl, "kustomize", str(example)], capture_output=True, text=True, timeout=patience(60))
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))

@@ -14,6 +14,7 @@ from infra.system.locks import FOLDER as LOCKS
 from infra.system.repository import REPO
 from tests.infra.containers.compose_file import FOLDER
 from tests.infra.containers.images import IMAGES, instructions, last_stage, locks_of, variables
+from tests.patience import patience
 
 HADOLINT = Path(sys.executable).with_name("hadolint")
 
@@ -22,7 +23,7 @@ def test_hadolint_finds_nothing() -> None:
     files = sorted((FOLDER / "images").glob("*.Dockerfile"))
     assert files
     argv = [HADOLINT, "--config", FOLDER / "images" / ".hadolint.yaml", "--format", "json", *files]
-    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True, timeout=patience(60))
     assert json.loads(done.stdout) == []
 
 

@@ -12,6 +12,7 @@ from infra.system.locks import FOLDER, pins
 from infra.system.repository import REPO
 from tests.flink_stub import flink_stub
 from tests.infra.containers.images import IMAGES, locks_of
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -43,7 +44,7 @@ def test_each_image_is_known() -> None:
 def test_an_image_has_the_packages_of_all_that_runs_in_it(image: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.infra.containers.as_in_image", ",".join(locks_of(image))],
-        input="\n".join(RUNS[image]), cwd=REPO, env=python_env(), text=True, capture_output=True, timeout=300,
+        input="\n".join(RUNS[image]), cwd=REPO, env=python_env(), text=True, capture_output=True, timeout=patience(300),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -63,7 +64,7 @@ def test_the_doctor_examines_engines_in_an_image_without_theirs(image: str, tmp_
         done = subprocess.run(
             [sys.executable, "-m", "tests.infra.containers.as_in_image", ",".join(locks_of(image)), "doctor", "--home", tmp_path],
             cwd=REPO, env=python_env({f"MARTLET_{name}": value for name, value in engines.items()}),
-            text=True, capture_output=True, timeout=300,
+            text=True, capture_output=True, timeout=patience(300),
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "")
     for line in (

@@ -31,10 +31,11 @@ from tests.infra.containers.compose_file import ROLES, environment, option, serv
 from tests.infra.containers.images import locks_of
 from tests.infra.roles.new_homes import new_home
 from tests.kafka_process import kafka_process
+from tests.patience import patience
 from tests.redis_process import redis_process
 from tests.session_cluster import SessionCluster, session_cluster
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(patience(900))]
 
 START = 240.0
 """Seconds for the job, which loads Python in two TaskManagers, on busy cores."""
@@ -58,7 +59,9 @@ class Role:
             return trouble_of(target) is None
 
         until(is_well, START, f"{self.name} is well")
-        done = subprocess.run([sys.executable, *command], cwd=REPO, env=python_env(), capture_output=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, *command], cwd=REPO, env=python_env(), capture_output=True, timeout=patience(60)
+        )
         assert done.returncode == 0, done.stderr
 
     def stop(self) -> int:

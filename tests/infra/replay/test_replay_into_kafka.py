@@ -30,6 +30,7 @@ from infra.replay.replayer import Plan, Replayer, Sent, events_of
 from infra.system.repository import REPO
 from offline.datasets.dataset import Dataset, open_dataset
 from tests.kafka_process import kafka_process
+from tests.patience import patience
 from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.services
@@ -169,7 +170,7 @@ def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowled
     before = set(chain.from_iterable(log.read()))
     assert row < last
     assert set(rows[:row]) <= before <= set(rows)
-    resumed = subprocess.run([*argv, "--speed", "max"], cwd=REPO, capture_output=True, text=True, timeout=120)
+    resumed = subprocess.run([*argv, "--speed", "max"], cwd=REPO, capture_output=True, text=True, timeout=patience(120))
     assert resumed.returncode == 0, resumed.stderr
     assert f"going on at row {row}," in resumed.stdout
     assert set(chain.from_iterable(log.read())) == set(rows)

@@ -15,6 +15,7 @@ from infra.services.supervisor import Supervisor
 from infra.system.processes import free_ports
 from infra.system.repository import REPO
 from tests.infra.roles.new_homes import described_home, new_home
+from tests.patience import patience
 from tests.redis_process import redis_process
 
 pytestmark = pytest.mark.services
@@ -31,7 +32,7 @@ def run_role(role: str, home: Home, variables: Mapping[str, str]) -> subprocess.
     argv = [sys.executable, "-m", "infra", role, "--home", str(home.path)]
     argv += {"job": [], "learn": ["--run"]}.get(role, ["--port", str(free_ports(1)[0])])
     return subprocess.run(
-        argv, cwd=REPO, env=python_env() | dict(variables), capture_output=True, text=True, timeout=120
+        argv, cwd=REPO, env=python_env() | dict(variables), capture_output=True, text=True, timeout=patience(120)
     )
 
 

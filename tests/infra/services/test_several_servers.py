@@ -27,6 +27,7 @@ from infra.services.supervisor import Supervisor
 from infra.settings.addresses import engines_by
 from infra.settings.table import Settings
 from tests.home import until
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -88,7 +89,7 @@ def test_what_is_acknowledged_outlives_a_broker(home: Home, supervisor: Supervis
     def prepare(number: int) -> None:
         argv = kafka.kafka_format(home, chosen, "c2V2ZXJhbC1icm9rZXJz", number, SCALED.brokers)
         assert not kafka.is_formatted(home, number)
-        run([str(part) for part in argv], check=True, timeout=60, capture_output=True)
+        run([str(part) for part in argv], check=True, timeout=patience(60), capture_output=True)
         assert kafka.is_formatted(home, number)
 
     with ThreadPoolExecutor() as threads:

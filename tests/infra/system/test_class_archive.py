@@ -12,6 +12,7 @@ import pytest
 from features.errors import Unavailable
 from infra.system import class_archive, packages
 from infra.system.class_archive import NOTES, RETAINED, ClassArchive
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -40,7 +41,7 @@ def run(jar: Path, *options: str) -> str:
     """What the program says when it is started as its archive says."""
     java, classpath = str(packages.java_home() / "bin" / "java"), f"{jar}:{jar_of('slf4j-api')}"
     argv = [java, COLLECTOR, *archive_of(jar).java_options(), *options, "-cp", classpath, MAIN]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=patience(60)).stdout
 
 
 def make(archive: ClassArchive, log: Path) -> None:

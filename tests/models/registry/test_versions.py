@@ -28,6 +28,7 @@ from models.registry import (
 from models.registry.__main__ import main
 from models.registry.versions import STALE_STAGING_S
 from tests.models.fake_version import a_staged_version, publish_one
+from tests.patience import patience
 from tests.schemas import MOVIES, SHOP
 
 
@@ -106,7 +107,7 @@ def test_concurrent_publishers_get_a_number_each(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    given = [int(number) for process in running for number in process.communicate(timeout=60)[0].split()]
+    given = [int(number) for process in running for number in process.communicate(timeout=patience(60))[0].split()]
     assert sorted(given) == list(range(1, 25))
     assert list_versions(tmp_path, "toy") == list(range(1, 25))
     for version in given:

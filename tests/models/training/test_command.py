@@ -23,6 +23,7 @@ from tests.schemas import MOVIES, SHOP
 import_tensorflow()
 
 from models.training import pipeline  # noqa: E402
+from tests.patience import patience  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -30,7 +31,9 @@ pytestmark = pytest.mark.keras
 def test_both_models(samples_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "models.training", "--samples", str(samples_folder), "--models", str(tmp_path)]
     command += ["--model", "neuralcf", "--model", "widedeep", "--epochs", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"COLUMNS": "200"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=patience(300), env=os.environ | {"COLUMNS": "200"}
+    )
     assert done.returncode == 0, done.stderr
     assert "2700 rows to train, 300 newer ones to validate" in done.stdout
     assert "peak memory" in done.stdout

@@ -10,6 +10,7 @@ from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
 from tests.java import SPARK
 from tests.offline.conftest import Row
+from tests.patience import patience
 from tests.spark_cluster import spark_cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.soak]
@@ -29,7 +30,7 @@ def base_by(master: str, folder: Path, dataset: Path) -> dict[str, bytes]:
     return {str(path.relative_to(base)): path.read_bytes() for path in files}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(patience(1800))
 def test_a_standalone_master_makes_the_base_of_this_machines_cores(
     tmp_path: Path, some_rows: list[Row], write_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ from offline.training_data.ranking_lists import make_ranking_lists
 from offline.training_data.rows import make_samples
 from tests.offline.conftest import Row
 from tests.offline.drawn_events import ITEMS, base_under, drawn_events
+from tests.patience import patience
 from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
@@ -120,7 +121,7 @@ class Made:
     def train(self, *models: str) -> subprocess.CompletedProcess[str]:
         folders = (self.folder / "samples", self.folder / "asks", self.base.folder, self.folder / "models")
         argv = [sys.executable, "-m", "tests.small_training", *map(str, folders), *models]
-        return subprocess.run(argv, cwd=REPO, env=python_env({}), capture_output=True, text=True, timeout=300)
+        return subprocess.run(argv, cwd=REPO, env=python_env({}), capture_output=True, text=True, timeout=patience(300))
 
 
 def made_of(spark: Any, folder: Path, schema: Schema, shares: dict[str, float]) -> Made:

@@ -35,6 +35,7 @@ from online.ranking.features import RawFeatures
 from online.ranking.ranker import Models, Ranker
 from online.support import metrics
 from tests.models.fake_version import a_manifest, a_staged_version, publish_one
+from tests.patience import patience
 from tests.schemas import MOVIES
 
 GRAPH = "assets.extra/in_process.onnx"
@@ -282,7 +283,7 @@ def test_an_api_that_ranks_by_the_model_server_does_not_import_the_runtime() -> 
         "from online.model_client.in_process import LocalSessions; "
         "asyncio.run(LocalSessions(Path('nowhere')).keep([])); assert 'onnxruntime' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=patience(60))
 
 
 def test_one_thread_computes_and_none_spins(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from online.processes.catalogue_version import CatalogueVersions
+from tests.patience import patience
 
 
 def test_a_process_alone_is_never_behind() -> None:
@@ -29,5 +30,5 @@ def test_another_process_sees_it(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from online.processes.catalogue_version import CatalogueVersions as V"
     )
     argv = [sys.executable, "-c", f"{program}; V(Path(sys.argv[1]), 2).note(1 << 40)", str(tmp_path)]
-    subprocess.run(argv, check=True, timeout=60)
+    subprocess.run(argv, check=True, timeout=patience(60))
     assert own.newest == 1 << 40

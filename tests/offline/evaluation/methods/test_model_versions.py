@@ -14,6 +14,7 @@ from infra.system.repository import REPO
 from models.registry import DataSeen
 from offline.evaluation.methods.model_methods import manifest_of
 from tests.models.fake_version import publish_one
+from tests.patience import patience
 
 
 def base_until(cut: int) -> Any:
@@ -37,4 +38,6 @@ def test_a_model_without_versions_is_named(tmp_path: Path) -> None:
 def test_an_evaluation_brings_no_tensorflow_before_its_environment_is_prepared() -> None:
     """What `models.training.runtime.import_tensorflow` sets would come too late."""
     code = "import sys, offline.evaluation.__main__; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=REPO, env=python_env(), timeout=120).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=REPO, env=python_env(), timeout=patience(120)).returncode == 0
+    )
