@@ -19,6 +19,7 @@ COMMANDS: Final = (
     lists.requests,
     job.steady,
     job.endurance,
+    job.rest,
     faults.recovery,
     faults.losses,
     faults.cut,

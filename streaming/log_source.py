@@ -35,10 +35,8 @@ _CONSUMER: Final = {
     "socket.connection.setup.timeout.ms": "2000",
     "socket.connection.setup.timeout.max.ms": "4000",
     "isolation.level": "read_uncommitted",
-    # Events that come one by one go on together: each by itself would wake a dozen threads on its way, which costs ten times
-    # as much as to fold it (docs/decisions/0010).
-    "fetch.min.bytes": "2048",
-    "fetch.max.wait.ms": "4",
+    # How long the broker may hold a fetch is Kafka's default: it answers with the first record. One that is to gather records for
+    # some ms looks at all partitions again and again, in a home at rest too (docs/decisions/0010).
 }
 
 

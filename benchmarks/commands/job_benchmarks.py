@@ -77,6 +77,18 @@ def endurance(
     run(home.resolve(), rate, lists, minutes, users, picture, json)
 
 
+def rest(
+    home: RunningHome = DEFAULT_HOME,
+    seconds: Annotated[float, typer.Option(min=1, max=3600)] = 60,
+    runs: Runs = 3,
+    json: Json = None,
+) -> None:
+    """How many processors each process of a home keeps busy while nobody does anything."""
+    from benchmarks.at_rest import run
+
+    run(home.resolve(), seconds, runs, json)
+
+
 def million(
     users: Annotated[int, typer.Option(min=1)] = 1_000_000,
     events: Annotated[int, typer.Option(min=1, help="Of each user.")] = 1,

@@ -68,8 +68,9 @@ class Running:
             time.sleep(0.5)
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Returns the processor time of each process since its start."""
-        found = {name: target.process() for name, target in self.services().items()}
+        """Returns the processor time of each process since its start, and of `up`, which supervises them."""
+        targets = {**self.services(), "up": ProcessId.from_json(running_status(self.home)["supervisor"])}
+        found = {name: target.process() for name, target in targets.items()}
         times = {name: process.cpu_times() for name, process in found.items() if process is not None}
         return {name: each.user + each.system for name, each in times.items()}
 
@@ -107,6 +108,16 @@ class Running:
         if done.returncode not in (0, 1, 3) or not line:
             raise Unavailable(f"verify failed with exit code {done.returncode}: {(done.stderr or line)[-500:]}")
         return done.returncode == 0, line
+
+
+@contextmanager
+def processor_shares(running: Running) -> Iterator[dict[str, float]]:
+    """Measure how many processors each of the home's processes keeps busy; filled when the context ends."""
+    shares: dict[str, float] = {}
+    before, began = running.cpu_seconds(), time.monotonic()
+    yield shares
+    took = time.monotonic() - began
+    shares |= {name: (after - before[name]) / took for name, after in running.cpu_seconds().items() if name in before}
 
 
 class StreamHome:

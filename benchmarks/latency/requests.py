@@ -10,13 +10,11 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.harness.homes import Running
+from benchmarks.harness.homes import Running, processor_shares
 from benchmarks.harness.run_report import percentile
 from benchmarks.harness.traffic import background_events
 from benchmarks.latency.bare_connection import BareConnection
@@ -119,10 +117,10 @@ def run(
         f"{what}, model {model or 'default'}, {background_rate:.0f} events/s beside, load average before {os.getloadavg()[0]:.1f}"
     )
     with background_events(running, background_rate, (seconds + WARM) * len(callers) + 60, "requests"):
-        with cost(running) as idle:
+        with processor_shares(running) as idle:
             time.sleep(IDLE)
         for count in callers:
-            with cost(running) as shares:
+            with processor_shares(running) as shares:
                 responses, rate = load(running.api, workload, count, seconds)
                 time.sleep(SETTLE)
             if not responses.ms:
@@ -138,16 +136,6 @@ def run(
                 offered, late = len(responses.refused_ms) / seconds + rate, percentile(responses.refused_ms, 0.99)
                 print(f"      {offered:.0f} a second asked for; {len(responses.refused_ms)} refused, p99 {late:.1f} ms")
             print(f"      processor time each, ms: {_each(shares, idle, responses.requests, seconds + WARM + SETTLE)}")
-
-
-@contextmanager
-def cost(running: Running) -> Iterator[dict[str, float]]:
-    """Measure how many processors each of the home's processes kept busy; filled when the context ends."""
-    shares: dict[str, float] = {}
-    before, began = running.cpu_seconds(), time.monotonic()
-    yield shares
-    took = time.monotonic() - began
-    shares |= {name: (after - before[name]) / took for name, after in running.cpu_seconds().items() if name in before}
 
 
 def _each(shares: dict[str, float], idle: dict[str, float], requests: int, seconds: float) -> str:
