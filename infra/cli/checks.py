@@ -5,15 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from infra.system.repository import REPO
 
 PYTHON_CHECKS = (
+    ("types", ["-m", "mypy", "."]),
     ("lint", ["-m", "ruff", "check", "."]),
     ("format", ["-m", "ruff", "format", "--check", "."]),
-    ("types", ["-m", "mypy", "."]),
 )
+SIDE_BY_SIDE = 2
+"""Checks that run at once; the longest begins first."""
 WITHOUT_EXAMPLES = ("tests", "node_modules")
 EXAMPLE = re.compile(r"^\s*>>> ", re.MULTILINE)
 NO_EXAMPLES = 5
@@ -23,10 +28,13 @@ LIMIT_SECONDS = 300.0
 
 
 def run_checks() -> int:
-    """Run all checks; returns the first exit code that is not 0, or 0."""
-    codes = [_run(name, [sys.executable, *arguments]) for name, arguments in PYTHON_CHECKS]
-    codes += [check_pages(), check_examples()]
-    return next(filter(None, codes), 0)
+    """Run all checks to their ends; returns the first exit code that is not 0, or 0."""
+    checks: list[Callable[[], int]] = [
+        partial(_run, name, [sys.executable, *arguments]) for name, arguments in PYTHON_CHECKS
+    ]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        codes = [pool.submit(check) for check in (*checks, check_pages, check_examples)]
+    return next(filter(None, (code.result() for code in codes)), 0)
 
 
 def check_examples(repo: Path = REPO) -> int:
@@ -69,9 +77,13 @@ def _has_typescript(repo: Path) -> bool:
 
 
 def _run(name: str, argv: list[str], folder: Path = REPO) -> int:
-    print(f"gate: {name}", flush=True)
+    """Run a check and print all that it says at its end, so that it stands together; returns its exit code."""
     try:
-        return subprocess.run(argv, cwd=folder, timeout=LIMIT_SECONDS).returncode
+        done = subprocess.run(
+            argv, cwd=folder, timeout=LIMIT_SECONDS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     except subprocess.TimeoutExpired:
         print(f"gate: {name}: not done within {LIMIT_SECONDS:g} s", flush=True)
         return 1
+    print(f"gate: {name}\n{done.stdout}", end="", flush=True)
+    return done.returncode

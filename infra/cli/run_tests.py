@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from infra.cli.checks import run_checks
@@ -22,9 +22,13 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE, SERVICES = "pure", "services"
-STAGES = (("broken", "home", "spark", SERVICES, "keras"), ("pages",))
-"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once: the longest first."""
+STAGES = (("broken", "home", "spark", "keras", SERVICES), ("pages",))
+"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once: the longest first, and last
+the one that runs on all cores."""
 SIDE_BY_SIDE = 3
+COMPILE = ("features.kernel.compile_kernel", "online.recall.compile_recall")
+"""Programs that compile what events are folded and items recalled with: once, while one core is free, and not in each process of
+the pure tests."""
 SEEDED = {"home", "broken"}
 """Stages whose homes start from seeds: these are made before, so that they do not count against a test's time limit."""
 
@@ -63,7 +67,7 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
         return subprocess.run(_pytest([*chosen, *arguments]), cwd=REPO, env=python_env()).returncode
     times = Times()
     try:
-        with times.of("gate"):
+        with times.of("gate"), _compiling():
             code = run_checks()
         if code == 0:
             with times.of(PURE):
@@ -84,6 +88,15 @@ def run_tests(quick: bool, everything: bool, arguments: Sequence[str]) -> int:
 def plant_faults(arguments: Sequence[str]) -> int:
     """Check that the tests catch planted faults (tests/mutations); returns the exit code."""
     return subprocess.run([sys.executable, "-m", "tests.mutations", *arguments], cwd=REPO, env=python_env()).returncode
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Compile beside what is done in this context, which ends when all is compiled. Failing is left to the tests to tell."""
+    with ExitStack() as stack:
+        for module in COMPILE:
+            stack.enter_context(subprocess.Popen([sys.executable, "-m", module], cwd=REPO, env=python_env()))
+        yield
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def test_a_new_version_and_its_rollback_fail_no_request(patient: Martlet) -> Non
     done, answers, failures, degraded = threading.Event(), [0], list[str](), [0]
 
     def keep_asking() -> None:
-        while not done.wait(0.02):  # a caller without a pause would take a core from the gate
+        while not done.wait(0.05):  # a caller without a pause would take a core from the gate
             answer = martlet.http.get("/v1/recommendations", params={"user_id": 6, "model": "neuralcf"})
             answers[0] += 1
             if answer.status_code != 200 or len(answer.json()["items"]) != 20:
