@@ -140,9 +140,8 @@ class Up:
         stack.start_watching()
         # For the next start: nobody waits for it.
         threading.Thread(target=stack.archive_classes, name="archive-classes", daemon=True).start()
-        host = stack.settings.watch.host
         self._monitor = started_monitor(
-            self._home, stack.engines, stack.flink, stack.record, host, ports.watch, supervisor,
+            self._home, stack.engines, stack.flink, stack.record, stack.settings, ports.watch, supervisor,
             self._steps.print_line, plan.report,
         )  # fmt: skip
         took = time.monotonic() - self._began
@@ -160,7 +159,7 @@ class Up:
             state="up",
             address=address,
             page=page,
-            watch=api.reached_at(host, ports.watch),
+            watch=api.reached_at(stack.settings.watch.host, ports.watch),
             up_after_seconds=round(took, 1),
             up_steps=dict(self._steps.seconds),
         )

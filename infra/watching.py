@@ -1,6 +1,7 @@
 """Watching over a home: what `up` and the role `watch` do alike, beside keeping services and the job alive."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from features.engines.shared_engines import Engines
@@ -10,9 +11,12 @@ from infra.home.timings import read_timings
 from infra.judging.judge_service import Judges
 from infra.learning.learner_view import learning_report
 from infra.monitoring.collector import collector_of
+from infra.monitoring.host import HostReader
 from infra.monitoring.monitor import Monitor, no_steps
 from infra.services.model_server_config import ServingConfig
 from infra.services.supervisor import Supervisor
+from infra.settings.addresses import file_in
+from infra.settings.table import Settings
 from infra.storage.mirror_service import MirroredTo, mirror_service
 
 
@@ -36,18 +40,31 @@ def started_monitor(
     engines: Engines,
     flink: str,
     record: HomeRecord,
-    host: str,
+    settings: Settings,
     port: int,
     supervisor: Supervisor,
     print_line: Callable[[str], None],
     steps: Callable[[], dict[str, list[Any]]] = no_steps,
 ) -> Monitor:
-    """Returns the monitor of a home, which runs: it raises alarms and serves metrics on `host` and `port`. `flink`: the URL of
-    Flink's REST interface; `steps`: as `Monitor`'s. Raises Broken if the home has no base yet."""
+    """Returns the monitor of a home, which runs: it raises alarms and serves metrics on `port`, at the address of the settings.
+    `flink`: the URL of Flink's REST interface; `steps`: as `Monitor`'s. Raises Broken if the home has no base yet."""
     every = read_timings(home).watch_every
-    collector = collector_of(engines, flink, record)
+    collector = collector_of(engines, flink, record, HostReader(home.path, _certificate(home, settings)))
     monitor = Monitor(
-        collector, port, supervisor.note, print_line, every, flink, steps, lambda: learning_report(home), host
+        collector,
+        port,
+        supervisor.note,
+        print_line,
+        every,
+        flink,
+        steps,
+        lambda: learning_report(home),
+        settings.watch.host,
     )
     monitor.start()
     return monitor
+
+
+def _certificate(home: Home, settings: Settings) -> tuple[Path, Path] | None:
+    certificate, key = file_in(home, settings.api.certificate), file_in(home, settings.api.key)
+    return None if certificate is None or key is None else (Path(certificate), Path(key))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from features.keys import EVENTS, SERVED
 from features.store.job_status import OPERATORS
-from features.units import MINUTE_MS
+from features.units import DAY_MS, MINUTE_MS
 from infra.flink.checkpoints import INTERVAL_S
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, freshness_between, latest, latest_spanning
 
@@ -24,6 +24,9 @@ COLLECTING = 0.5
 GROWING_MS = 30_000
 GROWING_BY = 100
 STALE_MS = 1_000
+FULL_SHARE, FULL_BYTES = 0.05, 10 << 30
+"""A disk is nearly full with less free than the smaller of the two: the share of it, the bytes."""
+RUNS_OUT_MS = 14 * DAY_MS
 ENOUGH = 100
 """With fewer writes in a minute than this a 99th percentile means little: the median is tested instead."""
 
@@ -147,6 +150,22 @@ def _features_stale(snapshots: Snapshots) -> str | None:
     return None
 
 
+def _disk_nearly_full(snapshots: Snapshots) -> str | None:
+    host = snapshots[-1].host
+    if host.free is None or host.size is None or host.free >= min(FULL_SHARE * host.size, FULL_BYTES):
+        return None
+    return f"{host.free / (1 << 30):.1f} GiB of {host.size / (1 << 30):.0f} are free where the home lies"
+
+
+def _certificate_runs_out(snapshots: Snapshots) -> str | None:
+    now, ends = snapshots[-1].taken_at, snapshots[-1].host.certificate_ends
+    if ends is None or ends - now > RUNS_OUT_MS:
+        return None
+    if ends <= now:
+        return "the API's certificate has run out: clients refuse it"
+    return f"the API's certificate runs out in {(ends - now) // DAY_MS} days"
+
+
 @dataclass(frozen=True)
 class _Kind:
     """The condition of an alarm, and advice to the operator."""
@@ -200,6 +219,13 @@ _KINDS = {
     "features_stale": _Kind(
         _features_stale,
         "features come too late for the next list: look for pending records, a restart, or a machine out of CPU",
+    ),
+    "disk_nearly_full": _Kind(
+        _disk_nearly_full,
+        "once it is full no event is taken, and no checkpoint completed: make room, or move the home to a larger disk",
+    ),
+    "certificate_runs_out": _Kind(
+        _certificate_runs_out, "replace the files that api.certificate and api.key name: no restart is needed"
     ),
 }
 NAMES = tuple(_KINDS)

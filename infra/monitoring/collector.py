@@ -24,6 +24,7 @@ from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, 
 from infra.flink.client import JOB_NAME, FlinkClient
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
+from infra.monitoring.host import Host, HostReader
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
 from online.support.home_clock import HomeClock
 
@@ -75,12 +76,12 @@ class _Service:
         return self._outcome[0]
 
 
-def collector_of(engines: Engines, flink: str, record: HomeRecord) -> "Collector":
+def collector_of(engines: Engines, flink: str, record: HomeRecord, host: HostReader | None = None) -> "Collector":
     """Returns the collector for a running home; `flink` is the URL of Flink's REST interface. Raises Broken if the home has no
     base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
-    return Collector(engines.kafka, engines.redis, flink, record.generation, clock, base.offsets, record.job_name)
+    return Collector(engines.kafka, engines.redis, flink, record.generation, clock, base.offsets, record.job_name, host)
 
 
 class Collector:
@@ -95,9 +96,11 @@ class Collector:
         clock: HomeClock,
         offsets: Offsets | None = None,
         job_name: str = JOB_NAME,
+        host: HostReader | None = None,
     ) -> None:
-        """`offsets`: the base's offsets, where the job begins."""
+        """`offsets`: the base's offsets, where the job begins; `host`: without it nothing is said of the machine."""
         self._offsets = offsets or {}
+        self._host = host
         self._generation = generation
         self._clock = clock
         self._kafka = kafka
@@ -134,8 +137,9 @@ class Collector:
         if mark is not None:
             self._clock.observe(mark)
         snapshot = Snapshot(
-            self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures
-        )
+            self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures,
+            host=Host() if self._host is None else self._host.read(),
+        )  # fmt: skip
         pending = enumerate(snapshot.pending_by_lane(EVENTS) or ())
         self._oldest = {number: snapshot.next_offset(EVENTS, number) for number, count in pending if count}
         if not self._oldest:

@@ -69,6 +69,11 @@ def _families(snapshot: Snapshot, alarms: Sequence[Alarm]) -> Iterator[Metric]:
     yield from _gauge(
         "job_running", "1 while every task runs.", None if FLINK in snapshot.failures else _runs(snapshot)
     )
+    host = snapshot.host
+    yield from _gauge("disk_free_bytes", "Free where the home lies.", host.free)
+    yield from _gauge(
+        "certificate_ends_seconds", "Until when the API's certificate is valid.", _seconds(host.certificate_ends)
+    )
     if snapshot.job is None:
         return
     checkpoints = snapshot.job.checkpoints

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from features.keys import EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane
+from infra.monitoring.host import Host
 
 KAFKA, REDIS, FLINK = "kafka", "redis", "flink"
 
@@ -79,6 +80,7 @@ class Snapshot:
     waiting     broker time of the oldest pending event by lane, ms; empty if it could not be read in time
     job         None also where Flink has none: then "flink" is not in `failures`
     failures    service → why it could not be queried
+    host        the machine that watches
     """
 
     taken_at: int
@@ -89,6 +91,7 @@ class Snapshot:
     waiting: dict[int, int] = field(default_factory=dict)
     job: Job | None = None
     failures: dict[str, str] = field(default_factory=dict)
+    host: Host = field(default_factory=Host)
 
     def next_offset(self, topic: str, partition: int) -> int:
         """Returns the offset at which the job goes on; the partition's first if it has folded nothing."""

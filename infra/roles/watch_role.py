@@ -93,8 +93,8 @@ def watch_generation(
     """Watch until a signal, or until the home has another base or generation, which other figures belong to."""
     record, flink = HomeRecord(home), settings.flink.address
     assert flink is not None
-    engines, host = attached_engines(home, settings), settings.watch.host
-    monitor = started_monitor(home, engines, flink, record, host, port, supervisor, print_line)
+    engines = attached_engines(home, settings)
+    monitor = started_monitor(home, engines, flink, record, settings, port, supervisor, print_line)
     try:
         while not stop.wait(EVERY):
             now = HomeRecord(home)

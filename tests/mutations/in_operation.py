@@ -181,4 +181,18 @@ FAULTS: Final = (
         "deque(maxlen=FEWEST)",
         ("test_alarms_of_half_a_minute_come_however_often_the_watch_looks",),
     ),
+    Fault(
+        "a disk that is nearly full is no alarm",
+        ALARMS,
+        "host.free >= min(FULL_SHARE * host.size, FULL_BYTES)",
+        "host.free > 0",
+        ("test_a_disk_is_nearly_full_below_a_twentieth_and_below_ten_gib",),
+    ),
+    Fault(
+        "a certificate in another one's place is not read",
+        "infra/monitoring/host.py",
+        "if stamps != self._read:",
+        "if self._read is None:",
+        ("test_a_certificate_says_when_it_ends_and_another_one_in_its_place_too",),
+    ),
 )

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from features.keys import EVENTS, SERVED
+from features.units import DAY_MS
 from infra.monitoring.alarms import CHECKPOINT_MS, NAMES, evaluate
+from infra.monitoring.host import Host
 from infra.monitoring.snapshot import Checkpoints
 from infra.system.repository import REPO
 from tests.infra.monitoring.snapshots import NOW, changed, fresh, job, lane, series, snapshot_at, topic
@@ -188,3 +190,24 @@ def test_each_alarm_is_in_the_manual_and_in_prometheus_rules() -> None:
     for rule in of_watch:
         assert rule["expr"] == f'martlet_alarm{{name="{rule["alert"]}"}} == 1'
         assert rule["annotations"]["summary"]
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "full"),
+    [(20, 400, False), (9, 400, True), (3, 40, False), (1, 40, True), (None, None, False), (0, 40, True)],
+)
+def test_a_disk_is_nearly_full_below_a_twentieth_and_below_ten_gib(
+    free: int | None, size: int | None, full: bool
+) -> None:
+    host = Host(free if free is None else free << 30, size if size is None else size << 30)
+    assert names({"host": host}) == ({"disk_nearly_full"} if full else set())
+
+
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [(15, None), (13.5, "runs out in 13 days"), (0.5, "runs out in 0 days"), (-1, "has run out")],
+)
+def test_a_certificate_that_ends_is_told_two_weeks_before(days: float, found: str | None) -> None:
+    alarms = evaluate([snapshot_at(host=Host(certificate_ends=int(NOW + days * DAY_MS)))])
+    assert [alarm.name for alarm in alarms] == ([] if found is None else ["certificate_runs_out"])
+    assert all(str(found) in alarm.text for alarm in alarms)
