@@ -22,9 +22,9 @@ from infra.system.repository import REPO
 
 Commands = Sequence[Sequence[str]]
 PURE, SERVICES = "pure", "services"
-STAGES = (("broken", "home", "spark", "keras", SERVICES), ("pages",))
-"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once: the longest first, and last
-the one that runs on all cores."""
+STAGES = (("broken", "home", "keras", "spark", SERVICES), ("pages",))
+"""Groups of stages, one after the other; those of a group begin in this order, SIDE_BY_SIDE at once: first those that run
+on one core for long, last those that run on all."""
 SIDE_BY_SIDE = 3
 COMPILE = ("features.kernel.compile_kernel", "online.recall.compile_recall")
 """Programs that compile what events are folded and items recalled with: once, while one core is free, and not in each process of
