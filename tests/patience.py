@@ -13,7 +13,9 @@ def _count() -> float:
     return time.perf_counter() - began
 
 
-SLOWNESS = max(1.0, min(_count() for _ in range(3)) / USUAL)
+SLOWEST = 5.0
+"""Beyond that a bound stays: what hangs has to end while the run still has time to tell of it."""
+SLOWNESS = min(max(1.0, min(_count() for _ in range(3)) / USUAL), SLOWEST)
 """How many times slower this machine is now than a usual one; 1 if it is faster."""
 
 
