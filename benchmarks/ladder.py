@@ -7,7 +7,6 @@ It affects everybody who uses the home meanwhile.
 import http.client
 import json
 import os
-import signal
 import statistics
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.faults.suspended import suspended
 from benchmarks.harness.homes import Running
 from infra.home.paths import Home
 
@@ -35,14 +35,8 @@ RUNGS = {
 @contextmanager
 def stopped(running: Running, names: tuple[str, ...]) -> Iterator[None]:
     """Stop the named services while the context lasts; they go on afterwards whatever happens."""
-    pids = [running.services()[name].pid for name in names]
-    try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+    with suspended(*(running.services()[name].pid for name in names)):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 class _ListClient:

@@ -1,7 +1,5 @@
 """A real Kafka for tests: a home in which nothing else runs, with its topics."""
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from pathlib import Path
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 
+from benchmarks.faults.suspended import suspended
 from features.engines.kafka_address import KafkaAddress
 from features.engines.loopback import LOOPBACK
 from infra.home.paths import Home
@@ -38,11 +37,8 @@ class Broker:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Suspend Kafka."""
-        os.kill(self.id.pid, signal.SIGSTOP)
-        try:
+        with suspended(self.id.pid):
             yield
-        finally:
-            os.kill(self.id.pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.faults.suspended import suspended
 from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.homes import Running
 from benchmarks.harness.job_progress import ledger
@@ -87,11 +88,8 @@ def silence(running: Running, name: str, seconds: float) -> float:
     process = running.services()[name].process()
     if process is None:
         raise Unavailable(f"{name} does not run")
-    process.send_signal(signal.SIGSTOP)
-    try:
+    with suspended(process.pid):
         time.sleep(seconds)
-    finally:
-        process.send_signal(signal.SIGCONT)
     return time.monotonic()
 
 

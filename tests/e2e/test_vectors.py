@@ -1,14 +1,13 @@
 """Recall by vectors in a running home: channels appear when vectors were made, and go on with what is good."""
 
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from tests.home import Martlet, until
 from tests.spark_seeds import EMBEDDINGS
 
@@ -103,13 +102,10 @@ def test_a_bad_version_is_named_and_the_one_before_goes_on(embedded: Martlet) ->
 def test_the_tower_is_asked_for_the_user_and_named_when_it_does_not_answer(towered: Martlet) -> None:
     until(lambda: by_channel(towered).get("twotower", 0) > 5, what="the first vector of a user")
     pid = towered.status()["services"]["model-server"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(pid):
         answer = towered.recommend(6)
         assert "recall channel failed: twotower" in answer["degraded"]
         assert len(answer["items"]) == 20
-    finally:
-        os.kill(pid, signal.SIGCONT)
     until(lambda: towered.recommend(6)["degraded"] == [], what="answers as before")
 
 

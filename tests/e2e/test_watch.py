@@ -1,13 +1,12 @@
 """What an operator sees: the ledger against the log, alarms that come and go with real faults, both metrics pages."""
 
 import json
-import os
-import signal
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from features.keys import EVENTS
 from features.store.job_status import VERDICTS
 from infra.flink.client import FlinkClient
@@ -106,13 +105,10 @@ def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martle
         pytest.skip(f"another {service} takes its place")
     pid, name = martlet.status()["services"][service]["pid"], service.replace("jobmanager", "flink")
     until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "no alarm of before")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(pid):
         until(lambda: f"{name}_unreachable" in alarms(martlet), 60, f"{name}_unreachable")
         told = report(martlet)["flow"]["unreachable"]  # and `status` answers all the same
         assert name in told
-    finally:
-        os.kill(pid, signal.SIGCONT)
     until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "the alarm is over")
 
 

@@ -1,8 +1,6 @@
 """Faults of the model server and of what it serves (rows 10 to 12), as users of the API see them."""
 
-import os
 import shutil
-import signal
 import threading
 import time
 from collections import Counter
@@ -15,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from models.registry import MANIFEST, encode_manifest, folder_digests, read_manifest
 from tests.faults.proxy import Proxy
 from tests.home import Martlet, until
@@ -125,11 +124,8 @@ def ranks(martlet: Martlet) -> bool:
 @contextmanager
 def stopped(martlet: Martlet, proxy: Proxy) -> Iterator[None]:
     pid = martlet.status()["services"]["model-server"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(pid):
         yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from benchmarks.faults.suspended import resume, suspend, suspended
 from features.keys import EVENTS
 from infra.flink.client import FlinkClient
 from infra.home.paths import write_json
@@ -42,13 +43,11 @@ from tests.ledger import ends_of, ledger, verify
 pytestmark = pytest.mark.broken
 
 
-def kill(martlet: Martlet, service: str, number: int = signal.SIGKILL) -> int:
-    """Send a signal to a service; the injector injects: the process is gone, or stopped."""
+def kill(martlet: Martlet, service: str) -> None:
+    """Kill a service; it is gone on return, or another has its place."""
     pid = pid_of(martlet, service)
-    os.kill(pid, number)
-    if number == signal.SIGKILL:
-        until(lambda: not alive(pid) or pid_of(martlet, service) != pid, 60, f"{service} is dead")
-    return pid
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not alive(pid) or pid_of(martlet, service) != pid, 60, f"{service} is dead")
 
 
 def exact_after(martlet: Martlet, traffic: Traffic, before: dict[str, int]) -> None:
@@ -130,7 +129,7 @@ def test_a_corrupt_checkpoint_is_refused_and_the_one_before_taken(broken: Martle
     with Traffic(broken) as traffic:
         for _ in range(2):
             new_checkpoint(broken)
-    kill(broken, "jobmanager", signal.SIGSTOP)  # no newer one from here on
+    suspend(pid_of(broken, "jobmanager"))  # no newer one from here on
     newest, *older = checkpoints(broken)
     assert older
     metadata = newest / "_metadata"
@@ -169,13 +168,10 @@ def test_kafka_that_stops_loses_no_acknowledged_event_and_lists_go_on(broken: Ma
     """Row 8: stopped for a while; POST says so within its bound."""
     before, starts = ledger(broken), ends_of(broken)[EVENTS]
     with Traffic(broken) as traffic:
-        pid = kill(broken, "kafka", signal.SIGSTOP)
-        try:
+        with suspended(pid_of(broken, "kafka")):
             answer = broken.post({"type": "click", "user_id": 750_001, "item_id": 1, "event_id": "while-stopped"})
             assert answer.status_code == 503, answer.text
             assert broken.recommend(750_001)["items"]
-        finally:
-            os.kill(pid, signal.SIGCONT)
         until(
             lambda: broken.post({"type": "click", "user_id": 750_001, "item_id": 1}).status_code == 202,
             60,
@@ -194,7 +190,7 @@ def test_kafka_down_for_seventy_seconds(broken: Martlet) -> None:
     supervisor = int(broken.status()["supervisor"]["pid"])
     before, starts = ledger(broken), ends_of(broken)[EVENTS]
     with Traffic(broken) as traffic:
-        os.kill(supervisor, signal.SIGSTOP)
+        suspend(supervisor)
         kafka = pid_of(broken, "kafka")
         os.kill(kafka, signal.SIGKILL)
         try:
@@ -203,7 +199,7 @@ def test_kafka_down_for_seventy_seconds(broken: Martlet) -> None:
                 assert broken.recommend(751_001)["items"]
                 assert broken.post({"type": "click", "user_id": 751_001, "item_id": 1}).status_code == 503
         finally:
-            os.kill(supervisor, signal.SIGCONT)
+            resume(supervisor)
     until(
         lambda: broken.post({"type": "click", "user_id": 751_001, "item_id": 1}).status_code == 202, 90, "Kafka is back"
     )
@@ -223,7 +219,7 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
         new_checkpoint(broken)
         time.sleep(2)
         supervisor = int(broken.status()["supervisor"]["pid"])
-        os.kill(supervisor, signal.SIGSTOP)
+        suspend(supervisor)
         os.kill(pid_of(broken, "redis"), signal.SIGKILL)
         log = max((broken.home / "redis" / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime)
         size = log.stat().st_size
@@ -233,7 +229,7 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
         assert "no live features" in answer["degraded"]
         if not remembers:
             os.kill(pid_of(broken, until(lambda: working(broken), 30, "tasks run")[0]), signal.SIGKILL)
-        os.kill(supervisor, signal.SIGCONT)
+        resume(supervisor)
         until(lambda: broken.status().get(noted) != known, 120, "it is written again")
         assert "another instance" in broken.status()[noted]
         await_job(broken)
@@ -243,13 +239,9 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
 def test_a_redis_that_hangs_is_waited_for(broken: Martlet) -> None:
     """Row 9."""
     before = ledger(broken)
-    with Traffic(broken) as traffic:
-        pid = kill(broken, "redis", signal.SIGSTOP)
-        try:
-            time.sleep(8)
-            assert broken.recommend(700_002)["degraded"]
-        finally:
-            os.kill(pid, signal.SIGCONT)
+    with Traffic(broken) as traffic, suspended(pid_of(broken, "redis")):
+        time.sleep(8)
+        assert broken.recommend(700_002)["degraded"]
     exact_after(broken, traffic, before)
 
 
@@ -257,7 +249,8 @@ def test_a_redis_that_hangs_is_waited_for(broken: Martlet) -> None:
 def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile(broken: Martlet, seconds: int) -> None:
     """Row 17: where more users wait than the job buffers, its task fails for want of Redis, and starts again, until then."""
     before = ledger(broken)
-    pid = kill(broken, "redis", signal.SIGSTOP)
+    pid = pid_of(broken, "redis")
+    suspend(pid)
     began = time.monotonic()
     try:
         acknowledged = act_as_many(broken, 2 * BUFFER_KEYS)
@@ -269,7 +262,7 @@ def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile
         until(lambda: broken.status().get("job") != job and job_runs(broken), 180, "the job is submitted again")
         until(lambda: time.monotonic() - began >= seconds, seconds + 1, "Redis is away for that long")
     finally:
-        os.kill(pid, signal.SIGCONT)
+        resume(pid)
     after = verify(broken)
     assert after["applied"] - before["applied"] == acknowledged
     assert after["duplicate"] == before["duplicate"]

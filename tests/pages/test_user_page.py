@@ -1,13 +1,12 @@
 """The user page on a running home: rating a film changes the list."""
 
-import os
 import re
-import signal
 from itertools import count
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from benchmarks.faults.suspended import suspended
 from tests.home import Martlet
 from tests.pages.conftest import Moves, Visit, calls_of
 from tests.patience import patience
@@ -244,8 +243,7 @@ def test_a_stopped_redis_is_a_degraded_list_and_then_no_more(visit: Visit, martl
     page = open_user(visit, 6)
     expect(page.locator("#degraded")).to_be_hidden()
     pid = martlet.status()["services"]["redis"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with suspended(pid):
         page.reload()
         expect(page.locator("#degraded")).to_contain_text(
             "your newest ratings may be missing for a moment", timeout=TIMEOUT_MS
@@ -255,8 +253,6 @@ def test_a_stopped_redis_is_a_degraded_list_and_then_no_more(visit: Visit, martl
         ops = visit("/ops.html")
         expect(ops.locator("#verdict-word")).to_have_text(re.compile("Degraded|alarm"))
         expect(ops.locator("#ledger")).to_contain_text("Redis does not answer")
-    finally:
-        os.kill(pid, signal.SIGCONT)
     expect(page.locator("#degraded")).to_be_hidden(timeout=TIMEOUT_MS)  # without a hand
     expect(page.locator("#list .tile:not(.skeleton)")).to_have_count(20)
 

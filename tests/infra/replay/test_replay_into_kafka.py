@@ -1,7 +1,6 @@
 """`replay` against a real broker: order, exactness, and progress when the broker or the replay itself dies."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.faults.suspended import resume, suspend, suspended
 from examples.shop import draw_shop
 from features.contracts.events import read_event
 from features.engines.kafka_address import KafkaAddress
@@ -181,12 +181,8 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     plan = Plan(0, ROWS, None)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]["pid"]
     impatient = Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES, ack_timeout=2)
-    os.kill(kafka, signal.SIGSTOP)
-    try:
-        with pytest.raises(Unavailable, match="goes on at row 0"):
-            impatient.run(plan, 0)
-    finally:
-        os.kill(kafka, signal.SIGCONT)
+    with suspended(kafka), pytest.raises(Unavailable, match="goes on at row 0"):
+        impatient.run(plan, 0)
     assert impatient.resume_row(0, ROWS) == 0
     assert Replayer(home, KafkaAddress(bootstrap(home)), dataset, MOVIES).run(plan, 0).rows == ROWS
     assert log.read() == expected(dataset, plan)
@@ -207,10 +203,10 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     replay.start()
     try:
         until_noted(home, 0)
-        os.kill(kafka, signal.SIGSTOP)
+        suspend(kafka)
         replay.join(60)
     finally:
-        os.kill(kafka, signal.SIGCONT)
+        resume(kafka)
     row = int(json.loads((home.data / "replay.json").read_text())["row"])
     assert output[0].endswith(f"goes on at row {row}")
     assert 0 < row < ROWS

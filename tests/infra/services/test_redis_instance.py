@@ -1,13 +1,12 @@
 """What is remembered of the servers that were last written to, and what is lost where others came instead."""
 
-import os
-import signal
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
 from features.keys import LOADED_KEY, item_key
@@ -141,12 +140,12 @@ def test_what_a_real_failover_lost_is_known_to_the_note(tmp_path: Path) -> None:
         write(cluster, [key])
         until(lambda: replica.run("READONLY") and replica.client.get(key), 10, "the replica has it")
         note()
-        replica.process.send_signal(signal.SIGSTOP)
+        suspend(replica.process.pid)
         primary.run("CLIENT", "KILL", "TYPE", "replica")  # what the primary had sent, the replica would read later
         write(cluster, [f"lost:{{{key}}}:{number}" for number in range(10)])
         note()
         primary.kill()
-        os.kill(replica.process.pid, signal.SIGCONT)
+        resume(replica.process.pid)
         assert cluster.await_takeover(key, primary) is replica
         instances, loaded = run.read_instances()
         assert loaded == 4

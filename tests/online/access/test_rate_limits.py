@@ -1,7 +1,6 @@
 """Rate limits: buckets in Redis, which all processes share, and each process' own while Redis is away."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from online.access.rate_limits import ADDRESSES, TIMEOUT, Buckets, Limit, RateLimits
 from online.redis_client.redis_reader import RedisReader
@@ -97,14 +97,14 @@ def test_addresses_have_a_bounded_number_of_buckets(server: RedisProcess) -> Non
 def test_without_redis_each_process_limits_by_itself_and_nobody_waits_long(server: RedisProcess) -> None:
     async def steps(one: RateLimits, other: RateLimits) -> None:
         await one.take_for_key("shop", SLOW)
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         began = time.monotonic()
         assert [await one.take_for_key("shop", SLOW) == 0 for _ in range(4)] == [True, True, True, False]
         assert [await other.take_for_key("shop", SLOW) == 0 for _ in range(4)] == [True, True, True, False]
         for number in range(WAITED):
             await one.take_for_key(f"other {number}", SLOW)
         assert time.monotonic() - began < WAITED * TIMEOUT / 2  # few of them wait for Redis
-        server.process.send_signal(signal.SIGCONT)
+        resume(server.process.pid)
         deadline = time.monotonic() + 20
         before = counted_alone()
         while counted_alone() != before:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from features.store.freshness import FreshnessHistogram
 from features.store.job_status import Lane, fresh_key, lane_fields, lane_key
@@ -126,7 +127,6 @@ def test_before_the_first_record_nothing_is_claimed(redis: RedisProcess) -> None
 
 
 def test_a_redis_that_is_gone_stopped_or_holds_nonsense_fails_no_scrape(redis: RedisProcess) -> None:
-    import signal
 
     unreadable = {("martlet_job_readable", ()): 0.0}
 
@@ -139,9 +139,9 @@ def test_a_redis_that_is_gone_stopped_or_holds_nonsense_fails_no_scrape(redis: R
         redis.client.hset(lane_key(1), mapping={"g": "2", "n": "many"})
         assert await scraped(numbers) == unreadable
         redis.client.delete(lane_key(1))
-        redis.process.send_signal(signal.SIGSTOP)
+        suspend(redis.process.pid)
         assert await scraped(numbers) == unreadable
-        redis.process.send_signal(signal.SIGCONT)
+        resume(redis.process.pid)
         assert of(await scraped(numbers), "martlet_job_readable") == 1
         redis.process.kill()
         redis.process.wait(5)

@@ -2,7 +2,6 @@
 number of lists is remembered."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from features.keys import SHOWN_ACTS_KEY, SHOWN_LISTS_KEY, SHOWN_ORDER_KEY
@@ -166,9 +166,9 @@ def test_what_comes_while_redis_stands_still_is_counted_later_and_is_bounded(ser
     async def steps(one: ExperimentOutcomes, other: ExperimentOutcomes) -> None:
         one.record_shown("list", {"later": "a"})
         await until(lambda: not one.pending)
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         one.record_events([event(CLICK, "list")] * (MAX_PENDING + 5))
-        server.process.send_signal(signal.SIGCONT)
+        resume(server.process.pid)
         await until(lambda: counted("later", "a") == (1, 0))
 
     before = metrics.OUTCOMES_DROPPED._value.get()
@@ -179,12 +179,12 @@ def test_what_comes_while_redis_stands_still_is_counted_later_and_is_bounded(ser
 def test_what_redis_does_not_take_at_the_end_is_counted_and_waited_for_once(server: RedisProcess) -> None:
     async def steps() -> None:
         ended = ExperimentOutcomes(MOVIES, RedisReader(RedisAddress("127.0.0.1", server.port)))
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         ended.record_events([event(CLICK, "list")] * (3 * BATCH))
         try:
             await asyncio.wait_for(ended.stop(), 10 * TIMEOUT)
         finally:
-            server.process.send_signal(signal.SIGCONT)
+            resume(server.process.pid)
 
     before = metrics.OUTCOMES_DROPPED._value.get()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

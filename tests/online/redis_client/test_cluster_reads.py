@@ -1,7 +1,6 @@
 """The API's readers over a real Redis Cluster: each key is read where it is, while slots move and primaries die."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hiredis import ReplyError, pack_command
 
+from benchmarks.faults.suspended import suspend
 from features.base.reader import Base
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_slots import slot_of
@@ -223,7 +223,7 @@ def test_one_that_hangs_is_left_for_its_successor(tmp_path: Path) -> None:
 
         async def steps(reader: RedisReader) -> None:
             assert await reader.read("k7", [get("k7")[1]]) == [b"7"]
-            owner.process.send_signal(signal.SIGSTOP)
+            suspend(owner.process.pid)
 
             async def is_back() -> bool:
                 try:

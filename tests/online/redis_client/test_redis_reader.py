@@ -1,7 +1,6 @@
 """The bare reader, over a real Redis: replies go to who asked, whatever others do, and a lost connection is made again."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import uvloop
 from hiredis import pack_command
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from features.errors import Unavailable
 from infra.system.processes import free_ports
@@ -57,13 +57,13 @@ def test_replies_go_to_who_asked_for_them(server: RedisProcess) -> None:
 def test_who_gives_up_takes_nobody_elses_reply(server: RedisProcess) -> None:
     async def steps(reader: RedisReader) -> None:
         await reader.read("k", get("k1"))
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         given_up = [asyncio.create_task(reader.read("k", get("k1", "k2"))) for _ in range(20)]
         patient = asyncio.create_task(reader.read("k", get("k3")))
         await asyncio.sleep(0.05)
         for task in given_up:
             task.cancel()
-        server.process.send_signal(signal.SIGCONT)
+        resume(server.process.pid)
         assert await patient == [b"3"]
         assert await reader.read("k", get("k4", "none")) == [b"4", None]
 
@@ -73,10 +73,10 @@ def test_who_gives_up_takes_nobody_elses_reply(server: RedisProcess) -> None:
 def test_a_lost_connection_fails_its_reads_and_the_next_read_makes_another(server: RedisProcess) -> None:
     async def steps(reader: RedisReader) -> None:
         await reader.read("k", get("k1"))
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         waiting = [asyncio.create_task(reader.read("k", get("k1"))) for _ in range(3)]
         await asyncio.sleep(0.05)
-        server.process.send_signal(signal.SIGCONT)
+        resume(server.process.pid)
         await asyncio.gather(*waiting)
         await asyncio.to_thread(server.client.execute_command, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         for _ in range(200):  # the loss may be seen with the read, or before it
@@ -111,12 +111,12 @@ def test_without_a_redis_it_is_said_at_once(tmp_path: Path) -> None:
 def test_no_more_than_so_many_wait_for_one_that_stands_still(server: RedisProcess) -> None:
     async def steps(reader: RedisReader) -> None:
         await reader.read("k", get("k1"))
-        server.process.send_signal(signal.SIGSTOP)
+        suspend(server.process.pid)
         waiting: list[asyncio.Task[Any]] = [asyncio.create_task(reader.read("k", get("k1"))) for _ in range(5)]
         await asyncio.sleep(0.05)
         with pytest.raises(Unavailable, match="5 reads wait"):
             await reader.read("k", get("k1"))
-        server.process.send_signal(signal.SIGCONT)
+        resume(server.process.pid)
         assert await asyncio.gather(*waiting) == [[b"1"]] * 5
 
     play(server.port, steps, 5)

@@ -1,12 +1,12 @@
 """Following items in a real Redis: what is changed, what can't be read, and a Redis that stands still."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from features.base.reader import Base
 from features.engines.redis_address import RedisAddress
 from features.fold.state import ItemFeatures, encode_features
@@ -85,11 +85,8 @@ def test_values_that_can_not_be_read_leave_what_was_known_and_stop_nothing(serve
 
 def test_while_redis_stands_still_items_are_not_fresh(server: RedisProcess, base: Base) -> None:
     async def steps(store: ItemStore, follower: ItemFollower) -> None:
-        server.process.send_signal(signal.SIGSTOP)
-        try:
+        with suspended(server.process.pid):
             await until(lambda: not follower.fresh, GIVE_UP / 2)  # well before the connection is given up
-        finally:
-            server.process.send_signal(signal.SIGCONT)
         await until(lambda: follower.fresh)
         change(server, item_key(7), features(7, 5))
         await until(lambda: events_of(store, 7) == 5)

@@ -1,13 +1,13 @@
 """Waits for a caller's own events, over a real Redis: by notice, within bounds, and never for long."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from features.base.reader import Base
 from features.engines.redis_address import RedisAddress
 from features.keys import GENERATION, N, user_channel, user_key
@@ -104,10 +104,7 @@ def test_a_wait_that_does_not_come_true_ends_and_those_beyond_the_limit_do_not_b
 
 def test_without_redis_nothing_is_waited_for(server: RedisProcess, base: Base) -> None:
     async def steps(waits: SeenWaits, reads: Counted) -> None:
-        server.process.send_signal(signal.SIGSTOP)
-        try:
+        with suspended(server.process.pid):
             assert not await waits.wait_for({USER: 99}, 0.1)
-        finally:
-            server.process.send_signal(signal.SIGCONT)
 
     wait_steps(server, base, steps)

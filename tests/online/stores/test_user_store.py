@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from inspect import signature
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.suspended import resume, suspend
 from features.base.reader import Base
 from features.engines.redis_address import RedisAddress
 from features.fold.state import UserFeatures, encode_features
@@ -69,11 +69,11 @@ def run_steps(
 
 
 def stop(server: RedisProcess) -> None:
-    server.process.send_signal(signal.SIGSTOP)
+    suspend(server.process.pid)
 
 
 def go_on(server: RedisProcess) -> None:
-    server.process.send_signal(signal.SIGCONT)
+    resume(server.process.pid)
 
 
 def test_one_late_answer_costs_one_list_and_not_the_next(server: RedisProcess, base: Base) -> None:

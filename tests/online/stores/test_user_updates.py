@@ -1,12 +1,12 @@
 """User updates over a real Redis: to the right listeners, to all of them, and after Redis was down."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.suspended import resume, suspended
 from features.engines.redis_address import RedisAddress
 from features.keys import user_channel
 from online.stores.user_updates import UserUpdates
@@ -91,13 +91,10 @@ def test_who_is_subscribed_later_than_they_waited_is_told(server: RedisProcess) 
 
     async def steps(subscription: UserUpdates) -> None:
         async with subscription.subscribe(6, timeout=20):  # connected
-            server.process.send_signal(signal.SIGSTOP)
-            try:
+            with suspended(server.process.pid):
                 async with subscription.subscribe(5, timeout=0.1) as updated:
-                    server.process.send_signal(signal.SIGCONT)
+                    resume(server.process.pid)
                     assert await was_subscribed(updated)
-            finally:
-                server.process.send_signal(signal.SIGCONT)
 
     watch(server, steps)
 

@@ -1,7 +1,6 @@
 """The writer against a real Redis: coalescing, fences, and a Redis that is away."""
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from benchmarks.faults.suspended import resume, suspend
 from features.engines.redis_address import RedisAddress
 from features.keys import CHANGED_KEYS, ITEMS_RETAINED, ITEMS_STREAM, item_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
@@ -59,7 +59,7 @@ def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_ports(1)[0]
     process = start_redis(tmp_path, port)
     yield port, process
-    process.send_signal(signal.SIGCONT)
+    resume(process.pid)
     process.kill()
     process.wait(10)
 
@@ -104,11 +104,11 @@ def test_what_comes_while_redis_hangs_is_written_afterwards_in_one(
     key = user_key(7)
     writer.put({key: UserWrite(1, 100, b"one", {1: FOREVER})})
     settle(writer, key)
-    process.send_signal(signal.SIGSTOP)
+    suspend(process.pid)
     for n in range(2, 50):
         writer.put({key: UserWrite(n, 100, b"%d" % n, {n: FOREVER, n - 1: 0})})
     assert writer.unsent({key}) == {key}
-    process.send_signal(signal.SIGCONT)
+    resume(process.pid)
     settle(writer, key)
     client = redis.Redis(port=port)
     assert client.hget(key, "v") == b"49"
@@ -135,7 +135,7 @@ def test_what_a_redis_that_died_had_not_acknowledged_goes_to_the_next(tmp_path: 
     process = start_redis(tmp_path, port)
     writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
     try:
-        process.send_signal(signal.SIGSTOP)  # it takes the write and answers nothing
+        suspend(process.pid)  # it takes the write and answers nothing
         writer.put({user_key(1): UserWrite(1, 100, b"one", {1: FOREVER})})
         process.kill()
         process.wait(10)

@@ -1,7 +1,6 @@
 """The writer against a real Redis Cluster: writes go to who has the key, in order, while slots move and primaries die."""
 
 import random
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.faults.suspended import suspended
 from features.engines.redis_address import RedisAddress
 from features.keys import CHANGED_KEYS, ITEMS_STREAM, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
@@ -98,13 +98,10 @@ def test_an_item_is_announced_once_it_is_there(cluster: RedisCluster) -> None:
     writer.put({key: StateWrite(1, 0, b"first")})
     assert announced(cluster) == {key}
     cluster.owner_of(ITEMS_STREAM).client.delete(ITEMS_STREAM)
-    owner.process.send_signal(signal.SIGSTOP)
-    try:
+    with suspended(owner.process.pid):
         writer.put({key: StateWrite(2, 0, b"second")})
         assert writer.unsent({key}) == {key}
         assert announced(cluster) == set()
-    finally:
-        owner.process.send_signal(signal.SIGCONT)
     settle(writer, key)
     assert owner.client.hget(key, "v") == b"second"
     assert announced(cluster) == {key}
@@ -115,13 +112,10 @@ def test_a_change_counts_as_unsent_until_it_is_announced(cluster: RedisCluster) 
     writer, key = FeatureWriter(cluster.address, 1, "items", 0), other_than(cluster, ITEMS_STREAM)
     writer.put({key: StateWrite(1, 0, b"first")})
     stream = cluster.owner_of(ITEMS_STREAM)
-    stream.process.send_signal(signal.SIGSTOP)
-    try:
+    with suspended(stream.process.pid):
         writer.put({key: StateWrite(2, 0, b"second")})
         until(lambda: cluster.owner_of(key).client.hget(key, "v") == b"second", 20, "it is written")
         assert writer.unsent({key}) == {key}
-    finally:
-        stream.process.send_signal(signal.SIGCONT)
     settle(writer, key)
     assert announced(cluster) == {key}
     writer.close()
