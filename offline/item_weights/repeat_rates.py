@@ -44,10 +44,15 @@ def write_repeats(dataset: Dataset, rows: int, schema: Schema, out: Path) -> int
     users, items, times, kinds, _ = event_columns(dataset, rows, schema)
     hides = np.array([0 if kind is None else kind.hide for kind in schema.kinds], np.int64)
     ids, lifts = lifts_of(waits_of(users, items, times, hides[kinds]), dataset.items)
-    out.mkdir(parents=True)
-    for (name, kind), array in zip(REPEAT_ARRAYS.items(), (ids, lifts.ravel()), strict=True):
-        np.save(out / f"{name}.npy", np.ascontiguousarray(array, kind))
+    write_lifts(out, ids, lifts)
     return len(ids)
+
+
+def write_lifts(folder: Path, ids: IntArray, lifts: FloatArray) -> None:
+    """Write the arrays (ids [n] ascending, lifts [n, SPANS]) into a new folder."""
+    folder.mkdir(parents=True)
+    for (name, kind), array in zip(REPEAT_ARRAYS.items(), (ids, lifts.ravel()), strict=True):
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array, kind))
 
 
 def waits_of(users: IntArray, items: IntArray, times: IntArray, hides: IntArray) -> Waits:
