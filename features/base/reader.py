@@ -5,8 +5,9 @@
                      items.table       item id → ItemFeatures
                      pairs.table       item id → Pairs (co-visits)
                      catalogue.table   item id → Item
-                     relations/        weights between items, a folder for each kind (`features.base.item_weights`), and
-                                       the history's sessions (`features.base.past_sessions`)
+                     relations/        weights between items, a folder for each kind (`features.base.item_weights`), the
+                                       history's sessions (`features.base.past_sessions`), and how soon items are taken
+                                       again (`features.base.repeat_lifts`)
                      features/         the same features as Parquet columns, for people and training
 
 The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
@@ -40,6 +41,7 @@ from features.types import Item
 if TYPE_CHECKING:
     from features.base.item_weights import Relations
     from features.base.past_sessions import PastSessions
+    from features.base.repeat_lifts import Repeats
 
 USERS: Final = "users.table"
 ITEMS: Final = "items.table"
@@ -49,6 +51,7 @@ RELATIONS: Final = "relations"
 EASE, SIMILAR = "ease", "similar"
 """The kinds of weights between items: a linear model's, and which are liked one after another."""
 SESSIONS: Final = "sessions"
+REPEATS: Final = "repeats"
 MANIFEST: Final = "manifest.json"
 
 Offsets = dict[str, dict[int, int]]
@@ -68,7 +71,7 @@ def _decode_item(value: bytes) -> Item:
     return msgspec.structs.replace(item, tastes=tuple(map(intern, item.tastes)))
 
 
-# Both compute by Numba, which takes half a second to import: many read a base without them.
+# All compute by Numba, which takes half a second to import: many read a base without them.
 def read_relations(folder: Path, rows: IntArray) -> "Relations":
     """Raises Broken where the folder does not hold them."""
     from features.base.item_weights import ARRAYS, Relations
@@ -81,6 +84,13 @@ def read_past_sessions(folder: Path, rows: IntArray) -> "PastSessions":
     from features.base.past_sessions import SESSION_ARRAYS, PastSessions
 
     return PastSessions(rows, *_read_arrays(folder, SESSION_ARRAYS)) if folder.exists() else PastSessions.none()
+
+
+def read_repeats(folder: Path, rows: IntArray) -> "Repeats":
+    """Of a base from before there were repeats, which has no such folder, none. Raises Broken where it is not whole."""
+    from features.base.repeat_lifts import REPEAT_ARRAYS, Repeats
+
+    return Repeats(rows, *_read_arrays(folder, REPEAT_ARRAYS)) if folder.exists() else Repeats.none()
 
 
 def _read_arrays(folder: Path, kinds: Mapping[str, Any]) -> list[Any]:
@@ -266,8 +276,15 @@ class Base:
 
     def past_sessions(self, rows: IntArray) -> "PastSessions":
         """The history's sessions, of items in these rows (ids [N])."""
-        folder = self.folder / RELATIONS / SESSIONS
-        prefix = f"{RELATIONS}/{SESSIONS}/"
+        return read_past_sessions(self._relations_of(SESSIONS), rows)
+
+    def repeats(self, rows: IntArray) -> "Repeats":
+        """How soon items in these rows (ids [N]) are taken again."""
+        return read_repeats(self._relations_of(REPEATS), rows)
+
+    def _relations_of(self, kind: str) -> Path:
+        """The folder of a kind that bases of before lack. Raises Broken where this one had it, and it is gone."""
+        folder, prefix = self.folder / RELATIONS / kind, f"{RELATIONS}/{kind}/"
         if not folder.exists() and any(path.startswith(prefix) for path in self.manifest.get("sha256", {})):
             raise Broken(f"{folder} is gone")
-        return read_past_sessions(folder, rows)
+        return folder

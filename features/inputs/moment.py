@@ -14,10 +14,12 @@ import numpy.typing as npt
 from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
+from features.base.repeat_lifts import Repeats
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, Tastes, tastes
 from features.inputs.compiled_users import newest_known
+from features.inputs.released import Released, nothing_released
 from features.inputs.standing import Standing, Standings
 from features.recall.compiled import scratch
 from features.recall.sparse import table_sums
@@ -79,6 +81,7 @@ class ItemIndex:
     sessions  of the history
     together  which are liked together right now
     schema    what events mean
+    repeats   how soon items are taken again
     """
 
     columns: ItemColumns
@@ -88,6 +91,7 @@ class ItemIndex:
     sessions: PastSessions
     together: Together
     schema: Schema
+    repeats: Repeats = field(default_factory=Repeats.none)
 
     def __len__(self) -> int:
         return len(self.row_of)
@@ -109,6 +113,7 @@ class Moment:
     weights  how kinds of click are blended
     allowed  [N] False for items that may not be shown
     acted    rows of the items that the user's own acts hide from them then, in no order: a memory longer than the newest events
+    released items that the user's own acts hid from them for a time which is over
     """
 
     user: UserFeatures
@@ -117,6 +122,7 @@ class Moment:
     weights: ClickWeights
     allowed: BoolArray
     acted: IntArray = field(default_factory=_no_rows)
+    released: Released = field(default_factory=nothing_released)
 
     @property
     def user_id(self) -> UserId:

@@ -16,6 +16,7 @@ from features.arrays import FloatArray, IntArray
 from features.inputs.compiled_items import fill_ratings
 from features.inputs.moment import Moment
 from features.inputs.popular_by_taste import popular_by_taste
+from features.inputs.released import due_strengths, fill_released
 from features.recall.compiled import scratch
 from features.recall.likeness import fill_likeness
 from features.recall.sparse import (
@@ -152,6 +153,12 @@ def _again(moment: Moment) -> Found:
     return _Few(moment, keys_of(rows, np.fromiter(found.values(), np.float32, len(found)), moment.allowed))
 
 
+def _due(moment: Moment) -> Found:
+    """What the user took, may be shown again, and is likelier than the mean to be taken again after that time."""
+    strengths = due_strengths(moment.released, moment.items.repeats)
+    return _Few(moment, keys_of(moment.released.rows, strengths, moment.allowed))
+
+
 def _long_ease(moment: Moment) -> Found:
     return _Few(moment, moment.items.ease.spread(*_all_acted(moment), moment.allowed))
 
@@ -186,6 +193,7 @@ RECALL_SIGNALS: Final[dict[str, Signal]] = {
     "genre": _OfTaste,
     "nearest_sessions": _nearest_sessions,
     "again": _again,
+    "due": _due,
 }
 RANKERS_ALONE: Final[dict[str, Signal]] = {"long_ease": _long_ease, "long_similar": _long_similar}
 """What rankers read and recall does not: alone it is weak, beside the newest events it tells what those have left out."""
@@ -201,7 +209,9 @@ SIGNAL_COLUMNS: Final = (
     "alike",
     "era",
     "rating",
-    *_two_each("nearest_sessions", "again", "long_ease", "long_similar"),
+    *_two_each("nearest_sessions", "again", "long_ease", "long_similar", "due"),
+    "released",
+    "lift",
 )
 """Only ever append: a version takes as many of them, from the first on, as it was trained on, and a list that was logged with
 fewer lacks the last ones."""
@@ -249,20 +259,21 @@ def find_signals(moment: Moment) -> Signals:
     return found
 
 
-def candidates(orders: Mapping[str, IntArray], limit: int) -> tuple[IntArray, IntArray]:
-    """(rows [n ≤ limit], found_by [n]): by the best rank that any order gives, ties by the order's index among the orders;
-    bit k of found_by is set where the k-th order has the row."""
+def candidates(orders: Mapping[str, IntArray], limit: int, first: int = 0) -> tuple[IntArray, IntArray]:
+    """(rows [n ≤ limit], found_by [n]): all of the `first` first orders, then by the best rank that any order gives, ties by the
+    order's index among the orders; bit k of found_by is set where the k-th order has the row."""
     rows = np.concatenate([NO_ROWS, *orders.values()])
     starts = np.fromiter(accumulate(map(len, orders.values()), initial=0), np.int64, len(orders) + 1)
     room, found_by = scratch(1 + int(rows.max(initial=0))), np.zeros(min(limit, len(rows)), np.int64)
-    chosen = merge(rows, starts, limit, room.first, room.touched, found_by)
+    chosen = merge(rows, starts, limit, first, room.first, room.touched, found_by)
     return chosen, found_by[: len(chosen)]
 
 
 def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
     """[n, len(SIGNAL_COLUMNS)] for candidates in `rows`: of each signal its share of the strongest, from 0 to 1, and
-    1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; and mean
-    rating, about 0. A signal of recall that was not found says nothing: 0."""
+    1/log2(2 + rank), 0 without a rank; likeness in facets and in era to the newest positive items, from 0 to 1; mean rating,
+    about 0; whether the user took it before and may take it again, 0 or 1; and how much likelier or less likely than the mean
+    that is by now, from −1 to 1. A signal of recall that was not found says nothing: 0."""
     moment, out = found.moment, np.zeros((len(rows), len(SIGNAL_COLUMNS)), np.float32)
     found.find(RANKERS_ALONE)
     for name, order in found.orders.items():
@@ -270,6 +281,7 @@ def signal_matrix(found: Signals, rows: IntArray) -> FloatArray:
             found.fill(name, out, rows)
     _fill_likeness(out, moment, rows)
     fill_ratings(out, _COLUMN["rating"], rows, moment.items.columns.sums)
+    fill_released(out, _COLUMN["released"], rows, moment.released, moment.items.repeats, moment.allowed)
     return out
 
 

@@ -226,14 +226,25 @@ def fill_columns_of_all(
 
 @compiled
 def merge(
-    rows: IntArray, starts: IntArray, limit: int, marks: NumberArray, touched: IntArray, found_by: IntArray
+    rows: IntArray,
+    starts: IntArray,
+    limit: int,
+    first: int,
+    marks: NumberArray,
+    touched: IntArray,
+    found_by: IntArray,
 ) -> IntArray:
-    """[n ≤ limit] the rows of several orders, one after the other in `rows`, order k from starts[k] on: by the best rank that any
-    order gives, ties by order; bit k of found_by [n] is set where order k has the row."""
+    """[n ≤ limit] the rows of several orders, one after the other in `rows`, order k from starts[k] on: all of the `first` first
+    orders, then by the best rank that any order gives, ties by order; bit k of found_by [n] is set where order k has the row."""
     longest, orders = 0, len(starts) - 1
     for order in range(orders):
         longest = max(longest, starts[order + 1] - starts[order])
     used = 0
+    for at in range(starts[first]):
+        if marks[rows[at]] == 0:
+            touched[used] = rows[at]
+            used += 1
+            marks[rows[at]] = used
     for rank in range(longest):
         for order in range(orders):
             at = starts[order] + rank

@@ -1,5 +1,5 @@
 """The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`, and
-the history's sessions."""
+the history's sessions, and how soon items are taken again."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 
 from features.arrays import FloatArray, IntArray
 from features.base.item_weights import ARRAYS
-from features.base.reader import EASE, SESSIONS, SIMILAR
+from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR
 from features.schema.tables import Schema
 from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import event_columns, mean_weight, row_weights
 from offline.item_weights.ease import ease
+from offline.item_weights.repeat_rates import write_repeats
 from offline.item_weights.session_table import write_past_sessions
 from offline.item_weights.similar import similar_items
 from offline.spark.parquet_tables import part_files
@@ -32,8 +33,8 @@ _ROWS: Final = 1_024
 def write_history_relations(
     spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema, out: Path, scratch: Path
 ) -> int:
-    """Write the weights and sessions of the first `rows` rows into the new folder `out`; how many items have neighbours of any
-    kind."""
+    """Write the weights, sessions and repeats of the first `rows` rows into the new folder `out`; how many items have neighbours
+    of any kind."""
     users, items, weights = taken(dataset, rows, schema)
     ids, linear = ease(users, items, weights)
     starts, columns, values = nearest(linear)
@@ -50,6 +51,7 @@ def write_history_relations(
     known, starts = np.unique(sources, return_index=True)
     write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, values)
     write_past_sessions(dataset, rows, schema, out / SESSIONS)
+    write_repeats(dataset, rows, schema, out / REPEATS)
     return len(np.union1d(ids, known))
 
 

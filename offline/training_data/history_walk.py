@@ -1,15 +1,17 @@
 """A replay of a data set's rows in order: users, items and pairs as of just before each row, by the kernel. It gives exactly
 what a request at that moment would have seen, without a stream."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from features.arrays import BoolArray, IntArray
-from features.base.reader import EASE, SESSIONS, SIMILAR, read_past_sessions, read_relations
+from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR, read_past_sessions, read_relations, read_repeats
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.moment import ItemIndex, Moment, Together
+from features.inputs.released import released
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, EventRow, event_of, rows_between
@@ -38,7 +40,8 @@ class HistoryWalk:
             columns.set_item(row, item_id, catalogue.get(item_id))
         ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
         sessions = read_past_sessions(relations / SESSIONS, ids)
-        self.index = ItemIndex(columns, row_of, ease, similar, sessions, Together(len(ids)), schema)
+        repeats = read_repeats(relations / REPEATS, ids)
+        self.index = ItemIndex(columns, row_of, ease, similar, sessions, Together(len(ids)), schema, repeats)
         self._history = FoldedHistory(schema)
 
     def fold(self, row: EventRow) -> None:
@@ -54,17 +57,18 @@ class HistoryWalk:
             self.index.columns.set_features(row_of[item_id], features, self.index.schema.unit)
         for item_id, neighbours in history.changed_pairs():
             self.index.together.put(row_of[item_id], neighbours, row_of)
-        hidden = self._hidden(user_id, at)
-        return Moment(history.features(user_id), at, self.index, ClickWeights(), self._all_but(hidden), hidden)
+        own = history.hidden(user_id)
+        hidden, free = self._hidden(own, at), released(own, at, row_of)
+        return Moment(history.features(user_id), at, self.index, ClickWeights(), self._all_but(hidden), hidden, free)
 
     def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
         """[N] False for the items that are hidden from the user at a time."""
         self._history.fold()
-        return self._all_but(self._hidden(user_id, at))
+        return self._all_but(self._hidden(self._history.hidden(user_id), at))
 
-    def _hidden(self, user_id: UserId, at: Millis) -> IntArray:
-        """Rows of the items that are hidden from the user at a time."""
-        hidden = [item_id for item_id, until in self._history.hidden(user_id).items() if until > at]
+    def _hidden(self, own: Mapping[ItemId, Millis], at: Millis) -> IntArray:
+        """Rows of the items that a user's own acts hide from them at a time. own: item → until when."""
+        hidden = [item_id for item_id, until in own.items() if until > at]
         return np.fromiter((self.index.row_of[item_id] for item_id in hidden), np.int64, len(hidden))
 
     def _all_but(self, rows: IntArray) -> BoolArray:

@@ -20,6 +20,7 @@ const KNOWN = {
   session: ["this session", "near to what this user just did"],
   nearest_sessions: ["visits like this", "from the past visits that are most like the latest one"],
   again: ["once more", "what this user looked at lately"],
+  due: ["due again", "taken before, and by now likely to be taken again"],
   als: ["ALS", "near to this user by the factors of alternating least squares"],
   item2vec: ["Item2vec", `near to what this user liked, ${nouns} as words`],
   deepwalk: ["DeepWalk", `near to what this user liked, by walks from ${noun} to ${noun}`],

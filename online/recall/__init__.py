@@ -8,7 +8,7 @@ from online.recall.channel import Recall
 from online.recall.merge import Candidates, ChannelRunner, merge
 from online.recall.nearest import VECTOR_CHANNELS
 from online.recall.recency import EraRecall, NewestRecall, SessionRecall, TrendingRecall
-from online.recall.signal import GivenRecall, NewRecall, PopularRecall, SignalRecall
+from online.recall.signal import PINNED, GivenRecall, NewRecall, PopularRecall, SignalRecall
 
 CORE_CHANNELS: tuple[Recall, ...] = (
     *(PopularRecall() if name == PopularRecall.name else SignalRecall(name) for name in RECALL_SIGNALS),
@@ -24,6 +24,7 @@ CHANNELS: tuple[Recall, ...] = (*CORE_CHANNELS, *VECTOR_CHANNELS)
 __all__ = [
     "CHANNELS",
     "CORE_CHANNELS",
+    "PINNED",
     "VECTOR_CHANNELS",
     "Candidates",
     "ChannelRunner",

@@ -13,6 +13,7 @@ from features.errors import Unavailable
 from features.inputs.signals import candidates
 from online.query import NONE, Query
 from online.recall.channel import Recall
+from online.recall.signal import PINNED
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 class Candidates:
     """The merged candidates.
 
-    rows      [n] of the item store, without repeats, by the best rank that a channel gave them
+    rows      [n] of the item store, without repeats, by the best rank that a channel gave them; pinned ones first
     found_by  [n] which channels found each: bit k for the channel names[k]
     names     of the channels that ran
     failed    names of the channels that failed …
@@ -97,8 +98,9 @@ class ChannelRunner:
         return self._wall() - wall > self._left and self._clock() - began > self._left
 
     def merged(self) -> Candidates:
-        """The `limit` best-ranked of all rows found."""
-        rows, found_by = candidates(self._orders, self._limit)
+        """The `limit` best-ranked of all rows found, what is pinned before all others."""
+        first = int(next(iter(self._orders), None) == PINNED)
+        rows, found_by = candidates(self._orders, self._limit, first)
         return Candidates(rows, found_by, tuple(self._orders), tuple(self._failed), tuple(self._left_out))
 
 

@@ -12,6 +12,7 @@ from features.arrays import IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, MANIFEST, SIMILAR, Base
+from features.base.repeat_lifts import Repeats
 from online.stores.item_store import ItemStore
 from online.support.background import end, repeat
 
@@ -29,6 +30,7 @@ class ItemWeights(NamedTuple):
     ease: Relations
     similar: Relations
     sessions: PastSessions
+    repeats: Repeats
 
 
 class NewestWeights:
@@ -88,4 +90,5 @@ class NewestWeights:
         base = Base(self._bases / str(number))
         if (base.schema.digest, base.schema.ids.salt) != (self._schema.digest, self._schema.ids.salt):
             return None
-        return ItemWeights(base.relations(EASE, ids), base.relations(SIMILAR, ids), base.past_sessions(ids))
+        ease, similar = (base.relations(kind, ids) for kind in (EASE, SIMILAR))
+        return ItemWeights(ease, similar, base.past_sessions(ids), base.repeats(ids))

@@ -1,5 +1,7 @@
 """Recall channels by the ranking signals (`features.inputs.signals`), pinned items and new items."""
 
+from typing import Final
+
 import numpy as np
 
 from features.arrays import IntArray
@@ -32,6 +34,9 @@ class PopularRecall:
         others = query.moment.allowed.copy()
         others[liked] = False
         return np.concatenate([liked, np.flatnonzero(others)[: limit - len(liked)]])
+
+
+PINNED: Final = "pinned"
 
 
 class GivenRecall:

@@ -22,6 +22,7 @@ from features.float32 import to_json_floats
 from features.inputs.columns import ClickWeights
 from features.inputs.facet_vocabulary import Vocabulary
 from features.inputs.moment import Moment
+from features.inputs.released import released
 from features.inputs.signals import RECALL_SIGNALS
 from features.recall.score_order import by_score
 from features.types import Millis
@@ -34,7 +35,7 @@ from online.ranking.policy import Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, diverse, make_slate, team_draft
 from online.ranking.without_model import fallback_scores
-from online.recall import CORE_CHANNELS, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
+from online.recall import CORE_CHANNELS, PINNED, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
@@ -98,7 +99,9 @@ class Recommender:
         acted = self._items.rows(list(user.seen | hidden if hidden else user.seen))
         given = None if request.items is None else self._items.rows(list(request.items))
         allowed = self._allowed(acted, given, request, policy, at)
-        moment = Moment(user.features, at, self._items.index, self._weights.value, allowed, acted)
+        index = self._items.index
+        free = released(user.hidden, at, index.row_of)
+        moment = Moment(user.features, at, index, self._weights.value, allowed, acted, free)
         if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.newest(ts), self._vectors.now())
@@ -206,7 +209,7 @@ class Recommender:
         for _ in range(2 * len(remote)):  # yield twice, so that the call is sent before CPU-bound recall starts
             await asyncio.sleep(0)
         if policy.pin:
-            runner.run([GivenRecall("pinned", self._pinned(query, policy))])
+            runner.run([GivenRecall(PINNED, self._pinned(query, policy))])
         runner.run(CORE_CHANNELS)
         runner.run([each for each in available if each not in remote])
         await asyncio.gather(*answers)

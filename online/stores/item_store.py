@@ -13,6 +13,7 @@ from features.arrays import BoolArray, IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, SIMILAR, Base
+from features.base.repeat_lifts import Repeats
 from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
@@ -84,8 +85,10 @@ class ItemStore:
             self.columns.set_features(self._row_of[item_id], features, base.schema.unit)
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
-        sessions = base.past_sessions(self.columns.ids)
-        self.index = ItemIndex(self.columns, self._row_of, ease, similar, sessions, Together(len(ids)), base.schema)
+        sessions, repeats = base.past_sessions(self.columns.ids), base.repeats(self.columns.ids)
+        self.index = ItemIndex(
+            self.columns, self._row_of, ease, similar, sessions, Together(len(ids)), base.schema, repeats
+        )
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -242,9 +245,9 @@ class ItemStore:
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
 
-    def take_weights(self, ease: Relations, similar: Relations, sessions: PastSessions) -> None:
-        """Replace the weights between items, as a base has them."""
-        self.index = replace(self.index, ease=ease, similar=similar, sessions=sessions)
+    def take_weights(self, ease: Relations, similar: Relations, sessions: PastSessions, repeats: Repeats) -> None:
+        """Replace the weights between items, and of each, as a base has them."""
+        self.index = replace(self.index, ease=ease, similar=similar, sessions=sessions, repeats=repeats)
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

@@ -325,8 +325,8 @@ FAULTS: Final = (
     Fault(
         "what was seen is in training lists",
         "offline/training_data/history_walk.py",
-        "self.index, ClickWeights(), self._all_but(hidden), hidden)",
-        "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden)",
+        "self.index, ClickWeights(), self._all_but(hidden), hidden, free)",
+        "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden, free)",
         slow="test_nobody_is_asked_for_what_they_have_seen",
     ),
     Fault(

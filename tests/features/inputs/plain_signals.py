@@ -3,9 +3,12 @@
 from collections import Counter, defaultdict
 from math import exp, log2, sqrt
 
+import numpy as np
+
 from features.base.past_sessions import NEIGHBOURS, SAMPLE
 from features.inputs.columns import popularity
 from features.inputs.moment import NOT_POSITIVE, Moment
+from features.inputs.released import MAX_LIFT
 from features.inputs.signals import (
     EASE_FADE,
     EASE_SOURCES,
@@ -125,6 +128,14 @@ def again(moment: Moment) -> Strengths:
     return found
 
 
+def lifts(moment: Moment) -> Strengths:
+    """The lift of each item that may be shown again."""
+    found = {}
+    for row, ago in zip(*(each.tolist() for each in moment.released), strict=True):
+        (found[row],) = moment.items.repeats.lifts(np.array([row]), np.array([ago])).tolist()
+    return found
+
+
 def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict[str, Strengths]:
     """The strengths of the allowed rows by each signal, of those above 0."""
     found = {
@@ -136,6 +147,7 @@ def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict
         "genre": genre(moment),
         "nearest_sessions": nearest_sessions(moment, sessions),
         "again": again(moment),
+        "due": {row: lift for row, lift in lifts(moment).items() if lift > 1},
         "long_ease": neighbours(moment, "ease", long_memory(moment)),
         "long_similar": neighbours(moment, "similar", long_memory(moment)),
     }
@@ -143,6 +155,12 @@ def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict
         name: {row: value for row, value in of.items() if value > 0 and moment.allowed[row]}
         for name, of in found.items()
     }
+
+
+def plain_released(moment: Moment, row: int) -> tuple[float, float]:
+    """released, lift of a row."""
+    lift = lifts(moment).get(row) if moment.allowed[row] else None
+    return (0, 0) if lift is None else (1, min(max(log2(lift) / log2(MAX_LIFT), -1), 1))
 
 
 def plain_likeness(moment: Moment, row: int) -> tuple[float, float]:

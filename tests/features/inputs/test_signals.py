@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
+from features.base.repeat_lifts import SPANS, Repeats
 from features.fold.co_visits import Neighbours
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.moment import ItemIndex, Moment, Together
+from features.inputs.released import MAX_RELEASED, released
 from features.inputs.signals import (
     SIGNAL_COLUMNS,
     SIGNALS,
@@ -133,7 +135,7 @@ def test_again_is_what_the_user_was_interested_in_lately() -> None:
 
 def test_every_signal_has_its_columns() -> None:
     assert set(SIGNAL_COLUMNS) > {f"{name}_{of}" for name in SIGNALS for of in ("share", "place")}
-    assert len(set(SIGNAL_COLUMNS)) == len(SIGNAL_COLUMNS) == 2 * len(SIGNALS) + 3
+    assert len(set(SIGNAL_COLUMNS)) == len(SIGNAL_COLUMNS) == 2 * len(SIGNALS) + 5
 
 
 def test_what_is_not_allowed_is_in_no_order() -> None:
@@ -168,14 +170,17 @@ def test_a_row_does_not_depend_on_the_others() -> None:
         np.testing.assert_array_equal(signal_matrix(found, np.array([row]))[0], together[row])
 
 
-@given(st.lists(st.lists(st.integers(0, 20), max_size=12, unique=True), max_size=4), st.integers(1, 15))
-def test_candidates_are_those_with_the_best_places_each_once(orders: list[list[int]], limit: int) -> None:
+@given(st.lists(st.lists(st.integers(0, 20), max_size=12, unique=True), max_size=4), st.integers(1, 15), st.booleans())
+def test_candidates_are_those_with_the_best_places_each_once(
+    orders: list[list[int]], limit: int, all_of_the_first: bool
+) -> None:
+    first = int(all_of_the_first and len(orders) > 0)
     named = {str(at): np.array(order, np.int64) for at, order in enumerate(orders)}
-    rows, found_by = candidates(named, limit)
+    rows, found_by = candidates(named, limit, first)
     best: dict[int, tuple[int, int]] = {}
     for by, order in enumerate(orders):
         for rank, row in enumerate(order):
-            best[row] = min(best.get(row, (99, 99)), (rank, by))
+            best[row] = min(best.get(row, (99, 99)), (rank - 99 if by < first else rank, by))
     assert rows.tolist() == sorted(best, key=lambda row: best[row])[:limit]
     for row, mask in zip(rows.tolist(), found_by.tolist(), strict=True):
         assert mask == sum(1 << by for by, order in enumerate(orders) if row in order)
@@ -215,3 +220,30 @@ def test_a_value_that_came_with_a_new_item_is_liked_like_any_other() -> None:
     matrix = signal_matrix(found, np.array([items.row_of[item_id] for item_id in (101, 1, 2)]))
     alike = matrix[:, SIGNAL_COLUMNS.index("alike")]
     assert alike == pytest.approx([1, 1 / np.sqrt(2), 0], abs=1e-6)  # of both, a drama, of war
+
+
+def test_what_may_be_shown_again_and_is_due_comes_first_and_what_is_not_has_no_rank() -> None:
+    """Film 2 is taken again soon, film 3 seldom, and nothing is known of film 4; film 5 is hidden still."""
+    lifts = np.array([[4.0], [0.25]], np.float32).repeat(SPANS, axis=1).ravel()
+    items = index()
+    items = replace(items, repeats=Repeats(items.columns.ids, np.array([2, 3]), lifts))
+    free = released({2: AT - 1, 3: AT, 4: 1, 5: AT + 1, 99: 1}, AT, items.row_of)
+    allowed = np.ones(len(items), bool)
+    found = find_signals(Moment(UserFeatures(7), AT, items, ClickWeights(), allowed, released=free))
+    assert ids(found, "due") == [2]
+    columns = [SIGNAL_COLUMNS.index(name) for name in ("due_share", "due_place", "released", "lift")]
+    matrix = signal_matrix(found, np.arange(len(items)))[:, columns]
+    assert matrix[:5].tolist() == [
+        [0, 0, 0, 0], [1, 1, 1, pytest.approx(0.4)], [0, 0, 1, pytest.approx(-0.4)], [0, 0, 1, 0], [0, 0, 0, 0]
+    ]  # fmt: skip
+    allowed = allowed & (items.columns.ids != 2)
+    found = find_signals(replace(found.moment, allowed=allowed))
+    assert ids(found, "due") == []
+    assert not signal_matrix(found, np.array([1]))[:, columns].any()
+
+
+def test_of_many_items_that_may_be_shown_again_the_newest_count() -> None:
+    row_of = {item_id: item_id - 1 for item_id in range(1, MAX_RELEASED + 3)}
+    rows, ago = released({item_id: AT - item_id for item_id in row_of}, AT, row_of)
+    assert sorted(rows.tolist()) == list(range(MAX_RELEASED))
+    assert ago.max() == MAX_RELEASED

@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from features.arrays import IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
+from features.base.repeat_lifts import SPANS, Repeats
 from features.fold.co_visits import Neighbours
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.moment import ItemIndex, Moment, Together
+from features.inputs.released import Released
 from features.inputs.signals import (
     MAX_ACTED,
     MAX_RANKED,
@@ -26,7 +28,7 @@ from features.inputs.signals import (
 )
 from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW, Event
 from features.units import DAY_MS, HOUR_MS
-from tests.features.inputs.plain_signals import plain_likeness, plain_signals
+from tests.features.inputs.plain_signals import plain_likeness, plain_released, plain_signals
 from tests.schemas import MOVIES, added, film
 
 AT = 300 * DAY_MS + 7 * HOUR_MS
@@ -71,7 +73,10 @@ def drawn_index(rng: np.random.Generator, size: int) -> tuple[ItemIndex, Session
         np.r_[0, np.cumsum([len(rows) for _, rows in sessions])].astype(np.int64),
         members,
     )
-    return ItemIndex(columns, row_of, relations(), relations(), past, together, MOVIES), sessions
+    taken = np.flatnonzero(rng.random(known) < 0.5) + 1
+    lifts = np.exp(rng.normal(0, 2, len(taken) * SPANS)).astype(np.float32)
+    repeats = Repeats(columns.ids[:known], taken, lifts)
+    return ItemIndex(columns, row_of, relations(), relations(), past, together, MOVIES, repeats), sessions
 
 
 def drawn_user(rng: np.random.Generator, items: ItemIndex) -> UserFeatures:
@@ -96,7 +101,9 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
     acted = np.flatnonzero(rng.random(size) < 0.3)
     if seed % 5 == 0:  # more than lead to others
         acted = np.sort(np.repeat(np.arange(size), 1 + MAX_ACTED // size))
-    moment = Moment(drawn_user(rng, items), AT, items, ClickWeights(), allowed, acted)
+    some: IntArray = rng.permutation(np.flatnonzero(rng.random(size) < 0.3))
+    free = Released(some, rng.integers(0, 60 * DAY_MS, len(some)))
+    moment = Moment(drawn_user(rng, items), AT, items, ClickWeights(), allowed, acted, free)
     found, rows = find_signals(moment), np.arange(size)
     matrix = signal_matrix(found, rows)
     for name, expected in plain_signals(moment, sessions).items():
@@ -114,5 +121,7 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
     for row in range(size):
         columns = [SIGNAL_COLUMNS.index(name) for name in ("alike", "era")]
         assert matrix[row, columns] == pytest.approx(plain_likeness(moment, row), abs=1e-5)
+        columns = [SIGNAL_COLUMNS.index(name) for name in ("released", "lift")]
+        assert matrix[row, columns] == pytest.approx(plain_released(moment, row), abs=1e-5)
     assert set(found.orders) == set(SIGNALS)
     assert not RANKERS_ALONE.keys() & found.find(RECALL_SIGNALS).keys()  # which is what recall takes

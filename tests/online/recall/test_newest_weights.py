@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.base.reader import EASE, MANIFEST, RELATIONS, SIMILAR, Base
+from features.base.reader import EASE, MANIFEST, RELATIONS, REPEATS, SIMILAR, Base
+from features.base.repeat_lifts import SPANS
 from features.schema.tables import Schema
 from offline.item_weights.build import write_relations
+from offline.item_weights.repeat_rates import write_lifts
 from online.recall.newest_weights import NAME, NewestWeights
 from online.stores.item_store import ItemStore
 from tests.online.conftest import write_base
@@ -32,6 +34,7 @@ def newer_base(base: Base, number: int, neighbour: int, schema: Schema = MOVIES)
     for kind in (EASE, SIMILAR):
         shutil.rmtree(folder / RELATIONS / kind)
         write_relations(folder / RELATIONS / kind, *arrays)
+    write_lifts(folder / RELATIONS / REPEATS, np.array([1]), np.full((1, SPANS), number, np.float32))
     return folder
 
 
@@ -51,6 +54,7 @@ def test_those_of_a_newer_base_are_taken_over_and_those_of_an_older_one_not(
     for _ in range(2):
         asyncio.run(weights.refresh())
         assert (weights.number, near(store, "ease", 1), near(store, "similar", 1)) == (3, [9], [9])
+        assert store.index.repeats.lifts(store.rows([1, 2]), np.zeros(2, np.int64)).tolist() == [3, 1]
     assert len(held.kinds["ease"].near(store.rows([1])[0])[0]) == 3
     assert store.index.together is held.together
 

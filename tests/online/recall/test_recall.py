@@ -12,18 +12,20 @@ from features.arrays import IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import Base
+from features.base.repeat_lifts import SPANS, Repeats
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.co_visits import Neighbours
 from features.fold.state import UserFeatures
 from features.fold.user import thaw_user
 from features.inputs.columns import ClickWeights, tastes
 from features.inputs.moment import Moment
+from features.inputs.released import released
 from features.inputs.signals import candidates
 from features.types import CLICK, DISLIKE
 from features.units import DAY_MS, SESSION_GAP_MS
 from online.query import Query
 from online.ranking.policy import MAX_RULED
-from online.recall import CHANNELS, CORE_CHANNELS, VECTOR_CHANNELS, ChannelRunner, Recall, merge
+from online.recall import CHANNELS, CORE_CHANNELS, PINNED, VECTOR_CHANNELS, ChannelRunner, GivenRecall, Recall, merge
 from online.stores.item_store import NEW_FOR_MS, ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 from tests.schemas import MOVIES, added, film
@@ -67,13 +69,17 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     sessions = PastSessions(
         rows, np.array([3, *range(20, 28)]), np.array([AT - DAY_MS]), np.array([0, 9]), np.arange(9)
     )
-    index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions)
+    taken = np.arange(20, 28)
+    repeats = Repeats(rows, taken, np.linspace(2, 9, len(taken) * SPANS).astype(np.float32))
+    index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions, repeats=repeats)
     user = known_user(base)
     clicks = [(item_id, AT - SESSION_GAP_MS // 2, CLICK, 0) for item_id in (33, 32, 31, 30, 3)]
     user = msgspec.structs.replace(user, recent=[*user.recent, *clicks])
     allowed = np.ones(len(store), bool)
     allowed[store.rows(list(hidden))] = False
-    query = Query(Moment(user, AT, index, ClickWeights(), allowed), store.newest(AT), kinds_of(store))
+    free = released(dict.fromkeys(taken.tolist(), AT - DAY_MS), AT, index.row_of)
+    moment = Moment(user, AT, index, ClickWeights(), allowed, released=free)
+    query = Query(moment, store.newest(AT), kinds_of(store))
     query.user_vector = np.ones(WIDTH, np.float32)
     return query
 
@@ -290,5 +296,14 @@ def test_as_many_items_as_a_policy_may_pin_are_all_candidates() -> None:
     rng = np.random.default_rng(3)
     orders = {f"channel {number}": rng.permutation(size)[:MAX_CANDIDATES] for number in range(len(CHANNELS))}
     pinned = rng.permutation(size)[:MAX_RULED]
-    rows, _ = candidates({"pinned": pinned, **orders}, MAX_CANDIDATES)
-    assert set(pinned.tolist()) <= set(rows.tolist())
+    rows, found_by = candidates({PINNED: pinned, **orders}, MAX_CANDIDATES, first=1)
+    assert rows[:MAX_RULED].tolist() == pinned.tolist()
+    assert (found_by & 1).sum() == MAX_RULED
+
+
+def test_what_is_pinned_is_a_candidate_before_all_others(base: Base) -> None:
+    store = ItemStore(base)
+    pinned = store.rows([33, 32, 31, 30])
+    found = merge((GivenRecall(PINNED, pinned), *CORE_CHANNELS), query_for(store, known_user(base)), 4)
+    assert found.rows.tolist() == pinned.tolist()
+    assert all(found.channels(mask)[0] == PINNED for mask in found.found_by.tolist())

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from features.base.reader import Base
+from features.base.reader import RELATIONS, REPEATS, Base
+from features.base.repeat_lifts import SPANS, span_of
 from features.errors import Unavailable
 from features.inputs.columns import ITEM_COLUMNS
 from features.inputs.model_inputs import layout, width_of
@@ -18,6 +19,7 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from features.types import Item
 from features.units import DAY_MS
 from models.registry import ModelInput
+from offline.item_weights.repeat_rates import write_lifts
 from online.ranking.policy import Chosen, Hide, Policy
 from online.recall.compile_recall import compile_recall
 from online.recommend.recommendation import Recommendation, Request
@@ -74,6 +76,17 @@ def test_what_is_hidden_for_a_time_comes_back(tmp_path: Path) -> None:
     base = write_base(tmp_path / "1", hidden={40: AT + DAY_MS, 39: AT - DAY_MS})
     assert {40, 39} & set(recommendation(base).item_ids) == {39}
     assert {40, 39} & set(recommendation(base, at=AT + DAY_MS).item_ids) == {40, 39}
+
+
+def test_what_was_taken_and_may_be_shown_again_is_recalled_when_it_is_due(tmp_path: Path) -> None:
+    base = write_base(tmp_path / "1", hidden={40: AT + DAY_MS, 39: AT - DAY_MS, 38: AT - 9 * DAY_MS})
+    lifts = np.full((3, SPANS), 0.5, np.float32)
+    lifts[:, span_of(np.array([9 * DAY_MS]))] = 3
+    write_lifts(base.folder / RELATIONS / REPEATS, np.array([38, 39, 40]), lifts)
+    by_channel = {item.item_id: item.channels for item in recommendation(base).items}
+    assert [item_id for item_id, channels in by_channel.items() if "due" in channels] == [38]
+    later = recommendation(base, at=AT + 9 * DAY_MS, exclude=frozenset({38}))
+    assert {item.item_id for item in later.items if "due" in item.channels} == {39, 40}
 
 
 def test_given_items_are_ranked_seen_or_not(base: Base) -> None:
