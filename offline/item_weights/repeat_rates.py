@@ -41,8 +41,9 @@ class Waits(NamedTuple):
 def write_repeats(dataset: Dataset, rows: int, schema: Schema, out: Path) -> int:
     """Write the lifts that the first `rows` rows give into the new folder `out`; of how many items. Memory is some 60 bytes a
     row."""
-    users, items, times, kinds, _ = event_columns(dataset, rows, schema)
     hides = np.array([0 if kind is None else kind.hide for kind in schema.kinds], np.int64)
+    some = rows if ((hides > 0) & (hides != FOREVER)).any() else 0  # else nothing is ever shown again
+    users, items, times, kinds, _ = event_columns(dataset, some, schema)
     ids, lifts = lifts_of(waits_of(users, items, times, hides[kinds]), dataset.items)
     write_lifts(out, ids, lifts)
     return len(ids)
