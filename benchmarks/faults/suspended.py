@@ -4,7 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -19,8 +20,8 @@ def suspend(pid: int) -> None:
     """Stop a process; once this returns it runs no more. (A signal alone is obeyed later: where the cores are full a process has
     answered for 20 ms after it.) Raises Unavailable where it runs on."""
     os.kill(pid, signal.SIGSTOP)
-    process, deadline = psutil.Process(pid), time.monotonic() + TIMEOUT
-    while process.status() != psutil.STATUS_STOPPED:
+    deadline = time.monotonic() + TIMEOUT
+    while not _stands_still(pid):
         if time.monotonic() > deadline:
             raise Unavailable(f"process {pid} was stopped and runs on after {TIMEOUT:.0f} s")
         time.sleep(0.001)
@@ -34,10 +35,24 @@ def resume(pid: int) -> None:
 @contextmanager
 def suspended(*pids: int) -> Iterator[None]:
     """Processes stand still while the context lasts, and go on afterwards whatever happens."""
-    try:
+    with ExitStack() as stack:
         for pid in pids:
+            stack.callback(resume, pid)
             suspend(pid)
         yield
-    finally:
-        for pid in pids:
-            resume(pid)
+
+
+def _stands_still(pid: int) -> bool:
+    """Returns whether a process is stopped: all its threads, where the system tells."""
+    threads = Path(f"/proc/{pid}/task")
+    if not threads.is_dir():
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    return all(_state_of(thread) == "T" for thread in threads.iterdir())
+
+
+def _state_of(thread: Path) -> str:
+    try:
+        stat = (thread / "stat").read_text()
+    except FileNotFoundError:  # it has ended
+        return "T"
+    return stat[stat.rindex(")") + 2]

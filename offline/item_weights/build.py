@@ -1,6 +1,7 @@
 """The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`, and
 the history's sessions, and how soon items are taken again."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +54,14 @@ def write_history_relations(
     write_past_sessions(dataset, rows, schema, out / SESSIONS)
     write_repeats(dataset, rows, schema, out / REPEATS)
     return len(np.union1d(ids, known))
+
+
+def remove_unserved(relations: Path, served: Path) -> None:
+    """Remove the kinds of `relations` that another folder, that of a base from before there were such, lacks: what it can't serve
+    is not learned from."""
+    for kind in (SESSIONS, REPEATS):
+        if not (served / kind).exists():
+            shutil.rmtree(relations / kind)
 
 
 def taken(dataset: Dataset, rows: int, schema: Schema) -> tuple[IntArray, IntArray, IntArray]:

@@ -28,11 +28,13 @@ PRIOR: Final = 1.0
 class Waits(NamedTuple):
     """Items that were taken, and what came after each time that one might be shown again. r waits.
 
+    taken  [n] ids of all items that were taken, ascending
     items  [r] ids
     spent  [r] ms until it was taken again, or hidden for good, or the history's end
     again  [r] whether it was taken again
     """
 
+    taken: IntArray
     items: IntArray
     spent: IntArray
     again: AnyArray
@@ -42,11 +44,17 @@ def write_repeats(dataset: Dataset, rows: int, schema: Schema, out: Path) -> int
     """Write the lifts that the first `rows` rows give into the new folder `out`; of how many items. Memory is some 60 bytes a
     row."""
     hides = np.array([0 if kind is None else kind.hide for kind in schema.kinds], np.int64)
-    some = rows if ((hides > 0) & (hides != FOREVER)).any() else 0  # else nothing is ever shown again
-    users, items, times, kinds, _ = event_columns(dataset, some, schema)
+    users, items, times, kinds, _ = event_columns(dataset, rows if are_taken(schema) else 0, schema)
     ids, lifts = lifts_of(waits_of(users, items, times, hides[kinds]), dataset.items)
     write_lifts(out, ids, lifts)
     return len(ids)
+
+
+def are_taken(schema: Schema) -> bool:
+    """Whether what is hidden for a time was taken: some events hide for a time, and all that do speak for their item, whatever
+    their value. Else a user's state, which has the time alone, can't tell what was taken from what was turned away from."""
+    hiding = [kind for kind in schema.kinds if kind is not None and 0 < kind.hide < FOREVER]
+    return bool(hiding) and all(weight > 0 for kind in hiding for _, weight in kind.steps)
 
 
 def write_lifts(folder: Path, ids: IntArray, lifts: FloatArray) -> None:
@@ -70,13 +78,13 @@ def waits_of(users: IntArray, items: IntArray, times: IntArray, hides: IntArray)
     ends = np.where(same, np.roll(since, -1), times.max(initial=0))
     some = ends > until
     again = same & (np.roll(hides, -1) != FOREVER)
-    return Waits(items[some], (ends - until)[some], again[some])
+    return Waits(np.unique(items[hides != FOREVER]), items[some], (ends - until)[some], again[some])
 
 
 def lifts_of(waits: Waits, catalogue: Iterable[Item]) -> tuple[IntArray, FloatArray]:
-    """(ids [n] ascending, lifts [n, SPANS]) of the items of waits; none where nothing was taken again."""
-    ids, at = np.unique(waits.items, return_inverse=True)
-    again, days = _counted(waits, at, len(ids))
+    """(ids [n] ascending, lifts [n, SPANS]) of the items that were taken; none where nothing was taken again."""
+    ids = waits.taken
+    again, days = _counted(waits, np.searchsorted(ids, waits.items), len(ids))
     if not again.sum():
         return ids[:0], np.zeros((0, SPANS), np.float32)
     mean = again.sum() / days.sum()

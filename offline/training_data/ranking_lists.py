@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from features.arrays import IntArray
-from features.base.reader import RELATIONS, SESSIONS, Base
+from features.base.reader import RELATIONS, Base
 from features.durable import atomic_folder
 from features.errors import BadInput
 from features.fold.state import FOLD_VERSION
@@ -48,7 +48,7 @@ from offline.base.state_tables import write_parts
 from offline.console import run, step
 from offline.datasets.dataset import Dataset, whole_rows
 from offline.datasets.event_rows import mean_weight, query_weights, row_weights
-from offline.item_weights.build import write_history_relations
+from offline.item_weights.build import remove_unserved, write_history_relations
 from offline.settings import RankingListSettings, add_data_arguments, add_ranking_list_arguments, ranking_list_settings
 from offline.spark.grouped_batches import RowBuffer, runs
 from offline.spark.parquet_tables import batches
@@ -188,10 +188,7 @@ def make_ranking_lists(
     with atomic_folder(out) as staging:
         with step("  neighbours before the first ask"):
             write_history_relations(spark, dataset, first, schema, staging / RELATIONS, staging / "scratch")
-            if not (base.folder / RELATIONS / SESSIONS).exists():
-                shutil.rmtree(
-                    staging / RELATIONS / SESSIONS
-                )  # a base of before: what it can't serve is not learned from
+            remove_unserved(staging / RELATIONS, base.folder / RELATIONS)
             np.save(staging / WEIGHTS, weights)
         with step("  asks walked") as this:
             _write_lists(spark, dataset, schema.text(), (first, rows), mean, staging, settings)

@@ -12,12 +12,13 @@ CONSTANT: Final = 60.0
 WEIGHTS: Final = {
     **dict.fromkeys(("popular_day", "popular", "trending", "newest"), 0.02),
     **dict.fromkeys(("new", "era"), 0.1),
-    "again": 0.2,
+    **dict.fromkeys(("again", "due"), 0.2),
     "together": 0.3,
 }
 """Channels that count less than in full: those that know nothing or little of the user, of which there are so many that they
-would outvote the others, the one whose items the user knows already, and the one out of which popularity is taken. Chosen on
-clicks of real shops and a drawn one, none of which a figure is reported on (`docs/models.md`)."""
+would outvote the others, those whose items the user knows already, and the one out of which popularity is taken. Chosen on
+clicks of real shops and a drawn one, none of which a figure is reported on (`docs/models.md`); `due` was not there yet: it has
+what `again` has."""
 
 
 def fallback_scores(rows: IntArray, orders: Mapping[str, IntArray]) -> FloatArray:

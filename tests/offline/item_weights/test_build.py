@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR
 from offline.datasets.dataset import open_dataset, rows_between
-from offline.item_weights.build import taken
+from offline.item_weights.build import remove_unserved, taken
 from tests.offline.conftest import Row
 from tests.schemas import MOVIES, SHOP
 
@@ -29,3 +30,15 @@ def test_what_goes_by_no_value_and_says_nothing_was_not_taken(tmp_path: Path) ->
     _, items, weights = taken(dataset, dataset.rows, SHOP)
     assert len(items) == 2
     assert (weights > 0).all()
+
+
+def test_what_a_base_of_before_lacks_is_not_learned_from(tmp_path: Path) -> None:
+    every = {EASE, SIMILAR, SESSIONS, REPEATS}
+    for lacks in (set(), {REPEATS}, {REPEATS, SESSIONS}):
+        made, served = tmp_path / f"made {len(lacks)}", tmp_path / f"served {len(lacks)}"
+        for kind in every:
+            (made / kind).mkdir(parents=True)
+        for kind in every - lacks:
+            (served / kind).mkdir(parents=True)
+        remove_unserved(made, served)
+        assert {path.name for path in made.iterdir()} == every - lacks

@@ -14,10 +14,11 @@ from features.base.reader import read_repeats
 from features.base.repeat_lifts import span_of
 from features.fold.dedupe import SeenItems
 from features.fold.user import hidden_until
+from features.schema.tables import preset_schema, read_schema
 from features.types import FOREVER, Item
 from features.units import DAY_MS, HOUR_MS
 from offline.datasets.dataset import open_dataset
-from offline.item_weights.repeat_rates import PRIOR, Waits, lifts_of, waits_of, write_repeats
+from offline.item_weights.repeat_rates import PRIOR, Waits, are_taken, lifts_of, waits_of, write_repeats
 from tests.offline.conftest import Row
 from tests.schemas import MOVIES, SHOP
 
@@ -46,12 +47,18 @@ def test_waits_begin_where_the_fold_hides_an_item_no_longer(steps: list[tuple[in
     waits = waits_of(users, items, np.cumsum(moved), hides)
     found = zip(waits.items.tolist(), waits.spent.tolist(), waits.again.tolist(), strict=True)
     assert sorted(found) == sorted(expected)
+    assert waits.taken.tolist() == sorted({item for _, item, _, hide in steps if 0 < hide < FOREVER})
 
 
 def waits(*of: tuple[int, float, bool]) -> Waits:
     """Waits of (item, days, whether it was taken again)."""
     items, days, again = zip(*of, strict=True)
-    return Waits(np.array(items), np.array([round(each * DAY_MS) for each in days], np.int64), np.array(again, bool))
+    return Waits(
+        np.unique(items),
+        np.array(items),
+        np.array([round(each * DAY_MS) for each in days], np.int64),
+        np.array(again, bool),
+    )
 
 
 def item(item_id: int, **facets: str) -> Item:
@@ -94,6 +101,39 @@ def test_an_item_of_which_little_is_known_has_the_rates_of_the_value_that_tells_
     unknown = lifts_of(waits(*often, (9, 1.0, False), (19, 1.0, False)), [])
     assert lift(found, 9, 5) > lift(unknown, 9, 5) > lift(found, 19, 5)
     assert lift(unknown, 9, 5) == pytest.approx(lift(unknown, 19, 5))
+
+
+def test_an_item_that_is_hidden_still_has_the_rates_of_its_values() -> None:
+    often = waits(
+        *[(each, 5.0, True) for each in range(1, 9)] * 4, *[(each, 40.0, False) for each in range(11, 19)] * 4
+    )
+    catalogue = [item(each, category="soap") for each in range(1, 10)] + [
+        item(each, category="lamp") for each in range(11, 20)
+    ]
+    found = lifts_of(often._replace(taken=np.r_[often.taken[:8], 9, often.taken[8:], 19]), catalogue)
+    assert lift(found, 9, 5) > 2 > 0.5 > lift(found, 19, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "taken"),
+    [
+        ("shop", "", True),
+        ("movies", "", False),
+        ("video", "", False),  # a video that is left after seconds is hidden, too
+        ("shop", '[events.remove_from_cart]\nweight = -0.25\nhide = "1d"\n', False),
+        ("shop", '[events.add_to_cart]\nweight = 0.5\nhide = "1h"\n', True),
+    ],
+)
+def test_what_is_hidden_was_taken_where_all_that_hides_for_a_time_speaks_for_its_item(
+    name: str, change: str, taken: bool
+) -> None:
+    text = preset_schema(name).text()
+    if change:
+        head = change.split("\n")[0]
+        before, _, after = text.partition(head)
+        assert after, f"{head} in the preset"
+        text = before + change + "\n[" + after.partition("\n[")[2]
+    assert are_taken(read_schema(text, "here")) is taken
 
 
 def test_where_nothing_was_taken_again_nothing_is_known() -> None:

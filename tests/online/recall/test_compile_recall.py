@@ -10,6 +10,7 @@ from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, item_matrix, user_vector
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.moment import Moment
+from features.inputs.released import released
 from features.inputs.signals import signal_matrix
 from features.recall.score_order import by_score
 from features.types import CLICK
@@ -38,8 +39,9 @@ def test_a_list_finds_all_that_it_computes_with_compiled(base: Base) -> None:
     before = compiled()
     assert sum(map(bool, before.values())) > 10  # the others are parts of these
     sequence = [(item_id, AT) for item_id in (1, 2, 3, 3)]
+    free = released({1: 1, 2: 2, 3: 3}, AT, store.index.row_of)
     for user in (UserFeatures(1), UserFeatures(2, sequence=sequence, recent=[(1, AT, CLICK, 0), (2, AT, CLICK, 0)])):
-        query = Query(Moment(user, AT, store.index, ClickWeights(), np.ones(len(store), bool)))
+        query = Query(Moment(user, AT, store.index, ClickWeights(), np.ones(len(store), bool), released=free))
         runner = ChannelRunner(query, 500, {})
         runner.run(CORE_CHANNELS)
         found = runner.merged()
