@@ -1,6 +1,7 @@
 """`up --detach` and `down`: start a supervisor in the background, and stop it."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from infra.home.paths import Home, read_json
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
-from infra.system.processes import ProcessId, rotate, spawn
+from infra.system.processes import ProcessId, rotate, spawn, wait_until
 from infra.system.progress import Steps
+
+STOP_TIMEOUT = 180.0
+"""Seconds after which an `up` that does not stop is killed."""
 
 
 def down(home: Home, steps: Steps) -> bool:
@@ -30,12 +34,24 @@ def down(home: Home, steps: Steps) -> bool:
         _stop_leftovers(home, steps)
         return True
     process.terminate()
-    deadline = time.monotonic() + 180
-    while supervisor.process() is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if supervisor.process() is not None:
-        process.kill()
+    if not _await_end(supervisor, STOP_TIMEOUT):
+        steps.print_line(
+            f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; {home.logs / 'up.log'} says where it is"
+        )
+        process.send_signal(signal.SIGQUIT)  # it prints that
+        if not _await_end(supervisor, 1):
+            process.kill()
+            _await_end(supervisor, 10)
         _stop_leftovers(home, steps)
+    return True
+
+
+def _await_end(supervisor: ProcessId, timeout: float) -> bool:
+    """Wait for the end of a process, at most `timeout` seconds; returns whether it ended."""
+    deadline = time.monotonic() + timeout
+    while supervisor.process() is not None:
+        if not wait_until(deadline):
+            return False
     return True
 
 

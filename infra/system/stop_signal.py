@@ -1,33 +1,53 @@
 """Signals that tell a process to stop: noted, and while it starts an end to whatever it is doing."""
 
+import faulthandler
+import os
+import select
 import signal
-import threading
+import time
 from types import FrameType
+
+_NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopSignal:
     """Set by SIGTERM, SIGINT or SIGHUP once `install` was called. The first one raises KeyboardInterrupt in the main thread,
-    which breaks off what that is doing, unless `defer` was called before."""
+    which breaks off what that is doing, unless `defer` was called before.
+
+    The system may give a signal to any thread, and Python's handler waits for the main one, which a lock does not wake: it
+    waits for a pipe that is written wherever the signal arrives. SIGQUIT prints where each thread is, to standard error."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_set = False
         self._deferred = False
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
 
     def install(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        """Take the signals from now on; call it in the main thread, once in a process."""
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        for number in _NUMBERS:
             signal.signal(number, self._on_signal)
+        faulthandler.register(signal.SIGQUIT)
 
     def defer(self) -> None:
         """From now on a signal is noted alone: the main thread calls `wait`."""
         self._deferred = True
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a signal, at most `timeout` seconds; returns whether there was one."""
-        return self._event.wait(timeout)
+        """Wait in the main thread for a signal, at most `timeout` seconds; returns whether there was one."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._is_set:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self._read], [], [], left)[0]:
+                break
+            self._is_set = any(number in _NUMBERS for number in os.read(self._read, 64))
+        return self._is_set
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._event.is_set():
+        if self._is_set:
             return
-        self._event.set()
-        if threading.current_thread() is threading.main_thread() and not self._deferred:
+        self._is_set = True
+        if not self._deferred:
             raise KeyboardInterrupt

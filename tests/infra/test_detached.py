@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from infra.detached import detach
+from infra import detached
+from infra.detached import detach, down
 from infra.home.paths import Home, read_json
 from infra.system.processes import ProcessId, stop
 from infra.system.progress import Steps
@@ -43,3 +44,32 @@ def test_what_could_not_be_prepared_is_named_to_whoever_waits_for_it(
     stop(ProcessId.from_json(status["supervisor"]), grace=5)
     assert returned == code
     assert ("not prepared: training data; lists come" in capsys.readouterr().out) is bool(code)
+
+
+STUCK = """
+import signal, sys, time
+from pathlib import Path
+from infra.home.paths import Home
+from infra.services.supervisor import Supervisor
+from infra.system.stop_signal import StopSignal
+stop = StopSignal()
+stop.install()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+Supervisor(Home(Path(sys.argv[1]))).note(state="up")
+time.sleep(100)
+"""
+"""An `up` that no signal stops."""
+
+
+def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "STOP_TIMEOUT", 0.5)
+    argv = [sys.executable, "-c", STUCK, str(home.path)]
+    assert detach(home, argv, Steps()) == 0
+    log, status = home.logs / "up.log", read_json(home.status_file)
+    assert status is not None
+    assert down(home, Steps())
+    assert ProcessId.from_json(status["supervisor"]).process() is None
+    assert f"`up` did not stop within 0 s and is killed; {log} says where it is" in capsys.readouterr().out
+    assert "most recent call first" in log.read_text()

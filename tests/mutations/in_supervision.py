@@ -200,6 +200,13 @@ FAULTS: Final = (
         ("test_processes_are_stopped_though_the_job_can_not_be",),
     ),
     Fault(
+        "a signal to stop that comes to another thread is not noticed",
+        "infra/system/stop_signal.py",
+        "        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)\n",
+        "",
+        ("test_one_that_comes_to_another_thread_wakes_the_main_one",),
+    ),
+    Fault(
         "whoever waits for models is not told that there are none",
         "infra/detached.py",
         "return 1 if failed else 0",
