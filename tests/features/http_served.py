@@ -9,6 +9,7 @@ import uvicorn
 import uvloop
 
 from features.http_connections import App, Connections, Message, connection_class
+from tests.patience import patience
 
 NO_HTTP: Final = ("application/problem+json", '{"status": 400}')
 REQUEST: Final = b"GET /%b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -29,7 +30,7 @@ async def serving(app: App, table: Connections) -> AsyncIterator[int]:
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     task = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(20)):
             while not server.started:
                 await asyncio.sleep(0.005)
         yield server.servers[0].sockets[0].getsockname()[1]

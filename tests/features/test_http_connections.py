@@ -12,6 +12,7 @@ import pytest
 from features import http_connections
 from features.http_connections import Connections, JoinedWrites, Message, RequestLimit, allowed_connections
 from tests.features.http_served import REQUEST, Receive, Send, connect, hello, on_each_loop, request, serving
+from tests.patience import patience
 
 
 class Clock:
@@ -143,7 +144,7 @@ def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
             writer.write(sent)
             if sent.startswith(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"):
                 await asyncio.wait_for(reader.readuntil(b"hi"), 20)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while len(table) != 1:
                     await asyncio.sleep(0.005)
             clock.now = http_connections.SILENCE + 1
@@ -174,7 +175,7 @@ def test_a_caller_that_reads_nothing_keeps_no_request_for_ever() -> None:
             reader, writer = await connect(port)
             writer.write(REQUEST % b"")
             await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while not ended.is_set():
                     await asyncio.sleep(0.005)
                     clock.now += http_connections.SILENCE / 2
@@ -242,7 +243,7 @@ def test_requests_beyond_the_limit_are_refused_but_for_one_path() -> None:
         async with serving(RequestLimit(slow, refusal, limit=2, always="/alive"), table) as port:
             held = [asyncio.create_task(request(port, b"slow")) for _ in range(2)]
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(patience(5)):
                     while not (await request(port, b"else")).startswith(b"HTTP/1.1 503"):
                         await asyncio.sleep(0.005)
                 assert (await request(port, b"alive")).startswith(b"HTTP/1.1 200")

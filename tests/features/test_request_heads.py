@@ -9,6 +9,7 @@ import pytest
 
 from features.http_connections import MAX_HEAD, Connections, Message
 from tests.features.http_served import Receive, Send, connect, on_each_loop, serving
+from tests.patience import patience
 
 PART = 1 << 10
 BODY = b"b" * (5 * MAX_HEAD)
@@ -46,7 +47,7 @@ async def answers(port: int, data: bytes, wanted: int, part: int | None = None) 
     """Send bytes, in parts of so many; returns the bodies of the answers, as many as are wanted, or those until it is closed."""
     reader, writer = await connect(port)
     found: list[bytes] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patience(20)):
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             for each in parts_of(data, part):
                 writer.write(each)

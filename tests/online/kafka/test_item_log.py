@@ -14,6 +14,7 @@ from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
 from tests.kafka_process import Broker, kafka_process
 from tests.online.conftest import write_base
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -35,7 +36,7 @@ async def process(broker: Broker, store: ItemStore, timeout: float = 20.0) -> As
     log.start()
     await topic.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience(30)):
             while not topic.current or not log.kafka.connected:
                 await asyncio.sleep(0.01)
         yield topic
@@ -86,11 +87,11 @@ def test_while_kafka_stands_still_writes_end_in_time_and_go_on_after(broker: Bro
     async def run() -> None:
         async with process(broker, store, timeout=0.5) as topic:
             with broker.frozen():
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(patience(10)):
                     answers = [put(topic, store, number) for number in (10_001, 10_002)]
                     errors = await asyncio.gather(*answers, return_exceptions=True)
                 assert [type(error) for error in errors] == [Unavailable] * 2
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(patience(30)):
                 while True:
                     with contextlib.suppress(Unavailable):
                         await put(topic, store, 10_003)

@@ -13,6 +13,7 @@ from features.keys import ITEMS
 from online.kafka.producer import CLOSE_SECONDS, KNOWN_SECONDS, PROBE_EVERY, RENEW_EVERY, KafkaConnection
 from tests.home import until
 from tests.kafka_process import Broker, kafka_process
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -47,12 +48,12 @@ async def connected(broker: Broker, **options: int) -> AsyncIterator[KafkaConnec
 
 async def write(kafka: KafkaConnection, size: int) -> int:
     """The offset of a record of so many bytes, acknowledged within 5 s."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience(5)):
         return int((await (await kafka.send(ITEMS, b"x" * size, 0))).offset)
 
 
 async def write_in_the_end(kafka: KafkaConnection) -> int:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patience(30)):
         while True:
             with contextlib.suppress(KafkaError, TimeoutError):
                 return await write(kafka, 10)
@@ -86,7 +87,7 @@ def test_a_replaced_producer_is_closed_once_its_last_record_is_written(broker: B
             with pytest.raises(KafkaError):
                 await kafka.send("no/topic", b"x", 0)
             late = await kafka.send(ITEMS, b"x", 0)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(patience(30)):
                 while senders() < 2:
                     await asyncio.sleep(0.05)
                 assert not late.done()
@@ -122,7 +123,7 @@ def test_before_the_first_connection_a_write_is_refused_at_once(broker: Broker) 
 
 def test_whether_kafka_answers_is_known_within_seconds(broker: Broker) -> None:
     async def known(kafka: KafkaConnection, expected: bool) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience(30)):
             while await kafka.answers() is not expected:
                 await asyncio.sleep(0.1)
 

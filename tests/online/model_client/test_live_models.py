@@ -15,6 +15,7 @@ from models.registry.labels import LABELS
 from online.model_client.live_models import COMPARED, LiveModel, LiveModels
 from online.model_client.transport import Overloaded, Refused, VersionWithdrawn
 from tests.models.fake_version import publish_one
+from tests.patience import patience
 from tests.schemas import MOVIES, SHOP
 
 GOLDEN = 0.75
@@ -260,7 +261,7 @@ def test_a_start_does_not_wait_for_a_server_that_hangs_and_what_it_has_ranks_lat
         await live_models.stop()
 
     async def bounded() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patience(10)):
             await run()
 
     asyncio.run(bounded())

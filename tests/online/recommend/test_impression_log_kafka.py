@@ -22,6 +22,7 @@ from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommendation import Recommendation
 from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.online.sample_lists import Counts, numbered
+from tests.patience import patience
 from tests.schemas import MOVIES
 
 pytestmark = pytest.mark.services
@@ -40,7 +41,7 @@ async def connected(broker: Broker, answer: Recommendation, **more: Any) -> Asyn
     log.start()
     log.put(answer)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(20)):
             while counts.get() != {"sent": 1}:
                 await asyncio.sleep(0.01)
         yield log
@@ -106,7 +107,7 @@ def test_lists_wait_for_a_kafka_that_stands_still_and_requests_for_nothing(
                     log.put(numbered(answer, number))
                     await asyncio.sleep(0.001)  # others have their turn
                 assert counts.get().keys() == {"full"}
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(patience(30)):
                 while sum(counts.get().values()) < 2000:
                     await asyncio.sleep(0.05)
         assert counts.get().keys() == {"full", "sent"}
@@ -124,7 +125,7 @@ def test_the_end_comes_within_its_bound_when_kafka_stands_still(broker: Broker, 
             with broker.frozen():
                 for number in range(100):
                     log.put(numbered(answer, number))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(patience(10)):
                     await log.stop()
         return counts
 

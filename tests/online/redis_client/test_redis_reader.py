@@ -15,6 +15,7 @@ from features.errors import Unavailable
 from infra.system.processes import free_ports
 from online.redis_client.redis_reader import MAX_WAITING, RedisReader
 from online.redis_client.server_link import ServerLink
+from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
 
@@ -162,7 +163,7 @@ def test_a_connection_that_leads_nowhere_is_given_up() -> None:
             except (Unavailable, TimeoutError):
                 return False
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(patience(15)):
             while not await once():
                 await asyncio.sleep(0.02)
         assert len(connected) == 2

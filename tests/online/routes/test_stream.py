@@ -19,6 +19,7 @@ from online.routes.stream import events_of
 from online.server import Server
 from online.support import metrics
 from tests.online.in_process import api
+from tests.patience import patience
 
 KEY, OTHER = "k" * 16, "o" * 16
 BURST = MAX_STREAMS + 30
@@ -94,7 +95,7 @@ class Caller:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patience(20)):
         while not done():
             await asyncio.sleep(0.005)
 
@@ -176,7 +177,7 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, keep_alive: float
         server: Server = app.state.server
         updates: Any = server.user_updates
         request = Request(scope_of(b"user_id=7", (b"x-api-key", KEY.encode())), nobody)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patience(10)):
             stream = events_of(server, request, 7, moves, keep_alive)
             assert await anext(stream) == b"id: 1\nevent: move\ndata: {}\n\n"
             revoke(path, server)
@@ -196,7 +197,7 @@ def test_a_stream_of_a_key_that_stays_goes_on(tmp_path: Path) -> None:
         server: Server = app.state.server
         updates: Any = server.user_updates
         request = Request(scope_of(b"user_id=7", (b"x-api-key", OTHER.encode())), nobody)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(20)):
             stream = events_of(server, request, 7, moves, 0.01)
             await anext(stream)
             revoke(path, server)

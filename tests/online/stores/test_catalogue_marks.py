@@ -11,6 +11,7 @@ from features.contracts.catalogue_mark import write_mark
 from features.engines.kafka_address import KafkaAddress
 from features.keys import EVENTS
 from online.stores.catalogue_marks import CatalogueMarks
+from tests.patience import patience
 
 PARTITIONS = 12
 
@@ -48,7 +49,7 @@ async def marked(producer: FakeProducer, *versions: int) -> None:
     try:
         for version in versions:
             marks.note(version)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(patience(5)):
                 while not {(number, write_mark(version)) for number in range(PARTITIONS)} <= set(producer.marks):
                     await asyncio.sleep(0.001)
     finally:
@@ -74,7 +75,7 @@ def test_each_version_is_marked_once_more_later_however_many_come_meanwhile() ->
         for version in range(1, 30):
             marks.note(version)
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(patience(8)):
             while [value for part, value in producer.marks if part == 3].count(wanted[-1]) < 2:
                 await asyncio.sleep(0.001)
         await asyncio.sleep(0.2)

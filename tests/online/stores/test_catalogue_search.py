@@ -27,6 +27,7 @@ from online.stores.catalogue_search import (
 from online.stores.facets import Filter
 from online.stores.item_store import ItemStore
 from tests.online.conftest import write_base
+from tests.patience import patience
 from tests.schemas import film
 
 NOW = 101 * DAY_MS
@@ -131,7 +132,7 @@ def test_a_search_waits_for_the_one_before_it_but_not_for_ever(store: ItemStore)
         with pytest.raises(Unavailable, match="no search of the catalogue could begin"):
             await listing.search(CatalogueQuery(), None, 3, NOW)
         filters.go_on.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(20)):
             assert await first == await listing.search(CatalogueQuery(), None, 3, NOW)
 
     asyncio.run(run())

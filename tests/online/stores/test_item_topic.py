@@ -19,6 +19,7 @@ from online.processes.catalogue_version import CatalogueVersions
 from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
 from tests.online.stores.memory_log import MemoryLog
+from tests.patience import patience
 
 NOW = 9
 
@@ -111,7 +112,7 @@ def test_a_write_does_not_wait_for_those_before_it_to_be_read_back(store: ItemSt
             await put(topic, store, 500, title="Before")
             async with log.written:  # nobody reads or writes meanwhile
                 both = [asyncio.create_task(put(topic, store, 500 + number, title="New")) for number in range(2)]
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(patience(5)):
                     while log.handed_over < 3:
                         await asyncio.sleep(0)
                 assert not any(each.done() for each in both)
@@ -127,7 +128,7 @@ def test_a_log_that_hangs_or_fails_is_not_waited_for_beyond_the_timeout(store: I
             await put(topic, store, 500, title="Before")
             log.hangs = True
             answers = [put(topic, store, 500, title="Hangs") for _ in range(3)]  # two of them wait for the first
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 errors = await asyncio.gather(*answers, return_exceptions=True)
             assert [type(error) for error in errors] == [Unavailable] * 3
             log.hangs = False
@@ -145,16 +146,16 @@ def test_nothing_is_written_until_the_log_has_been_read_and_readiness_tells(stor
             with pytest.raises(Unavailable, match="until all items are read"):
                 await put(topic, store, 500, title="New")
             log.down = False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while not topic.current:
                     await asyncio.sleep(0.001)
             await patch(topic, store, 500, year=1990)
             await log.stop_readers()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while topic.current:
                     await asyncio.sleep(0.001)
             log.down = False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while not topic.current:
                     await asyncio.sleep(0.001)
             assert log.reading == {0, 2}
@@ -196,7 +197,7 @@ def test_while_changes_are_not_read_what_the_catalogue_does_not_have_is_not_show
             assert store.lacks_changes
             assert (shown(900), shown(901), shown(5)) == (False, False, True)
             log.down = False
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while not topic.current:
                     await asyncio.sleep(0.001)
             assert (shown(900), shown(901), shown(5)) == (True, False, False)
@@ -298,7 +299,7 @@ def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is
         log = MemoryLog()
         first, second = (CatalogueVersions(tmp_path / "shared", number) for number in (1, 2))
         async with running(log, ItemStore(base), versions=second) as (reader, _):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while not reader.current:
                     await asyncio.sleep(0)
             first.note(7)
@@ -307,7 +308,7 @@ def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is
             assert not await reader.catch_up(0.05)
             assert time.monotonic() - began >= 0.05
             await log.stop_readers()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patience(20)):
                 while reader.current:
                     await asyncio.sleep(0)
             assert not reader.behind

@@ -16,6 +16,7 @@ from online.stores.seen_waits import SeenWaits
 from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
+from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
 USER = 5
@@ -87,7 +88,7 @@ def test_a_wait_that_does_not_come_true_ends_and_those_beyond_the_limit_do_not_b
 ) -> None:
     async def steps(waits: SeenWaits, reads: Counted) -> None:
         two = [asyncio.create_task(waits.wait_for({USER: 100}, 60.0)) for _ in range(2)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience(30)):
             while reads.reads < 4:  # each has read before it subscribed, and after
                 await asyncio.sleep(0.005)
         before = metrics.SEEN_NOT_WAITED._value.get()

@@ -17,6 +17,7 @@ from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, LOADED_K
 from infra.system.repository import REPO
 from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
 from online.support import metrics
+from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
 pytestmark = pytest.mark.services
@@ -58,7 +59,7 @@ def run_steps(
     async def run() -> None:
         store = UserStore(RedisAddress("127.0.0.1", server.port), generation, base, timeout)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(patience(60)):
                 while not (await store.load_user(USER)).live:
                     await asyncio.sleep(0.1)
             await steps(store)

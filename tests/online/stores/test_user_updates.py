@@ -10,6 +10,7 @@ from benchmarks.faults.suspended import resume, suspended
 from features.engines.redis_address import RedisAddress
 from features.keys import user_channel
 from online.stores.user_updates import UserUpdates
+from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
 
@@ -66,7 +67,7 @@ def test_who_leaves_is_not_told_any_more_and_redis_forgets_the_channel(server: R
         async with subscription.subscribe(5, timeout=20):
             async with subscription.subscribe(6, timeout=20):
                 assert server.client.pubsub_numsub(user_channel(6))[0][1] == 1
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(patience(30)):
                 while server.client.pubsub_numsub(user_channel(6))[0][1]:
                     await asyncio.sleep(0.02)
             assert server.client.pubsub_numsub(user_channel(5))[0][1] == 1
