@@ -1,10 +1,13 @@
 """`up --detach` and `down`: start a supervisor in the background, and stop it."""
 
+import contextlib
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from features.errors import BadInput
 from infra.attached.flink_entry import end_leftover_job
@@ -13,7 +16,7 @@ from infra.home.paths import Home, read_json
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
-from infra.system.processes import ProcessId, rotate, spawn, wait_until
+from infra.system.processes import ProcessId, rotate, spawn
 from infra.system.progress import Steps
 
 STOP_TIMEOUT = 180.0
@@ -34,24 +37,18 @@ def down(home: Home, steps: Steps) -> bool:
         _stop_leftovers(home, steps)
         return True
     process.terminate()
-    if not _await_end(supervisor, STOP_TIMEOUT):
+    _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT)
+    if alive:
         steps.print_line(
-            f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; {home.logs / 'up.log'} says where it is"
+            f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
+            f"{home.logs / 'up.log'}"
         )
-        process.send_signal(signal.SIGQUIT)  # it prints that
-        if not _await_end(supervisor, 1):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGQUIT)
+            psutil.wait_procs(alive, timeout=1)
             process.kill()
-            _await_end(supervisor, 10)
+        psutil.wait_procs(alive, timeout=10)
         _stop_leftovers(home, steps)
-    return True
-
-
-def _await_end(supervisor: ProcessId, timeout: float) -> bool:
-    """Wait for the end of a process, at most `timeout` seconds; returns whether it ended."""
-    deadline = time.monotonic() + timeout
-    while supervisor.process() is not None:
-        if not wait_until(deadline):
-            return False
     return True
 
 

@@ -4,6 +4,7 @@ import faulthandler
 import os
 import select
 import signal
+import sys
 import time
 from types import FrameType
 
@@ -29,7 +30,8 @@ class StopSignal:
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in _NUMBERS:
             signal.signal(number, self._on_signal)
-        faulthandler.register(signal.SIGQUIT)
+        if sys.stderr is not None:  # it was not closed before the start
+            faulthandler.register(signal.SIGQUIT)
 
     def defer(self) -> None:
         """From now on a signal is noted alone: the main thread calls `wait`."""

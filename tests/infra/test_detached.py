@@ -71,5 +71,6 @@ def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
     assert status is not None
     assert down(home, Steps())
     assert ProcessId.from_json(status["supervisor"]).process() is None
-    assert f"`up` did not stop within 0 s and is killed; {log} says where it is" in capsys.readouterr().out
+    said = f"`up` did not stop within 0 s and is killed; where it was it prints, with --detach into {log}"
+    assert said in capsys.readouterr().out
     assert "most recent call first" in log.read_text()

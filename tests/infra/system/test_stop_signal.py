@@ -35,7 +35,7 @@ def send():
     time.sleep(draw.random() / 500)
     os.kill(os.getpid(), signal.SIGTERM)
 draw = random.Random(7)
-for _ in range(1000):
+for _ in range(100):
     stop = StopSignal()
     stop.install()
     stop.defer()
@@ -44,8 +44,6 @@ for _ in range(1000):
     while not stop.wait(0):
         pass
     thread.join()
-    os.close(stop._read)
-    os.close(stop._write)
 print(stop.wait())
 """
 ASKED_WHERE_IT_IS = """
@@ -76,6 +74,10 @@ def test_the_first_one_breaks_off_a_start() -> None:
 
 def test_one_that_comes_as_the_main_thread_begins_or_ends_to_wait_is_noted() -> None:
     assert output(AT_ANY_TIME) == ("True", "")
+
+
+def test_a_process_without_standard_error_stops_all_the_same() -> None:
+    assert output("import os; os.close(2); import sys; sys.stderr = None\n" + WHILE_IT_STARTS) == ("True", "")
 
 
 def test_a_process_prints_where_its_threads_are() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from online.http.body_limit import BODY_LIMIT, SMALL, BodyLimit
-from tests.patience import patience
 
 LARGE = 1 << 20
 Status = int
@@ -59,7 +58,7 @@ def test_large_bodies_share_what_they_may_hold_and_small_ones_are_not_counted() 
         large = [asyncio.create_task(send_body(limit, LARGE)) for _ in range(2)]
         await all_wait()
         assert app.bodies == [LARGE, LARGE]
-        async with asyncio.timeout(patience(10)):
+        async with asyncio.timeout(10):
             status, headers = await send_body(limit, LARGE)
         assert (status, headers[b"retry-after"], headers[b"connection"]) == (503, b"1", b"close")
         small = asyncio.create_task(send_body(limit, SMALL))

@@ -87,7 +87,7 @@ def test_while_kafka_stands_still_writes_end_in_time_and_go_on_after(broker: Bro
     async def run() -> None:
         async with process(broker, store, timeout=0.5) as topic:
             with broker.frozen():
-                async with asyncio.timeout(patience(10)):
+                async with asyncio.timeout(10):
                     answers = [put(topic, store, number) for number in (10_001, 10_002)]
                     errors = await asyncio.gather(*answers, return_exceptions=True)
                 assert [type(error) for error in errors] == [Unavailable] * 2

@@ -48,7 +48,7 @@ async def connected(broker: Broker, **options: int) -> AsyncIterator[KafkaConnec
 
 async def write(kafka: KafkaConnection, size: int) -> int:
     """The offset of a record of so many bytes, acknowledged within 5 s."""
-    async with asyncio.timeout(patience(5)):
+    async with asyncio.timeout(5):
         return int((await (await kafka.send(ITEMS, b"x" * size, 0))).offset)
 
 

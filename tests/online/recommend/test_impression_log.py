@@ -13,7 +13,6 @@ from online.recommend.impression import weight
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.recommendation import Recommendation
 from tests.online.sample_lists import Counts, numbered
-from tests.patience import patience
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_what_does_not_fit_is_dropped_and_counted_and_the_rest_when_it_stops(awa
         for number in range(25):
             log.put(numbered(answer, number))
         assert counts.get() == {"full": 40}
-        async with asyncio.timeout(patience(10)):
+        async with asyncio.timeout(10):
             await log.stop()
         assert counts.get() == {"full": 40, "stopped": 10}
         log.put(answer)

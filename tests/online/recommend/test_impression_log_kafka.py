@@ -125,7 +125,7 @@ def test_the_end_comes_within_its_bound_when_kafka_stands_still(broker: Broker, 
             with broker.frozen():
                 for number in range(100):
                     log.put(numbered(answer, number))
-                async with asyncio.timeout(patience(10)):
+                async with asyncio.timeout(10):
                     await log.stop()
         return counts
 

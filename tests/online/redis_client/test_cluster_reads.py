@@ -63,8 +63,8 @@ def play(address: RedisAddress, steps: Callable[[RedisReader], Awaitable[None]])
     asyncio.run(run())
 
 
-async def until(holds: Callable[[], Awaitable[Any] | Any]) -> None:
-    async with asyncio.timeout(patience(30)):
+async def until(holds: Callable[[], Awaitable[Any] | Any], within: float = 30.0) -> None:
+    async with asyncio.timeout(patience(within)):
         while True:
             held = holds()
             if await held if asyncio.iscoroutine(held) else held:
@@ -117,7 +117,7 @@ def test_limits_hold_by_the_server_that_has_the_bucket(cluster: RedisCluster) ->
     async def steps(reader: RedisReader) -> None:
         limits = RateLimits(RedisReader(cluster.address), b"salt", timeout=10)
         for name in "abcdef":
-            await until(partial(limits.take_for_key, name, Limit(0.001, 2)))
+            await until(partial(limits.take_for_key, name, Limit(0.001, 2)), 10)
             bucket = limit_key(f"key:{name}")
             assert cluster.owner_of(bucket).client.exists(bucket)
         await limits.close()

@@ -177,7 +177,7 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path, keep_alive: float
         server: Server = app.state.server
         updates: Any = server.user_updates
         request = Request(scope_of(b"user_id=7", (b"x-api-key", KEY.encode())), nobody)
-        async with asyncio.timeout(patience(10)):
+        async with asyncio.timeout(10):
             stream = events_of(server, request, 7, moves, keep_alive)
             assert await anext(stream) == b"id: 1\nevent: move\ndata: {}\n\n"
             revoke(path, server)
