@@ -1,7 +1,8 @@
 """Connections of an HTTP server that nobody uses: silent ones are closed, and at the limit the oldest of them makes room.
 
-uvicorn by itself lets a connection that sends nothing stay for ever, and its `limit_concurrency` counts such connections as
-load: some hundred of them stop a server for everybody. So the servers count requests (`RequestLimit`) and hold connections here.
+uvicorn by itself lets a connection that sends nothing stay for ever, closes one five seconds after its last response, which is
+when many a client uses it again, and counts idle ones as load (`limit_concurrency`): some hundred of them stop a server for
+everybody. So the servers count requests (`RequestLimit`) and hold connections here.
 """
 
 import asyncio
@@ -15,11 +16,14 @@ from typing import Any, Final, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_CONNECTIONS: Final = 4096
-SILENCE: Final = 30.0
-"""Seconds that a connection may take to send the whole head of a request, from its opening or its last response on; and that
-a request may wait for its caller to read what has been sent."""
+SILENCE: Final = 75.0
+"""Seconds that a connection may take to send the whole head of a request, from its opening or its last response on. Proxies and
+load balancers keep an idle connection for 60 s, many clients for 5: who closes first must be the caller, since a request that
+meets a close on its way fails, and one that may have had an effect is not sent again by itself."""
+UNREAD: Final = 30.0
+"""Seconds that a request may wait for its caller to read what has been sent."""
 SLOWEST: Final = 10
-"""So many times SILENCE a caller may take to read the last response."""
+"""So many times UNREAD a caller may take to read the last response."""
 RESERVED_FILES: Final = 256
 """File descriptors for all that is no connection of a caller: files, Redis, Kafka, the model server."""
 MAX_HEAD: Final = 64 << 10
@@ -46,6 +50,7 @@ class Connections:
 
     limit      connections held at once
     silence    seconds that one may stay without a request
+    unread     seconds that a request may wait for its caller to read
     on_closed  called with a reason for each that is closed here: silent, room (made for another), full (none was idle), unread,
                head (of more than MAX_HEAD bytes)
     """
@@ -54,10 +59,12 @@ class Connections:
         self,
         limit: int,
         silence: float = SILENCE,
+        unread: float = UNREAD,
         on_closed: Callable[[str], None] = lambda reason: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limit, self._silence, self._on_closed, self._clock = limit, silence, on_closed, clock
+        self._limit, self._silence, self._may_be_unread = limit, silence, unread
+        self._on_closed, self._clock = on_closed, clock
         self._idle: OrderedDict[Closable, float] = OrderedDict()
         self._busy: set[Closable] = set()
         self._unread: dict[Closable, float] = {}
@@ -102,12 +109,12 @@ class Connections:
         """Close those that have been idle, or have kept a request waiting for their caller to read, for too long."""
         now = self._clock()
         for connection, since in list(self._unread.items()):
-            if connection in self._busy and since <= now - self._silence:
+            if connection in self._busy and since <= now - self._may_be_unread:
                 self._close(connection, "unread")
         for connection, since in list(self._idle.items()):
             if since > now - self._silence:
                 break
-            if not connection.sending or since <= now - SLOWEST * self._silence:
+            if not connection.sending or since <= now - SLOWEST * self._may_be_unread:
                 self._close(connection, "silent")
 
     def refuse(self, connection: Closable) -> None:
@@ -227,6 +234,9 @@ class Connection(HttpToolsProtocol):
         if not self.pipeline:
             self._table.answered(self)
         super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Let an idle connection be: when it is closed, the table says."""
 
     def pause_writing(self) -> None:
         self._table.blocked(self)

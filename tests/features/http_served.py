@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 import uvloop
@@ -23,9 +23,10 @@ async def hello(scope: Message, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: App, table: Connections) -> AsyncIterator[int]:
-    """A server on a free port; yields the port."""
-    config = uvicorn.Config(app, port=0, http=connection_class(table, NO_HTTP), lifespan="off", log_level="critical")
+async def serving(app: App, table: Connections, **more: Any) -> AsyncIterator[int]:
+    """A server on a free port; yields the port. more: settings of uvicorn."""
+    kind = connection_class(table, NO_HTTP)
+    config = uvicorn.Config(app, port=0, http=kind, lifespan="off", log_level="critical", **more)
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     task = asyncio.create_task(server.serve())

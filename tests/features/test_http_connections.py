@@ -157,6 +157,21 @@ def test_what_sends_no_whole_request_is_closed(sent: bytes) -> None:
     on_each_loop(play)
 
 
+def test_an_idle_connection_is_the_tables_to_close() -> None:
+    """uvicorn closes one after `timeout_keep_alive` seconds: 5 by default, in which many a client uses it again."""
+
+    async def play() -> None:
+        async with serving(hello, Connections(20), timeout_keep_alive=0) as port:
+            reader, writer = await connect(port)
+            for _ in range(3):
+                writer.write(REQUEST % b"")
+                assert (await asyncio.wait_for(reader.readuntil(b"hi"), 20)).startswith(b"HTTP/1.1 200")
+                await asyncio.sleep(0.02)
+            writer.close()
+
+    on_each_loop(play)
+
+
 def test_a_caller_that_reads_nothing_keeps_no_request_for_ever() -> None:
     part = b"x" * (64 << 10)
 

@@ -19,6 +19,13 @@ FAULTS: Final = (
         ("test_who_has_sent_all_and_says_so_still_gets_the_whole_answer",),
     ),
     Fault(
+        "an idle connection is closed just as its caller uses it again",
+        CONNECTIONS,
+        "    def timeout_keep_alive_handler(self)",
+        "    def when_idle(self)",
+        ("test_an_idle_connection_is_the_tables_to_close",),
+    ),
+    Fault(
         "the head of a stream waits for its first event",
         CONNECTIONS,
         "            self._loop.call_soon(self.flush)\n",

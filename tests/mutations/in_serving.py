@@ -33,7 +33,7 @@ FAULTS = (
     Fault(
         "a caller that does not read keeps its request",
         CONNECTIONS,
-        "if connection in self._busy and since <= now - self._silence:",
+        "if connection in self._busy and since <= now - self._may_be_unread:",
         "if False:",
         ("test_a_request_waits_so_long_at_most_for_its_caller_to_read",),
     ),
