@@ -7,10 +7,9 @@ from functools import cache
 import pytest
 
 from infra.system.repository import REPO
+from tests.promises import NAMED, PAGE, not_collected
 
-PAGE = (REPO / "docs" / "promises.md").read_text(encoding="utf-8")
 FAULTS = (REPO / "docs" / "faults.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`(?: \((\*soak\*)\))?", PAGE)
 
 
 @cache
@@ -30,10 +29,10 @@ def marks_of(path: str) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(("path", "name", "soak"), NAMED)
-def test_a_test_that_is_named_is_there_and_runs_when_the_page_says(path: str, name: str, soak: str) -> None:
+def test_a_test_that_is_named_is_there_and_runs_when_the_page_says(path: str, name: str, soak: bool) -> None:
     assert (REPO / path).is_file()
     assert name in marks_of(path)
-    assert marks_of(path)[name] is bool(soak)
+    assert marks_of(path)[name] is soak
 
 
 def test_every_row_names_a_test() -> None:
@@ -44,6 +43,14 @@ def test_every_row_names_a_test() -> None:
 
 def test_every_test_in_backticks_was_read() -> None:
     assert len(NAMED) == PAGE.count("::test_")
+
+
+def test_a_named_test_that_a_run_leaves_out_is_found() -> None:
+    """A broken parameter, or a file that no longer loads, would hide it from a run without a failure."""
+    first, second = NAMED[0], next(each for each in NAMED if each.path != NAMED[0].path)
+    others = [f"{each.path}::{each.name}[some-value]" for each in NAMED if each != first]
+    assert not_collected(others, [first.path, second.path]) == [f"{first.path}::{first.name}"]
+    assert not_collected(others, [second.path]) == []
 
 
 def test_files_that_faults_names_are_there() -> None:
