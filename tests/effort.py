@@ -2,7 +2,7 @@
 
 from models.training.effort import Effort
 
-SMALL = Effort(sequence=2, last=1, going_on=1, lists=3, whole=2)
+SMALL = Effort(sequence=2, last=1, going_on=1, lists=3, whole=2, bounds=20)
 
-SEED = Effort(sequence=1, last=1, going_on=1, lists=2, whole=1)
+SEED = Effort(sequence=1, last=1, going_on=1, lists=2, whole=1, bounds=4)
 """The effort of models that only have to serve."""

@@ -126,9 +126,11 @@ def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subp
 def until(
     check: Callable[[], Any], within: float = 30.0, what: str = "it", despite: type[Exception] | tuple[()] = ()
 ) -> Any:
-    """The first true value of `check`, asked again and again within a bound; `despite`: an error that means not yet."""
+    """The first true value of `check`, asked again and again within a bound, the less often the longer it takes: whoever answers
+    has a machine to share. despite: an error that means not yet."""
     within = patience(within)
-    deadline = time.monotonic() + within
+    began = time.monotonic()
+    deadline = began + within
     error: Exception | None = None
     while True:
         try:
@@ -139,7 +141,7 @@ def until(
             return value
         reason = "" if error is None else f": {error}"
         assert time.monotonic() < deadline, f"{what} did not happen within {within:.0f} s{reason}"
-        time.sleep(0.05)
+        time.sleep(min(0.5, max(0.05, (time.monotonic() - began) / 20)))
 
 
 def _client_of(address: RedisAddress) -> redis.Redis:

@@ -9,7 +9,7 @@ class Effort:
 
     sequence: of an encoder over the histories before the first list; last: over all histories, the newest included, once the
     model was measured; going_on: of an earlier version's encoder over what is newer; lists: of what weighs candidates; whole: of
-    a net that learns from lists without an encoder.
+    a net that learns from lists without an encoder; bounds: of what all items' logits come to, each time the encoder has changed.
 
     rate: of what weighs candidates, over the net's own. Adam, begun anew, takes first steps as long as its rate is, however
     little there is to learn.
@@ -20,6 +20,7 @@ class Effort:
     going_on: int = 4
     lists: int = 30
     whole: int = 12
+    bounds: int = 60
     rate: float = 1.0
 
 

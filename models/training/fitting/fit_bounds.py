@@ -17,17 +17,18 @@ LOGITS: Final = 1 << 31
 """So many states, of so many windows at most, are compared with all items, or fewer where that makes more logits than these: of
 a million items 2,147 states, which takes a quarter of a minute."""
 BATCH: Final = 256
-EPOCHS: Final = 60
 RATE: Final = 3e-3
 AT_ONCE: Final = 1 << 24
 """Logits in memory at a time."""
 _ENCODE: Final = 256
 
 
-def fit_bounds(next_item: Any, windows: Windows | WindowedHistories, vocabulary: IntArray, seed: int) -> None:
+def fit_bounds(
+    next_item: Any, windows: Windows | WindowedHistories, vocabulary: IntArray, seed: int, epochs: int
+) -> None:
     """Train the bounds of a `NextItem` in place, by squared errors on states of its encoder as it is now. vocabulary: ids of the
-    items that the encoder knows, ascending. Does nothing where windows hold no event that it knows. The same encoder, windows
-    and seed give the same bounds."""
+    items that the encoder knows, ascending; epochs: passes over those states. Does nothing where windows hold no event that it
+    knows. The same encoder, windows and seed give the same bounds."""
     rng = np.random.default_rng(seed)
     drawn = indexed(windows.drawn(rng), vocabulary)
     states = _states(next_item.encoder, drawn, rng.permutation(len(drawn))[:WINDOWS])
@@ -37,7 +38,7 @@ def fit_bounds(next_item: Any, windows: Windows | WindowedHistories, vocabulary:
     targets = _exact(next_item.encoder, states)
     bounds = next_item.bounds
     bounds.out.bias.assign_add((targets - bounds(states)).numpy().mean(axis=0))
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, EPOCHS * -(-len(states) // BATCH)))
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, epochs * -(-len(states) // BATCH)))
     variables = bounds.trainable_variables
     optimizer.build(variables)
 
@@ -48,7 +49,7 @@ def fit_bounds(next_item: Any, windows: Windows | WindowedHistories, vocabulary:
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = rng.permutation(len(states))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]

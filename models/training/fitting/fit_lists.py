@@ -76,7 +76,7 @@ def fit_on_lists(
             number = effort.going_on
             loss = fit_encoder(net, encoder, windows, context.item_ids, number, seed, progress, GOING_ON)
     if earlier is None or net.learns == SEQUENCES or not has_bounds(earlier):
-        fit_bounds(next_item, windows, context.item_ids, seed)
+        fit_bounds(next_item, windows, context.item_ids, seed, effort.bounds)
     if net.learns == SEQUENCES:
         metrics, _ = measured(
             ranking_lists.validation_lists, scores_of(model, net, ranking_lists.validation_lists), calibrate=False
@@ -87,7 +87,7 @@ def fit_on_lists(
     newest = ranking_lists.everything(MAX_EVENTS)
     epochs_at_last, training = (effort.last, ANEW) if earlier is None else (effort.going_on, GOING_ON)
     fit_encoder(net, encoder, newest, context.item_ids, epochs_at_last, seed + 1, progress, training, resume, AT_LAST)
-    fit_bounds(next_item, newest, context.item_ids, seed + 1)
+    fit_bounds(next_item, newest, context.item_ids, seed + 1, effort.bounds)
     return Fitted(model, context, epochs, metrics)
 
 

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -59,15 +59,29 @@ def slices(staged: Callable[[str], Path], tmp_path: Path) -> Slices:
     return Slices(tmp_path, staged("fusion"))
 
 
-def test_a_slice_is_scored_then_learned_and_the_next_one_goes_on_from_there(slices: Slices) -> None:
-    first = slices.lists("first", users=30, later=30 * DAY_MS, seed=5)
-    result = slices.learn("out-1", first)
+A_MONTH_LATER: Final = {"users": 30, "later": 30 * DAY_MS, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def learned(staged_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SliceResult]:
+    """A version that has learned the lists of A_MONTH_LATER, and what came of it."""
+    folder = tmp_path_factory.mktemp("learned")
+    staged = staging_folder(folder / "models", "fusion")
+    shutil.copytree(staged_once("fusion"), staged, dirs_exist_ok=True)
+    slices = Slices(folder, staged)
+    result = slices.learn("out", slices.lists("new", **A_MONTH_LATER))
+    return slices.folder / "out" / "version", result
+
+
+def test_a_slice_is_scored_then_learned_and_the_next_one_goes_on_from_there(
+    slices: Slices, learned: tuple[Path, SliceResult]
+) -> None:
+    version, result = learned
     assert set(result.ndcg10) == {SIGNALS, WEIGHTS, "fusion:1"}
     assert result.ndcg10[WEIGHTS] == result.ndcg10["fusion:1"] > 0
     assert 0 < result.learned == result.lists
-    learned = slices.folder / "out-1" / "version"
     second = slices.lists("second", users=30, later=60 * DAY_MS, seed=5)
-    after = slices.learn("out-2", second, start=learned)
+    after = slices.learn("out-2", second, start=version)
     assert after.ndcg10[WEIGHTS] != after.ndcg10["fusion:1"]
     before, now = earlier_in(slices.version, "1"), earlier_in(slices.folder / "out-2" / "version", "2")
     assert before.values.keys() == now.values.keys()
@@ -134,10 +148,9 @@ def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[s
     assert slices.learn("out", new, whole=whole).learned > 8
 
 
-def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices) -> None:
-    for acts in (False, True):
-        slices.learn(f"out-{acts}", slices.lists(f"new-{acts}", users=30, later=30 * DAY_MS, seed=5, acts=acts))
-    of_lists, of_all = (slices.folder / f"out-{acts}" / "version" for acts in (False, True))
+def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices, learned: tuple[Path, SliceResult]) -> None:
+    slices.learn("out", slices.lists("new", **A_MONTH_LATER, acts=True))
+    of_lists, of_all = learned[0], slices.folder / "out" / "version"
     assert are_same(values_of(of_lists, "weighing/"), values_of(of_all, "weighing/"))
     assert not are_same(values_of(of_lists, "encoder/"), values_of(of_all, "encoder/"))
 
@@ -168,7 +181,7 @@ def test_a_version_that_can_not_score_is_left_out_by_name(slices: Slices) -> Non
     other = slices.folder / "other"
     shutil.copytree(slices.version, other)
     (other / MANIFEST).write_text((other / MANIFEST).read_text().replace(manifest.schema, "another"))
-    new = slices.lists("new", users=10, later=30 * DAY_MS)
+    new = slices.lists("new", users=2, events=10, later=30 * DAY_MS)
     (slices.folder / "out").mkdir()
     options = SliceOptions(
         name="fusion", start=slices.version, new=new, whole=new, since=-1, compared={"fusion:7": other},

@@ -22,7 +22,7 @@ from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
 pytestmark = pytest.mark.keras
 
 
-EFFORT = Effort(sequence=3, last=3, going_on=1, lists=4, whole=4)
+EFFORT = Effort(sequence=3, last=3, going_on=1, lists=4, whole=4, bounds=2)
 IN_ENCODER, IN_WEIGHING, AT_LAST = EFFORT.sequence - 1, EFFORT.sequence + 2, EFFORT.sequence + EFFORT.lists + 1
 """Passes after which fusion is stopped: one in each part of its training, in their order."""
 

@@ -48,9 +48,9 @@ def test_the_same_seed_gives_the_same_bounds_and_unknown_events_leave_them(fitte
         next_item = nets.find("fusion").build(context).get_layer("next_item")
         began = [each.numpy() for each in next_item.bounds.weights]
         nothing = np.full((4, LENGTH), NOTHING)
-        fit_bounds(next_item, Windows(nothing, zeros[:, 1:], zeros, nothing, windows.weights), context.item_ids, 1)
+        fit_bounds(next_item, Windows(nothing, zeros[:, 1:], zeros, nothing, windows.weights), context.item_ids, 1, 2)
         assert all((one == other).all() for one, other in zip(began, next_item.bounds.get_weights(), strict=True))
-        fit_bounds(next_item, windows, context.item_ids, 1)
+        fit_bounds(next_item, windows, context.item_ids, 1, 2)
         found.append(next_item.bounds.get_weights())
     assert all((one == other).all() for one, other in zip(*found, strict=True))
     assert any((one != other).any() for one, other in zip(began, found[0], strict=True))

@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_model(ranking_lists: Any, fitted: Callable
 def test_a_diverging_training_is_an_error(ranking_lists: Any) -> None:
     net = replace(nets.find("fusion"), learning_rate=float("nan"))
     with pytest.raises(Broken, match="training of fusion diverged: loss nan"):
-        fit_on_lists(net, ranking_lists, seed=3, effort=SMALL)
+        fit_on_lists(net, ranking_lists, seed=3, effort=replace(SMALL, sequence=0))
 
 
 def test_too_few_asks_are_refused(tmp_path: Path) -> None:
