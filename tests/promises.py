@@ -25,5 +25,6 @@ NAMED: Final = [
 
 def not_collected(node_ids: Iterable[str], files: Iterable[str]) -> list[str]:
     """The named tests of these files that are not among the collected ones, which are given by their node ids."""
-    wanted = {f"{each.path}::{each.name}" for each in NAMED if each.path in set(files)}
+    looked_at = set(files)
+    wanted = {f"{each.path}::{each.name}" for each in NAMED if each.path in looked_at}
     return sorted(wanted - {each.partition("[")[0] for each in node_ids})

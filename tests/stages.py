@@ -102,7 +102,8 @@ def complaints(config: pytest.Config, items: Sequence[pytest.Item], stages: Mapp
     if slow := slow_imports(chosen(config), sys.modules):
         yield f"pure tests import {', '.join(slow)}: their files need another stage, or to import it later"
     if config.args_source is config.ArgsSource.TESTPATHS:
-        files = {path for path in {each.path for each in NAMED} if stage_of(REPO / path) in chosen(config)}
+        named = {each.path for each in NAMED if (REPO / each.path).is_file()}
+        files = {path for path in named if stage_of(REPO / path) in chosen(config)}
         if missing := not_collected((item.nodeid for item in items), files):
             yield f"docs/promises.md names tests that are not collected: {', '.join(missing)}"
     for item in items:
