@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from features.engines.loopback import LOOPBACK
 from features.errors import BadInput
-from infra.system.processes import claim_port, free_ports, is_free, release_port, require_free
+from infra.system.processes import claim_port, claim_ports, release_port, require_free
 
 USUAL = {"kafka": 9092, "model_grpc": 8500, "model_rest": 8501}
 """Ports by which producers and callers of a model server expect these services."""
@@ -59,15 +59,15 @@ class Ports:
         cls, api: int, before: Mapping[str, int], usual: Mapping[str, int] = {}, more: Sequence[str] = ()
     ) -> "Ports":
         """Choose the ports, none of them the API's, with those named in `more`: those in `before` where they are still free, then
-        those that are `usual` and nobody's, else any free ones. Usual ones are claimed: while a service of this
-        home is restarted, no other home takes its port."""
+        those that are `usual` and nobody's, else any free ones. All are claimed: while a service of this home does not listen
+        yet, or is restarted, no other home takes its port."""
         own = [name for name in cls.__dataclass_fields__ if name not in ("api", "more")]
         names = [*own, *more]
-        taken = {name: port for name in names if (port := before.get(name)) and port != api and _is_to_be_had(port)}
+        taken = {name: port for name in names if (port := before.get(name)) and port != api and claim_port(port)}
         claimed = {name: port for name, port in usual.items() if name not in taken and port != api and claim_port(port)}
         known = {api, *taken.values(), *claimed.values()}
-        free = dict(zip(names, free_ports(len(names), known), strict=True))
-        chosen = {**free, **claimed, **taken}
+        missing = [name for name in names if name not in taken and name not in claimed]
+        chosen = {**dict(zip(missing, claim_ports(len(missing), known), strict=True)), **claimed, **taken}
         return cls(api=api, **{name: chosen[name] for name in own}, more={name: chosen[name] for name in more})
 
 
@@ -87,8 +87,3 @@ def claimed_api(port: int) -> Iterator[None]:
         yield
     finally:
         release_port(port)
-
-
-def _is_to_be_had(port: int) -> bool:
-    """Whether a port of before is free, and, if it is a usual one, which homes compete for, claimed by nobody else."""
-    return claim_port(port) if port in USUAL.values() else is_free(port)

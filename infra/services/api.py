@@ -17,7 +17,7 @@ from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.settings.table import Api
 from infra.system import probes
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 
 API: Final = "api"
 
@@ -26,7 +26,7 @@ def api(home: Home, ports: Ports, file: Path, settings: Api, count: int) -> list
     """Returns `count` processes of the API, by the settings in `file`, as services, each ready once it serves lists, with or
     without a model. Each is reached alone at its `address`, on loopback and by plain HTTP."""
     taken = ports.named().values()  # some of which nobody listens on yet
-    own_ports = free_ports(count, taken) if count > 1 or not _is_plain(settings) else [None]
+    own_ports = claim_ports(count, taken) if count > 1 or not _is_plain(settings) else [None]
     return [_process(home, ports, file, number, own_port) for number, own_port in enumerate(own_ports, start=1)]
 
 

@@ -144,29 +144,42 @@ PORTS: Final = range(20_000, 32_768)
 service is not yet, or no longer, there."""
 
 
+MAX_CLAIMS: Final = 256
+"""A process holds so many claims at once; beyond them it gives up its oldest. A home has fifty at most."""
+
+
 def free_ports(count: int, but: Collection[int] = ()) -> list[int]:
-    """Returns `count` distinct loopback ports of PORTS that nobody listens on now, and that are none of those in `but`, on which
-    somebody is to listen. Raises Unavailable where there are not so many."""
-    found: dict[int, socket.socket] = {}
-    drawn = random.SystemRandom().sample(PORTS, len(PORTS))  # seeded, two processes would draw the same
-    try:
-        for port in drawn:
-            if len(found) == count:
-                break
-            if port not in but:
-                probe = found[port] = socket.socket()
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    found.pop(port).close()
-        if len(found) < count:
-            raise Unavailable(
-                f"of the ports from {PORTS[0]} to {PORTS[-1]} only {len(found)} are free, {count} are needed"
-            )
-        return list(found)
-    finally:
-        for each in found.values():
-            each.close()
+    """Returns `count` distinct loopback ports of PORTS that nobody listens on now or has claimed, and that are none of those in
+    `but`, on which somebody is to listen. Raises Unavailable where there are not so many."""
+    return _drawn(count, lambda port: port not in but and _is_unused(port) and not _is_claimed(port))
+
+
+def claim_ports(count: int, but: Collection[int] = ()) -> list[int]:
+    """Returns `free_ports`, and claims them for services that this process will start: a JVM takes many seconds until it listens,
+    in which another process of ours would find its port free, and so it would while a service is restarted."""
+    return _drawn(count, lambda port: port not in but and port not in _claims and _is_unused(port) and claim_port(port))
+
+
+def _drawn(count: int, take: Callable[[int], bool]) -> list[int]:
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):  # seeded, two processes would draw the same
+        if len(found) == count:
+            break
+        if take(port):
+            found.append(port)
+    if len(found) < count:
+        raise Unavailable(f"of the ports from {PORTS[0]} to {PORTS[-1]} only {len(found)} are free, {count} are needed")
+    return found
+
+
+def _is_unused(port: int) -> bool:
+    """Whether a port is free, and no connection of before lingers on it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def is_free(port: int) -> bool:
@@ -184,22 +197,40 @@ _claims: dict[int, socket.socket] = {}
 
 
 def claim_port(port: int) -> bool:
-    """Claim a well-known port for a service that this process will start; returns False if it is not free, or another process
-    of ours has claimed it, whose service does not listen yet, or is just being restarted."""
+    """Claim a port for a service that this process will start; returns False if it is not free, or another process of ours has
+    claimed it, whose service does not listen yet, or is just being restarted."""
     if not is_free(port):
         return False
-    if port in _claims:
+    if port in _claims or sys.platform != "linux":
         return True
+    claim = _claim(port)
+    if claim is None:
+        return False
+    _claims[port] = claim
+    if len(_claims) > MAX_CLAIMS:
+        release_port(next(iter(_claims)))
+    return True
+
+
+def _is_claimed(port: int) -> bool:
+    if port in _claims or sys.platform != "linux":
+        return port in _claims
+    claim = _claim(port)
+    if claim is None:
+        return True
+    claim.close()
+    return False
+
+
+def _claim(port: int) -> socket.socket | None:
+    """What holds a claim, by a name of Linux' that leaves no file; None if another process holds it."""
     claim = socket.socket(socket.AF_UNIX)
     try:
-        claim.bind(
-            f"\0martlet-port-{port}" if sys.platform == "linux" else ""
-        )  # a name of Linux', which leaves no file
+        claim.bind(f"\0martlet-port-{port}")
     except OSError:
         claim.close()
-        return sys.platform != "linux"
-    _claims[port] = claim
-    return True
+        return None
+    return claim
 
 
 def release_port(port: int) -> None:

@@ -6,6 +6,7 @@ from tests.mutations.fault import Fault
 
 RECORD: Final = "infra/home/record.py"
 PORTS: Final = "infra/home/ports.py"
+PROCESSES: Final = "infra/system/processes.py"
 CLIENT: Final = "infra/flink/client.py"
 ADDRESSES: Final = "infra/settings/addresses.py"
 
@@ -34,16 +35,23 @@ FAULTS: Final = (
     Fault(
         "a server keeps a port that is the API's now",
         PORTS,
-        "and port != api and _is_to_be_had(port)}",
-        "and _is_to_be_had(port)}",
+        "(port := before.get(name)) and port != api and",
+        "(port := before.get(name)) and",
         ("test_no_server_gets_the_port_of_the_api_though_nobody_listens_on_it_yet",),
     ),
     Fault(
-        "a home that comes up again claims no usual port",
+        "a home that comes up again claims no port",
         PORTS,
-        "return claim_port(port) if port in USUAL.values() else is_free(port)",
-        "return is_free(port)",
-        ("test_a_usual_port_is_a_homes_while_it_runs_though_nobody_listens_on_it",),
+        "(port := before.get(name)) and port != api and claim_port(port)",
+        "(port := before.get(name)) and port != api",
+        ("test_a_home_that_comes_up_again_leaves_another_the_ports_that_it_has_meanwhile",),
+    ),
+    Fault(
+        "a port on which a service of another home does not listen yet is drawn",
+        PROCESSES,
+        "and _is_unused(port) and not _is_claimed(port))",
+        "and _is_unused(port))",
+        ("test_ports_that_a_process_has_drawn_are_drawn_by_no_other_though_nobody_listens_on_them",),
     ),
     Fault(
         "Flink is looked for at the first JobManager alone",

@@ -1,14 +1,16 @@
 """How many servers a home has of each engine, and which ports they listen on."""
 
+import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
 
-from features.errors import BadInput
+from features.errors import BadInput, Unavailable
 from infra.home.paths import Home
 from infra.home.ports import USUAL, Ports
 from infra.home.record import HomeRecord
@@ -16,7 +18,7 @@ from infra.home.topology import ALONE, SCALED
 from infra.services.kafka import broker_settings
 from infra.settings.addresses import engines_by
 from infra.settings.table import Settings
-from infra.system.processes import free_ports, is_free
+from infra.system.processes import PORTS, claim_port, claim_ports, free_ports, is_free, release_port
 from infra.system.repository import REPO
 
 
@@ -102,6 +104,55 @@ def test_a_usual_port_is_a_homes_while_it_runs_though_nobody_listens_on_it(how: 
             pytest.skip("another home has claimed Kafka's usual port")
         for other in ("first", "again"):
             assert home_that_runs(homes, other) != USUAL["kafka"]
+
+
+DRAW = """
+import json, sys
+from infra.home.ports import Ports
+print(json.dumps(Ports.choose(0, {}).named()), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def ports_of_another_home() -> Iterator[dict[str, int]]:
+    """Those that a process has chosen which lives on; nobody listens on them."""
+    with Popen([sys.executable, "-c", DRAW], stdin=PIPE, stdout=PIPE, text=True, cwd=REPO) as process:
+        assert process.stdout is not None
+        yield {name: port for name, port in json.loads(process.stdout.readline()).items() if port}
+        process.communicate(timeout=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
+def test_ports_that_a_process_has_drawn_are_drawn_by_no_other_though_nobody_listens_on_them() -> None:
+    """A JobManager takes half a minute on a slow machine until it listens: meanwhile another home may come up."""
+    with ports_of_another_home() as ports:
+        drawn = set(ports.values())
+        others = set(PORTS) - drawn
+        for draw in (free_ports, claim_ports):
+            with pytest.raises(Unavailable, match=r"only 0 are free, 1 are needed"):
+                draw(1, but=others)
+        assert not any(map(claim_port, drawn))
+    assert set(free_ports(1, but=others)) < drawn
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
+def test_a_home_that_comes_up_again_leaves_another_the_ports_that_it_has_meanwhile() -> None:
+    with ports_of_another_home() as ports:
+        assert len(ports) == 8
+        assert not set(ports.values()) & set(Ports.choose(0, ports).named().values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
+def test_what_a_process_has_claimed_it_draws_not_again_until_it_is_released() -> None:
+    mine = claim_ports(2)
+    others = set(PORTS) - set(mine)
+    assert all(map(claim_port, mine))
+    with pytest.raises(Unavailable):
+        claim_ports(1, but=others)
+    for port in mine:
+        release_port(port)
+    assert set(free_ports(2, but=others)) == set(mine)
 
 
 def test_the_address_of_flink_is_that_of_each_job_manager() -> None:
