@@ -145,7 +145,7 @@ service is not yet, or no longer, there."""
 
 
 MAX_CLAIMS: Final = 256
-"""A process holds so many claims at once; beyond them it gives up its oldest. A home has fifty at most."""
+"""A process holds so many claims at once; beyond them it gives up its oldest. A home has 51 at most."""
 
 
 def free_ports(count: int, but: Collection[int] = ()) -> list[int]:

@@ -145,14 +145,14 @@ def test_a_home_that_comes_up_again_leaves_another_the_ports_that_it_has_meanwhi
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a claim is a name of Linux'")
 def test_what_a_process_has_claimed_it_draws_not_again_until_it_is_released() -> None:
-    mine = claim_ports(2)
+    mine = claim_ports(8)
     others = set(PORTS) - set(mine)
     assert all(map(claim_port, mine))
     with pytest.raises(Unavailable):
         claim_ports(1, but=others)
     for port in mine:
         release_port(port)
-    assert set(free_ports(2, but=others)) == set(mine)
+    assert set(free_ports(1, but=others)) < set(mine)
 
 
 def test_the_address_of_flink_is_that_of_each_job_manager() -> None:
