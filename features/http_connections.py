@@ -8,12 +8,12 @@ everybody. So the servers count requests (`RequestLimit`) and hold connections h
 import asyncio
 import resource
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any, Final, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_CONNECTIONS: Final = 4096
 SILENCE: Final = 75.0
@@ -178,6 +178,8 @@ class Connection(HttpToolsProtocol):
         self._table, self._refusal = table, refusal
         self._room = MAX_HEAD
         """Bytes that may come before the next end of a head, part of a body, or end of a request."""
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        """Requests in the order of their answers: the first is in progress, the others were sent before its end."""
 
     @property
     def sending(self) -> bool:
@@ -199,6 +201,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._table.closed(self)
         super().connection_lost(exc)
+        for cycle in self._unanswered:  # uvicorn lets know the one that came last alone
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         if len(data) <= self._room:
@@ -220,7 +225,10 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._room = MAX_HEAD
         self._table.begun(self)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._room = MAX_HEAD
@@ -231,6 +239,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._unanswered.popleft()
         if not self.pipeline:
             self._table.answered(self)
         super().on_response_complete()

@@ -27,11 +27,12 @@ TIMEOUT: Final = 0.03
 FAILURES_TO_REST, REST = 3, 1.0
 
 # KEYS: a bucket: the time at which it is full again, s. ARGV: tokens a second, tokens that it holds. Returns the seconds until
-# there is a token, "0" where one was taken.
+# there is a token, "0" where one was taken. A bucket is empty at most: whatever limit or clock it was last filled by.
 TAKE: Final = """
 local now = redis.call('TIME')
 local time, rate, burst = now[1] + now[2] / 1000000, tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = math.max(time, tonumber(redis.call('GET', KEYS[1]) or '0')) + 1 / rate
+local stored = math.min(tonumber(redis.call('GET', KEYS[1]) or '0'), time + burst / rate)
+local full = math.max(time, stored) + 1 / rate
 local wait = full - time - burst / rate
 if wait > 0.000001 then return string.format('%.6f', wait) end
 redis.call('SET', KEYS[1], string.format('%.6f', full), 'PX', math.ceil(math.min((full - time) * 1000, 86400000)))

@@ -172,6 +172,35 @@ def test_an_idle_connection_is_the_tables_to_close() -> None:
     on_each_loop(play)
 
 
+@pytest.mark.parametrize("more", [0, 1, 3])
+def test_a_request_hears_that_its_caller_is_gone_whatever_was_sent_behind_it(more: int) -> None:
+    """uvicorn lets the request know that came last."""
+
+    async def play() -> None:
+        begun, gone = asyncio.Event(), asyncio.Event()
+
+        async def streaming(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/short":
+                await hello(scope, receive, send)
+                return
+            begun.set()
+            async with asyncio.timeout(patience(3)):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            gone.set()
+
+        async with serving(streaming, Connections(20)) as port:
+            reader, writer = await connect(port)
+            writer.write(REQUEST % b"short")
+            await asyncio.wait_for(reader.readuntil(b"hi"), patience(20))
+            writer.write(REQUEST % b"stream" + more * (REQUEST % b"short"))
+            await asyncio.wait_for(begun.wait(), patience(20))
+            writer.transport.abort()
+            await asyncio.wait_for(gone.wait(), patience(3))
+
+    on_each_loop(play)
+
+
 def test_a_caller_that_reads_nothing_keeps_no_request_for_ever() -> None:
     part = b"x" * (64 << 10)
 

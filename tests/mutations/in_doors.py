@@ -26,6 +26,13 @@ FAULTS: Final = (
         ("test_an_idle_connection_is_the_tables_to_close",),
     ),
     Fault(
+        "a stream does not hear that its caller is gone who has sent one more request",
+        CONNECTIONS,
+        "            cycle.message_event.set()\n",
+        "            pass\n",
+        ("test_a_request_hears_that_its_caller_is_gone_whatever_was_sent_behind_it",),
+    ),
+    Fault(
         "the head of a stream waits for its first event",
         CONNECTIONS,
         "            self._loop.call_soon(self.flush)\n",

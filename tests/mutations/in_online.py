@@ -115,6 +115,13 @@ FAULTS: Final = (
         ("test_who_was_silent_for_long_has_one_burst_and_no_more",),
     ),
     Fault(
+        "a limit that is raised holds once the bucket of before is full",
+        "online/access/rate_limits.py",
+        "math.min(tonumber(redis.call('GET', KEYS[1]) or '0'), time + burst / rate)",
+        "tonumber(redis.call('GET', KEYS[1]) or '0')",
+        ("test_a_limit_that_is_raised_holds_at_once",),
+    ),
+    Fault(
         "each process limits by itself",
         "online/access/rate_limits.py",
         "if self._breaker.allow():",

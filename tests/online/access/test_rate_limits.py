@@ -81,6 +81,18 @@ def test_a_bucket_fills_again_and_then_leaves_no_key(server: RedisProcess) -> No
     play(server.port, steps)
 
 
+def test_a_limit_that_is_raised_holds_at_once(server: RedisProcess) -> None:
+    fast = Limit(per_second=50, burst=SLOW.burst)
+
+    async def steps(one: RateLimits, other: RateLimits) -> None:
+        waits = [await one.take_for_key("shop", SLOW) for _ in range(4)]
+        assert waits[:3] == [0, 0, 0]
+        assert waits[3] > 90
+        assert await other.take_for_key("shop", fast) <= 1 / fast.per_second
+
+    play(server.port, steps)
+
+
 def test_addresses_have_a_bounded_number_of_buckets(server: RedisProcess) -> None:
     async def steps(one: RateLimits, other: RateLimits) -> None:
         for number in range(500):
