@@ -131,8 +131,13 @@ class JobKeeper:
             self._job.prepare_client()
 
     def _check_job(self) -> None:
-        with suppress(Unavailable):  # it is away: the job waits for it
-            self._check_redis()
+        try:
+            with suppress(Unavailable):  # it is away: the job waits for it
+                self._check_redis()
+        finally:  # where it can't be noted, as on a disk that is full, the job is seen to all the same
+            self._check_flink()
+
+    def _check_flink(self) -> None:
         try:
             trouble = self._trouble()
         except Unavailable:

@@ -11,6 +11,20 @@ NODES: Final = "features/engines/redis_nodes.py"
 
 FAULTS: Final = (
     Fault(
+        "a home whose Redis is full does not start",
+        "infra/system/probes.py",
+        '        client.get("ready")\n',
+        '        client.set("ready", "1")\n',
+        ("test_a_redis_that_is_full_is_ready_to_be_read",),
+    ),
+    Fault(
+        "a job that Flink has lost is not started while the disk is full",
+        "infra/flink/job_keeper.py",
+        "        finally:  # where",
+        "        except Unavailable:  # where",
+        ("test_a_job_that_flink_has_lost_is_started_though_the_disk_is_full",),
+    ),
+    Fault(
         "verify folds what is not plain before the user's events that are",
         "infra/verify/recompute.py",
         "        self._count_folded(self._batch.fold_user(event.user_id))\n",

@@ -1,5 +1,6 @@
 """The keeper of a job in a cluster that is attached: its TaskManagers are nobody's to start, and it goes on without us."""
 
+import errno
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,6 +155,34 @@ def test_what_redis_lost_is_written_again_by_the_job_as_it_runs_or_by_one_from_b
     assert job.refused == ([] if started else [1000.0 - CLOCKS_DIFFER]), "what was written again could be lost again"
     assert ("job_wrote_again" in notes) == (not started)
     assert redis.loss is None
+
+
+class NotedNowhere(LosingRedis):
+    """A Redis that is well, of which nothing can be noted, since the home's disk is full."""
+
+    def lost_since(self, instances: Instances) -> float | None:
+        return None
+
+    def note(self, instances: Instances) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_job_that_flink_has_lost_is_started_though_the_disk_is_full(tmp_path: Path) -> None:
+    redis, job = NotedNowhere(None), RunningJob(lost=True)
+    troubles: list[object] = []
+    given_redis: Any = redis
+    given_job: Any = job
+    supervisor: Any = SimpleNamespace(note=lambda **facts: troubles.append(facts.get("job_trouble")), waiting=set)
+    standstill: Any = SimpleNamespace(poll=lambda _: False, begin=lambda: None, close=lambda: None)
+    keeper = JobKeeper(
+        Home(tmp_path).make(), supervisor, given_job, given_redis, lambda _: (), lambda _: None, None, standstill,
+        given_redis, lambda: None,
+    )  # fmt: skip
+    keeper.start_thread()
+    until(lambda: job.started, 3, "the job is started again")
+    until(lambda: any("No space left" in str(trouble) for trouble in troubles), 20, "and what is wrong is told")
+    keeper.stop()
+    assert job.started == [None]
 
 
 class EmptiedRedis(LosingRedis):
