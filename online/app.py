@@ -26,7 +26,7 @@ from online.http import openapi, problems
 from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
-from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, refuse_busy
+from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, WriteLimit, refuse_busy
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
 from online.kafka.item_log import KafkaItemLog
@@ -248,6 +248,7 @@ def make_app(settings: ApiSettings, number: int = 1) -> FastAPI:
     app.add_middleware(LoadGuard, shedder=server.shedder)
     app.add_middleware(AccessGuard, access=server.access, limits=server.limits)
     app.add_middleware(OriginGuard, access=server.access, host=settings.host)
+    app.add_middleware(WriteLimit)
     app.add_middleware(RequestLimit, refusal=refuse_busy, always=health.ALIVE)
     app.add_middleware(
         Instrumentation, image_hosts=lambda: server.access.value.image_hosts

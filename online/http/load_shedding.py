@@ -7,10 +7,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from features.http_connections import RequestLimit
 from online.http.problems import Problem, problem_response
 from online.support import metrics
 
@@ -26,8 +28,13 @@ BACKGROUND_TIMEOUT: Final = 10.0
 """Seconds that a background list may wait for each of its two slots."""
 MAX_STREAMS: Final = 100
 """Open streams at most, of the 512 requests of one process: the rest is for events, pages and health checks."""
+MAX_WRITES: Final = 320
+"""Writes in progress at once, of the 512 requests of one process: while Kafka acknowledges nothing each waits for seconds, and
+the rest is for lists, streams and pages."""
+MANY_WRITES: Final = "more writes wait for Kafka than this process takes at once"
 LISTS: Final = ("/v1/recommendations", "/v1/rank")
 TOO_MANY: Final = "more lists are asked for than this process can make in time"
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 BUSY: Final = "more requests are in progress than this process takes at once"
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 _RETRY_STREAM_AFTER: Final = {"Retry-After": "5"}
@@ -147,13 +154,29 @@ class LoadGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._shedder.full and scope["path"] in LISTS:
-            metrics.REFUSED_CALLS.labels("503").inc()
-            await problem_response(503, TOO_MANY, _RETRY_AFTER)(scope, receive, send)
+            await _refuse(TOO_MANY, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
+class WriteLimit:
+    """Middleware that lets at most `limit` writes be in progress, all requests that neither read nor ask for lists, and answers
+    what comes beyond them with 503, of which nothing is written."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_WRITES) -> None:
+        self._app = app
+        self._limited = RequestLimit(app, partial(_refuse, MANY_WRITES), limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_write = scope["type"] == "http" and scope["method"] not in READING and scope["path"] not in LISTS
+        await (self._limited if is_write else self._app)(scope, receive, send)
+
+
 async def refuse_busy(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request beyond `features.http_connections.MAX_REQUESTS` with 503. An ASGI application."""
+    await _refuse(BUSY, scope, receive, send)
+
+
+async def _refuse(detail: str, scope: Scope, receive: Receive, send: Send) -> None:
     metrics.REFUSED_CALLS.labels("503").inc()
-    await problem_response(503, BUSY, _RETRY_AFTER)(scope, receive, send)
+    await problem_response(503, detail, _RETRY_AFTER)(scope, receive, send)

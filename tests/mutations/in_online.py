@@ -171,6 +171,13 @@ FAULTS: Final = (
         ("test_waits_that_were_in_vain_leave_no_trace_in_the_queue",),
     ),
     Fault(
+        "events that wait for Kafka take all the room",
+        "online/http/load_shedding.py",
+        "(self._limited if is_write else self._app)",
+        "self._app",
+        ("test_events_that_wait_for_kafka_leave_room_for_lists",),
+    ),
+    Fault(
         "lists for many fill all the room",
         "online/http/load_shedding.py",
         "self._background = asyncio.Semaphore(background)",

@@ -1,12 +1,18 @@
 """Load shedding: a limited number of lists at once, a short queue, and an immediate 503 beyond it."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from starlette.types import Message
 
-from online.http.load_shedding import LoadGuard, LoadShedder
+from online.http.load_shedding import MAX_WRITES, LoadGuard, LoadShedder
 from online.http.problems import Problem
+from tests.online.in_process import FakeLog, api
+from tests.patience import patience
 
 
 async def _hold(shedder: LoadShedder, release: asyncio.Event) -> None:
@@ -114,5 +120,51 @@ def test_waits_that_were_in_vain_leave_no_trace_in_the_queue() -> None:
         assert not shedder.full
         release.set()
         await first
+
+    asyncio.run(play())
+
+
+class SilentLog(FakeLog):
+    """Takes events and acknowledges none, until `release`."""
+
+    def __init__(self, release: asyncio.Event) -> None:
+        super().__init__()
+        self._release = release
+
+    async def append_events(self, events: Any) -> dict[int, int]:
+        taken = await super().append_events(events)
+        await self._release.wait()
+        return taken
+
+
+def test_events_that_wait_for_kafka_leave_room_for_lists(tmp_path: Path) -> None:
+    app = api(tmp_path)
+
+    async def play() -> None:
+        release = asyncio.Event()
+        log: Any = SilentLog(release)
+        app.state.server = replace(app.state.server, event_log=log)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", timeout=patience(20)
+        ) as client:
+
+            async def post() -> httpx.Response:
+                return await client.post("/v1/events", json={"type": "click", "user_id": 7, "item_id": 1})
+
+            waiting = [asyncio.create_task(post()) for _ in range(MAX_WRITES)]
+            async with asyncio.timeout(patience(20)):
+                while len(log.events) < MAX_WRITES:
+                    await asyncio.sleep(0.01)
+            async with asyncio.timeout(patience(3)):
+                refused = await post()
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "writes wait for Kafka" in refused.json()["detail"]
+            assert (await client.get("/v1/recommendations", params={"user_id": 7})).status_code == 200
+            ranked = await client.post("/v1/rank", json={"user_id": 7, "item_ids": [1, 2]})
+            assert ranked.status_code == 200
+            release.set()
+            assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {202}
+            assert len(log.events) == MAX_WRITES
+            assert (await post()).status_code == 202
 
     asyncio.run(play())
