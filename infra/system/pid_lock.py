@@ -13,10 +13,15 @@ from features.errors import MartletError
 
 @contextmanager
 def pid_lock(
-    path: Path, timeout: float, refusal: Callable[[str], MartletError], on_wait: Callable[[str], object] | None = None
+    path: Path,
+    timeout: float,
+    refusal: Callable[[str], MartletError],
+    on_wait: Callable[[str], object] | None = None,
+    purpose: str = "",
 ) -> Iterator[None]:
-    """Hold a lock, in whose file this process is named then. on_wait: called once, with the pid of whoever holds it, if that
-    takes time. Raises what `refusal` makes of the pid after `timeout` seconds."""
+    """Hold a lock, in whose file this process is named then, and what it holds it for, if that is given. on_wait: called once,
+    with the pid (and after a blank the purpose) of whoever holds it, if that takes time. Raises what `refusal` makes of that
+    after `timeout` seconds."""
     with path.open("a+") as file:
         deadline, waits = time.monotonic() + timeout, False
         while not _taken(file):
@@ -29,7 +34,7 @@ def pid_lock(
             waits = True
             time.sleep(0.1)
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {purpose}".rstrip())
         file.flush()
         yield
 

@@ -125,9 +125,23 @@ FAULTS: Final = (
     Fault(
         "a request is carried out though nobody waits for it",
         CHANNEL,
-        'if request is not None and request["id"] == number:',
+        'if pending is not None and pending["id"] == number:',
         "if False:",
         ("test_a_request_nobody_waits_for_any_more_is_not_carried_out",),
+    ),
+    Fault(
+        "of two requests the last one written wins",
+        CHANNEL,
+        "    with pid_lock(_lock_file(home), LOCK_S, refusal, purpose=command):\n",
+        "    if refusal:\n",
+        ("test_of_two_requests_the_first_is_done_and_the_second_learns_whose_that_is",),
+    ),
+    Fault(
+        "what somebody who was killed has requested is carried out",
+        CHANNEL,
+        "return request if is_held(_lock_file(home)) else None",
+        "return request",
+        ("test_whose_request_was_killed_holds_up_nobody_and_nothing_is_done_for_it",),
     ),
     Fault(
         "what another thread set while the record was saved is lost",
