@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from features.errors import MartletError
 
 
@@ -49,6 +51,18 @@ def is_held(path: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def holder_of(path: Path) -> psutil.Process | None:
+    """Returns the process that holds a lock; None if none does, or one of another machine or container. The pid in the file may
+    be of there, or of a holder that is dead, and belong to somebody else here, who does not have the file open."""
+    if not is_held(path):
+        return None
+    try:
+        process = psutil.Process(int(path.read_text().split()[0]))
+        return process if str(path.resolve()) in {each.path for each in process.open_files()} else None
+    except (psutil.Error, OSError, ValueError, IndexError):
+        return None
 
 
 def _taken(file: IO[str]) -> bool:
