@@ -41,8 +41,8 @@ FAULTS: Final = (
     Fault(
         "a base that others go back to is removed",
         "infra/offline_jobs/runner.py",
-        "int(folder.name) not in {*present, *behind}",
-        "int(folder.name) not in present",
+        "for number in numbers - stay - behind:",
+        "for number in numbers - stay:",
         ("test_bases_that_nothing_goes_back_to_are_removed",),
     ),
     Fault(
@@ -128,6 +128,13 @@ FAULTS: Final = (
         'if pending is not None and pending["id"] == number:',
         "if False:",
         ("test_a_request_nobody_waits_for_any_more_is_not_carried_out",),
+    ),
+    Fault(
+        "a base that somebody has just made is removed by an up",
+        "infra/offline_jobs/runner.py",
+        "if number in retained or number > newest}",
+        "if number in retained or not newest}",
+        ("test_a_base_that_is_newer_than_all_in_use_stays_with_what_it_goes_back_to",),
     ),
     Fault(
         "of two requests the last one written wins",
