@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from features.errors import Unavailable
@@ -117,6 +117,62 @@ def discard_unfinished(out: Path) -> None:
         shutil.rmtree(temporary)
     finally:
         os.close(lock)
+
+
+@contextmanager
+def named_folder(out: Path) -> Iterator[Path]:
+    """A new, empty folder of a drawn name, whose content is that of `out` when the block ends. A user has named `out`: it is not
+    there, or it is an empty folder, which stays the one that it is, since a disk may be mounted there. An error removes what was
+    made here, and nothing else. Raises Unavailable where something has come to `out` meanwhile."""
+    parent = out if out.exists() else out.parent
+    made = _made_folders(parent)
+    staging = parent / f".martlet-{secrets.token_hex(8)}"
+    staging.mkdir()
+    try:
+        yield staging
+        sync_tree(staging)
+        _require_unused(out, staging)
+        if parent == out:
+            _move_content(staging, out)
+        else:
+            staging.rename(out)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        for each in made:
+            with suppress(OSError):  # it is somebody else's by now, too
+                each.rmdir()
+        raise
+    sync_path(parent)
+
+
+def _made_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it that are missing; returns those that were made here, the innermost first."""
+    made: list[Path] = []
+    for each in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        with suppress(FileExistsError):
+            each.mkdir()
+            made.insert(0, each)
+    return made
+
+
+def _require_unused(out: Path, staging: Path) -> None:
+    """Raises Unavailable where `out` is not as it was: something lies there but the folder that was made for it."""
+    if out.exists() if staging.parent != out else any(each != staging for each in out.iterdir()):
+        raise Unavailable(f"something has come to {out} meanwhile, and stays: try again with another folder")
+
+
+def _move_content(source: Path, target: Path) -> None:
+    """Move all that lies in a folder into another one of the same disk, and remove the first. An error moves it back."""
+    moved: list[str] = []
+    try:
+        for each in sorted(source.iterdir()):
+            each.rename(target / each.name)
+            moved.append(each.name)
+        source.rmdir()
+    except BaseException:
+        for name in moved:
+            (target / name).rename(source / name)
+        raise
 
 
 def _locked(folder: Path) -> int:

@@ -11,12 +11,12 @@ import psutil
 
 from features.errors import BadInput
 from infra.attached.flink_entry import end_leftover_job
-from infra.home.home_lock import is_run
+from infra.home.home_lock import WAIT, is_run, keeper_of
 from infra.home.paths import Home, read_json
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
-from infra.system.processes import ProcessId, rotate, spawn
+from infra.system.processes import ProcessId, rotate, spawn, wait_until
 from infra.system.progress import Steps
 
 STOP_TIMEOUT = 180.0
@@ -24,32 +24,54 @@ STOP_TIMEOUT = 180.0
 
 
 def down(home: Home, steps: Steps) -> bool:
-    """Stop what runs in a home, and a job that was left in an attached cluster; returns False if there is nothing. Raises
-    BadInput where it runs on another machine or in another container."""
+    """Stop what runs in a home or is about to, and a job that was left in an attached cluster; returns False if there is nothing.
+    Raises BadInput where it runs on another machine or in another container."""
     status = read_json(home.status_file, sync=False)
-    if status is None:
-        return not is_run(home) and end_leftover_job(home, steps.print_line)
-    supervisor = ProcessId.from_json(status["supervisor"])
-    process = supervisor.process()
-    if process is None:
-        if is_run(home):
-            raise BadInput("--home", "a home that runs here", f"{home.path}, which runs elsewhere: stop it there")
-        _stop_leftovers(home, steps)
+    process = None if status is None else ProcessId.from_json(status["supervisor"]).process()
+    if process is not None:
+        if not _ends(home, process, steps):
+            _stop_leftovers(home, steps)
         return True
-    process.terminate()
-    _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT)
-    if alive:
-        steps.print_line(
-            f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
-            f"{home.logs / 'up.log'}"
-        )
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGQUIT)
-            psutil.wait_procs(alive, timeout=1)
-            process.kill()
-        psutil.wait_procs(alive, timeout=10)
-        _stop_leftovers(home, steps)
+    process = _starting(home)
+    if process is not None:
+        _ends(home, process, steps)
+    elif status is None:
+        return end_leftover_job(home, steps.print_line)
+    _stop_leftovers(home, steps)  # one that was just starting has perhaps not come to it
     return True
+
+
+def _starting(home: Home) -> psutil.Process | None:
+    """Returns an `up` that keeps the home and has written no status yet; None if there is none. Raises BadInput where what keeps
+    the home is not on this machine, or not known to be."""
+    deadline = time.monotonic() + WAIT
+    while is_run(home):
+        if wait_until(deadline):
+            continue
+        process = keeper_of(home)
+        if process is None:
+            raise BadInput("--home", "a home that runs here", f"{home.path}, which runs elsewhere: stop it there")
+        return process
+    return None
+
+
+def _ends(home: Home, process: psutil.Process, steps: Steps) -> bool:
+    """Stop an `up`, which does so in order; returns False if it had to be killed."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+    _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT)
+    if not alive:
+        return True
+    steps.print_line(
+        f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
+        f"{home.logs / 'up.log'}"
+    )
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGQUIT)
+        psutil.wait_procs(alive, timeout=1)
+        process.kill()
+    psutil.wait_procs(alive, timeout=10)
+    return False
 
 
 def _stop_leftovers(home: Home, steps: Steps) -> None:

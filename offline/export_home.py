@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.durable import atomic_folder
+from features.durable import named_folder
 from features.errors import BadInput
 from features.ids import OuterId
 from features.schema.attributes import Attributes
@@ -81,8 +81,7 @@ def export_home(
 ) -> tuple[Counter[str], int, int]:
     """Write the files into a new folder, with the schema but its salt; how many events of each kind, how many items, and how many
     users. users: (id outside, attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput("--to", "a new or empty folder", str(folder))
+    _require_empty(folder)
     kinds: Counter[str] = Counter()
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -94,7 +93,7 @@ def export_home(
     rows_of_items = (_item_row(item, schema.items) for item in items if not item.deleted)
     if form == "ndjson":
         rows_of_items = (_with_dates(row, schema.items) for row in rows_of_items)
-    with atomic_folder(folder) as staging:
+    with named_folder(folder) as staging:
         _write(rows(), EVENTS, staging / f"events.{form}")
         count = _write(
             rows_of_items,
@@ -107,6 +106,13 @@ def export_home(
             rows_of_users = (_user_row(*each, schema.users) for each in users)
             user_count = _write(rows_of_users, user_columns(schema.users), staging / f"users.{form}")
     return kinds, count, user_count
+
+
+def _require_empty(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadInput("--to", "a new or empty folder", f"{folder}, which is none")
+    if folder.exists() and (found := next(folder.iterdir(), None)) is not None:
+        raise BadInput("--to", "a new or empty folder", f"{folder}, which holds {found.name}")
 
 
 def _event_row(event: Event, schema: Schema) -> dict[str, Any]:

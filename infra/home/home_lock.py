@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from features.errors import BadInput
 from infra.home.paths import Home
-from infra.system.pid_lock import is_held, pid_lock
+from infra.system.pid_lock import holder_of, is_held, pid_lock
 
 WAIT: Final = 1.0
 """Seconds to wait for a lock: whoever only wants to know whether it is held takes it for a moment."""
@@ -32,6 +34,11 @@ def is_run(home: Home) -> bool:
     """Returns whether the home's job has a keeper: a process that holds the lock, on this machine or in another container that
     has the home's folder."""
     return is_held(home.run / "lock")
+
+
+def keeper_of(home: Home) -> psutil.Process | None:
+    """Returns the process on this machine that keeps the home's job, or is about to; None if none does here."""
+    return holder_of(home.run / "lock")
 
 
 def is_watched(home: Home) -> bool:

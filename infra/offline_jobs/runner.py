@@ -219,13 +219,15 @@ def embed(
 
 
 def remove_bases(home: Home, retained: Collection[int | None]) -> None:
-    """Remove the bases that are none of these, nor what these go back to."""
-    manifests = {number: read_json(home.bases / str(number) / MANIFEST) for number in retained if number is not None}
-    present = {number: manifest for number, manifest in manifests.items() if manifest is not None}
-    behind = {manifest[name] for manifest in present.values() for name in ("root", "data_base") if name in manifest}
-    for folder in home.bases.iterdir():
-        if folder.name.isdecimal() and int(folder.name) not in {*present, *behind} and present:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the bases that are none of these, nor what these go back to. Newer ones stay like these: whoever has made one goes
+    on with what belongs to it, and records it at last."""
+    numbers = {int(folder.name) for folder in home.bases.iterdir() if folder.name.isdecimal()}
+    newest = max(numbers.intersection(retained), default=0)
+    stay = {number for number in numbers if number in retained or number > newest}
+    manifests = [read_json(home.bases / str(number) / MANIFEST) or {} for number in stay]
+    behind = {manifest[name] for manifest in manifests for name in ("root", "data_base") if name in manifest}
+    for number in numbers - stay - behind:
+        shutil.rmtree(home.bases / str(number), ignore_errors=True)
 
 
 def make_training_data_current(

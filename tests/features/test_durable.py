@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from features.durable import atomic_file, atomic_folder, discard_unfinished, write_whole
+from features.durable import atomic_file, atomic_folder, discard_unfinished, named_folder, write_whole
 from features.errors import Unavailable
 
 WRITER = """
@@ -136,6 +136,58 @@ def test_of_two_who_make_one_folder_the_second_is_refused_and_harms_nothing(tmp_
         (temporary / "file").write_bytes(b"x")
     with pytest.raises(OSError, match="not empty"):
         enter(tmp_path / "out", b"z")
+
+
+def put(folder: Path, meanwhile: Path | None = None) -> None:
+    with named_folder(folder) as staging:
+        (staging / "file").write_bytes(b"x")
+        (staging / "more").mkdir()
+        if meanwhile is not None:
+            meanwhile.parent.mkdir(exist_ok=True)
+            meanwhile.write_bytes(b"mine")
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_folder_that_a_user_names_is_synced_before_and_after_it_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    out, disk = tmp_path / "out", Disk(monkeypatch)
+    if not is_new:
+        out.mkdir(0o755)
+    put(out)
+    file, more, itself, parent = (path.stat().st_ino for path in (out / "file", out / "more", out, tmp_path))
+    synced, staging = [("sync", more), ("sync", file)], disk.calls[2][1]
+    renamed = (
+        [("rename", itself), ("sync", parent)] if is_new else [("rename", file), ("rename", more), ("sync", itself)]
+    )
+    assert disk.calls == [*synced, ("sync", staging), *renamed]
+    assert out.stat().st_mode & 0o777 == (out / "more").stat().st_mode & 0o777
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "more", "out"]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_comes_to_a_folder_that_a_user_names_meanwhile_stays(tmp_path: Path, is_new: bool) -> None:
+    out = tmp_path / "out"
+    if not is_new:
+        out.mkdir()
+    with pytest.raises(Unavailable, match=r"something has come to .*out meanwhile"):
+        put(out, out / "file")
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["out", "file"]
+    assert (out / "file").read_bytes() == b"mine"
+
+
+def test_a_move_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+
+    def failing(source: Path, target: Path) -> None:
+        if target == tmp_path / "more":
+            raise OSError("the disk is gone")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="the disk is gone"):
+        put(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_renamed_while_another_one_waits_for_it_is_not_taken(tmp_path: Path) -> None:

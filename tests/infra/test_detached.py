@@ -1,12 +1,16 @@
 """`up --detach`: it returns once lists are answered, or with --wait once nothing is left to prepare, and says what failed."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from infra import detached
 from infra.detached import detach, down
-from infra.home.paths import Home, read_json
+from infra.home.home_lock import is_run
+from infra.home.paths import Home, read_json, write_json
 from infra.system.processes import ProcessId, stop
 from infra.system.progress import Steps
 
@@ -74,3 +78,57 @@ def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
     said = f"`up` did not stop within 0 s and is killed; where it was it prints, with --detach into {log}"
     assert said in capsys.readouterr().out
     assert "most recent call first" in log.read_text()
+
+
+STARTING = """
+import sys, time
+from pathlib import Path
+from infra.home.home_lock import home_lock
+from infra.home.paths import Home
+from infra.system.stop_signal import StopSignal
+StopSignal().install()
+with home_lock(Home(Path(sys.argv[1]))):
+    print("held", flush=True)
+    try:
+        time.sleep(100)
+    except KeyboardInterrupt:
+        print("in order", flush=True)
+"""
+"""An `up` that has the lock, and stops what one before it has left."""
+
+
+@contextmanager
+def starting(home: Home) -> Iterator[subprocess.Popen[str]]:
+    up = subprocess.Popen([sys.executable, "-c", STARTING, str(home.path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert up.stdout is not None
+        assert up.stdout.readline() == "held\n"
+        yield up
+    finally:
+        up.kill()
+        up.communicate(timeout=20)
+
+
+def test_down_stops_one_that_has_just_begun(home: Home) -> None:
+    with starting(home) as up:
+        assert down(home, Steps())
+        assert not is_run(home)
+        assert up.stdout is not None
+        assert up.stdout.readline() == "in order\n"
+
+
+def test_down_stops_one_that_has_just_begun_and_what_a_dead_one_before_it_left(home: Home) -> None:
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        service = ProcessId.of(left.pid)
+        assert service is not None
+        dead = {"supervisor": {"pid": 999_999_999, "started": 0.0}, "services": {"redis": service.to_json()}}
+        write_json(home.status_file, dead)
+        with starting(home):
+            assert down(home, Steps())
+            assert not is_run(home)
+        assert service.process() is None
+        assert not home.status_file.exists()
+    finally:
+        left.kill()
+        left.wait(20)

@@ -96,4 +96,21 @@ FAULTS: Final = (
         "",
         ("test_rows_of_one_event_are_one_event",),
     ),
+    Fault(
+        "an export replaces the folder that it is to fill, where a disk may be mounted",
+        "features/durable.py",
+        "    parent = out if out.exists() else out.parent\n",
+        "    parent = out.parent\n    out.exists() and out.rmdir()\n",
+        ("test_an_empty_folder_stays_the_one_that_it_is_and_what_lies_beside_it_is_left_alone",),
+    ),
+    Fault(
+        "an export removes what lies beside its folder",
+        "offline/export_home.py",
+        "    with named_folder(folder) as staging:\n",
+        "    from features.durable import atomic_folder\n\n    with atomic_folder(folder) as staging:\n",
+        (
+            "test_an_empty_folder_stays_the_one_that_it_is_and_what_lies_beside_it_is_left_alone",
+            "test_one_that_is_broken_off_leaves_all_as_it_was",
+        ),
+    ),
 )

@@ -8,9 +8,23 @@ FAULTS: Final = (
     Fault(
         "down ends the job of another container",
         "infra/detached.py",
-        "        if is_run(home):",
-        "        if home.path == home.run:",
+        "        if process is None:\n            raise",
+        "        if process is None:\n            return None\n            raise",
         ("test_down_leaves_what_another_container_runs",),
+    ),
+    Fault(
+        "down takes whoever has the pid of a holder elsewhere for it",
+        "infra/system/pid_lock.py",
+        "return process if str(path.resolve()) in {each.path for each in process.open_files()} else None",
+        "return process if process.open_files() is not None else None",
+        ("test_down_leaves_who_only_has_the_pid_of_a_holder_elsewhere",),
+    ),
+    Fault(
+        "down says that nothing runs while up begins",
+        "infra/detached.py",
+        "    while is_run(home):\n",
+        "    while False:\n",
+        ("test_down_stops_one_that_has_just_begun",),
     ),
     Fault(
         "a job whose start is broken off runs on in an attached cluster",
@@ -22,8 +36,8 @@ FAULTS: Final = (
     Fault(
         "down leaves a job that nobody keeps",
         "infra/detached.py",
-        "        return not is_run(home) and",
-        "        return not home.path and",
+        "        return end_leftover_job(home, steps.print_line)\n",
+        "        return False\n",
         ("test_down_ends_a_job_that_nobody_keeps_where_nothing_else_runs",),
     ),
     Fault(

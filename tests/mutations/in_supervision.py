@@ -55,8 +55,8 @@ FAULTS: Final = (
     Fault(
         "a base that others go back to is removed",
         "infra/offline_jobs/runner.py",
-        "int(folder.name) not in {*present, *behind}",
-        "int(folder.name) not in present",
+        "for number in numbers - stay - behind:",
+        "for number in numbers - stay:",
         ("test_bases_that_nothing_goes_back_to_are_removed",),
     ),
     Fault(
@@ -139,9 +139,30 @@ FAULTS: Final = (
     Fault(
         "a request is carried out though nobody waits for it",
         CHANNEL,
-        'if request is not None and request["id"] == number:',
+        'if pending is not None and pending["id"] == number:',
         "if False:",
         ("test_a_request_nobody_waits_for_any_more_is_not_carried_out",),
+    ),
+    Fault(
+        "a base that somebody has just made is removed by an up",
+        "infra/offline_jobs/runner.py",
+        "if number in retained or number > newest}",
+        "if number in retained or not newest}",
+        ("test_a_base_that_is_newer_than_all_in_use_stays_with_what_it_goes_back_to",),
+    ),
+    Fault(
+        "of two requests the last one written wins",
+        CHANNEL,
+        "    with pid_lock(_lock_file(home), LOCK_S, refusal, purpose=command):\n",
+        "    if refusal:\n",
+        ("test_of_two_requests_the_first_is_done_and_the_second_learns_whose_that_is",),
+    ),
+    Fault(
+        "what somebody who was killed has requested is carried out",
+        CHANNEL,
+        "return request if is_held(_lock_file(home)) else None",
+        "return request",
+        ("test_whose_request_was_killed_holds_up_nobody_and_nothing_is_done_for_it",),
     ),
     Fault(
         "what another thread set while the record was saved is lost",

@@ -1,7 +1,9 @@
 """What is exported is taken again: the same events of each kind, the same items."""
 
 import json
+import os
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from examples.shop import draw_shop
 from features.errors import BadInput
 from features.schema.tables import read_schema
+from features.types import Event
 from offline.datasets.dataset import event_of, open_dataset, whole_rows
 from offline.datasets.own.proposal import propose
 from offline.datasets.own.recogniser import recognise
@@ -118,10 +121,43 @@ def test_under_the_same_schema_items_come_back_as_they_were(tmp_path: Path, form
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
-    with pytest.raises(BadInput, match="--to: expected a new or empty folder"):
+    with pytest.raises(BadInput, match=r"--to: expected a new or empty folder, got .*, which holds mine"):
         export_home([], [], SHOP, tmp_path, "parquet")
     assert export_home([], [], SHOP, tmp_path / "new", "ndjson") == (Counter(), 0, 0)
     assert not (tmp_path / "new" / "users.ndjson").exists(), "of a schema whose users have no attributes"
+
+
+def test_an_empty_folder_stays_the_one_that_it_is_and_what_lies_beside_it_is_left_alone(tmp_path: Path) -> None:
+    """A disk may be mounted there: it can't be replaced, and what is beside it is on another one."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out.tmp").mkdir()
+    (tmp_path / "out.tmp" / "mine").write_text("x")
+    handle = os.open(tmp_path / "out", os.O_RDONLY)  # as long as it is open, no other folder has its number
+    export_home([], [], SHOP, tmp_path / "out", "ndjson")
+    assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "out"))
+    os.close(handle)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "events.ndjson",
+        "items.ndjson",
+        "schema.toml",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.tmp"]
+    assert (tmp_path / "out.tmp" / "mine").read_text() == "x"
+
+
+def breaking_off() -> Iterator[Event]:
+    """Events of a log that does not come whole."""
+    yield event_of("shop", 1, 1, SHOP.code_of["click"], 0, AT)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["empty", "new", "new/with/parents"])
+def test_one_that_is_broken_off_leaves_all_as_it_was(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "new.tmp").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        export_home(breaking_off(), [], SHOP, tmp_path / name, "parquet")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "new.tmp"]
 
 
 TOLD: dict[str, dict[str, object]] = {

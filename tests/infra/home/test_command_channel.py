@@ -1,5 +1,8 @@
 """Requests to a running `up`: each is carried out once, and only while somebody waits for it."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from features.errors import Unavailable
-from infra.home.command_channel import REBUILD, drop_request, next_request, request_up, write_answer
+from infra.home.command_channel import REBUILD, UPGRADE, drop_request, next_request, request_up, write_answer
 from infra.home.home_lock import home_lock
-from infra.home.paths import Home, write_json
+from infra.home.paths import Home, read_json, write_json
 from tests.home import until
 
 
@@ -50,6 +53,7 @@ def test_who_requests_learns_what_was_done(home: Home, error: str, expected: str
 def test_a_request_nobody_waits_for_any_more_is_not_carried_out(home: Home) -> None:
     with pytest.raises(Unavailable, match="not done within"):
         request_up(home, REBUILD, 0.3)
+    assert not (home.run / "request.json").exists()
     assert next_request(home) is None
 
 
@@ -60,9 +64,52 @@ def test_who_gives_up_leaves_the_request_of_another_alone(home: Home) -> None:
         write_json(home.run / "request.json", {"id": "another", "wish": REBUILD})
         with pytest.raises(Unavailable, match="not done within"):
             waiting.result(60)
-    request = next_request(home)
+    request = read_json(home.run / "request.json")
     assert request is not None
     assert request["id"] == "another"
+
+
+def test_of_two_requests_the_first_is_done_and_the_second_learns_whose_that_is(home: Home) -> None:
+    refused = rf"upgrade was not begun: process {os.getpid()} has requested rebuild and waits for it"
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(request_up, home, REBUILD, 10)
+        until((home.run / "request.json").exists, 20, "a request")
+        with pytest.raises(Unavailable, match=refused):
+            request_up(home, UPGRADE, 0.3, parallelism=2)
+        request = next_request(home)
+        assert request is not None
+        with pytest.raises(Unavailable, match=refused):  # it is being carried out, now
+            request_up(home, UPGRADE, 0.3)
+        write_answer(home, request, done="done so")
+        assert (request["wish"], first.result(60)) == (REBUILD, "done so")
+
+
+REQUESTER = """
+import sys
+from pathlib import Path
+from infra.home.command_channel import REBUILD, request_up
+from infra.home.paths import Home
+request_up(Home(Path(sys.argv[1])), REBUILD, 60)
+"""
+
+
+def test_whose_request_was_killed_holds_up_nobody_and_nothing_is_done_for_it(home: Home) -> None:
+    requester = subprocess.Popen([sys.executable, "-c", REQUESTER, str(home.path)])
+    try:
+        until((home.run / "request.json").exists, 60, "a request")
+    finally:
+        requester.kill()
+        requester.wait(20)
+    stale = read_json(home.run / "request.json")
+    assert next_request(home) is None
+    write_json(home.run / "request.json", stale or {})
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(request_up, home, UPGRADE, 60)
+        until(lambda: read_json(home.run / "request.json", sync=False) not in (None, stale), 20, "the next request")
+        request = next_request(home)
+        assert request is not None
+        write_answer(home, request, done="done so")
+        assert (request["wish"], following.result(60)) == (UPGRADE, "done so")
 
 
 def test_a_request_to_a_run_that_has_ended_is_dropped(home: Home) -> None:

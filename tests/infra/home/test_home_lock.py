@@ -83,13 +83,30 @@ def test_a_watch_alone_does_not_pass_for_a_home_that_runs(tmp_path: Path) -> Non
             assert running_status(home)["state"] == "begun"
 
 
-def test_down_leaves_what_another_container_runs(home: Home) -> None:
-    write_json(home.status_file, {"supervisor": NOBODY, "state": "up", "services": {}})
-    with held_elsewhere(home), pytest.raises(BadInput, match="which runs elsewhere: stop it there"):
-        down(home, Steps())
-    assert read_json(home.status_file) is not None
-    assert down(home, Steps())
+@pytest.mark.parametrize("wrote", [True, False])
+def test_down_leaves_what_another_container_runs(home: Home, wrote: bool) -> None:
+    if wrote:
+        write_json(home.status_file, {"supervisor": NOBODY, "state": "up", "services": {}})
+    with held_elsewhere(home):
+        (home.run / "lock").write_text(str(NOBODY["pid"]))
+        with pytest.raises(BadInput, match="which runs elsewhere: stop it there"):
+            down(home, Steps())
+    assert (read_json(home.status_file) is not None) is wrote
+    assert down(home, Steps()) is wrote
     assert read_json(home.status_file) is None
+
+
+def test_down_leaves_who_only_has_the_pid_of_a_holder_elsewhere(home: Home) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    try:
+        with held_elsewhere(home):
+            (home.run / "lock").write_text(str(other.pid))
+            with pytest.raises(BadInput, match="which runs elsewhere: stop it there"):
+                down(home, Steps())
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait(20)
 
 
 def test_the_status_of_job_and_watch_is_one(home: Home) -> None:

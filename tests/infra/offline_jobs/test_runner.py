@@ -132,3 +132,14 @@ def test_bases_that_nothing_goes_back_to_are_removed(home: Home) -> None:
     assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "4", "5", "6", "7.tmp"]
     remove_bases(home, {None, 9})
     assert len(list(home.bases.iterdir())) == 5, "a home whose base is lost loses no other"
+
+
+def test_a_base_that_is_newer_than_all_in_use_stays_with_what_it_goes_back_to(home: Home) -> None:
+    """Whoever made it makes training data of it, and records it then."""
+    for number, data_base in ((1, 1), (2, 2), (4, 1)):
+        folder = shutil.copytree(home.bases / "3", home.bases / str(number))
+        (folder / MANIFEST).write_text(json.dumps({"cut": 0, "number": number, "data_base": data_base}))
+    remove_bases(home, {None, 3})
+    assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "2", "3", "4"]
+    remove_bases(home, {4})
+    assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "4"]
