@@ -5,7 +5,17 @@ MartletError
 │   └── BadEvent    one event of the log or of a POST (to `events.rejected`, or a 422)
 ├── Unavailable     something remote did not answer in time: try again later, or take the next rung of the ladder
 └── Broken          an invariant does not hold (corrupt file, wrong version): stop and tell the operator
+
+An error of the system that somebody with rights or room can end has a line, too (`refusal_of`).
 """
+
+import errno
+from typing import Final
+
+REFUSALS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+)
+"""What a file system answers where a disk is full or read-only, rights are missing, or a path can't be one."""
 
 
 class MartletError(Exception):
@@ -32,3 +42,10 @@ class Unavailable(MartletError):
 
 class Broken(MartletError):
     """A file, state or version that cannot be trusted."""
+
+
+def refusal_of(error: OSError) -> str | None:
+    """Returns the line that says what the file system refuses, and of which path; None where it is another error."""
+    if error.errno not in REFUSALS:
+        return None
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from features.errors import MartletError, Unavailable
+from features.errors import MartletError, Unavailable, refusal_of
 
 
 class Step:
@@ -41,6 +41,12 @@ def run(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("error: interrupted; nothing half-made was put in place", file=sys.stderr)
         return 130
+    except OSError as error:
+        line = refusal_of(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return 1
     except Exception as error:
         line = spark_message(error)
         if line is None:

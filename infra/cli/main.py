@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from features.errors import BadInput, MartletError
+from features.errors import BadInput, MartletError, refusal_of
 from features.keys import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from features.schema.document import DEFAULT as DEFAULT_SCHEMA
 from features.schema.document import preset_names
@@ -373,4 +373,10 @@ def main() -> None:
         app(prog_name="./martlet")
     except MartletError as error:
         typer.echo(f"martlet: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        line = refusal_of(error)
+        if line is None:
+            raise
+        typer.echo(f"martlet: {line}", err=True)
         sys.exit(1)
