@@ -4,11 +4,11 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
@@ -19,11 +19,13 @@ from redis.cluster import ClusterNode
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines, read_engines
+from features.errors import Unavailable
 from infra.home.paths import Home
 from infra.system.processes import ProcessId, free_ports
 from infra.system.repository import REPO
-from tests.patience import patience
+from tests.patience import Deadline, patience
 
+T = TypeVar("T")
 UP_WITHIN = 900
 WATCHFUL = {"watch_every": 1.0, "spare_calm": 3600.0, "longest_pause": 2.0, "nice": 0}
 """An alarm comes and goes within seconds; what is killed over and over starts again soon; no standby TaskManager is warmed, which
@@ -128,9 +130,7 @@ def until(
 ) -> Any:
     """The first true value of `check`, asked again and again within a bound, the less often the longer it takes: whoever answers
     has a machine to share. despite: an error that means not yet."""
-    within = patience(within)
-    began = time.monotonic()
-    deadline = began + within
+    deadline = Deadline(within)
     error: Exception | None = None
     while True:
         try:
@@ -140,8 +140,15 @@ def until(
         if value:
             return value
         reason = "" if error is None else f": {error}"
-        assert time.monotonic() < deadline, f"{what} did not happen within {within:.0f} s{reason}"
-        time.sleep(min(0.5, max(0.05, (time.monotonic() - began) / 20)))
+        assert not deadline.has_passed(), f"{what} did not happen within {deadline.seconds:.0f} s{reason}"
+        time.sleep(min(0.5, max(0.05, deadline.waited / 20)))
+
+
+def answer_of(question: Callable[[], T], what: str = "an engine") -> T:
+    """What an engine answers, asked again where it is late: on a busy machine it may stand still for longer than one question
+    waits."""
+    found: list[T] = until(lambda: [question()], 30, f"{what} answers", despite=Unavailable)
+    return found[0]
 
 
 def _client_of(address: RedisAddress) -> redis.Redis:
@@ -169,14 +176,9 @@ def running(
         shutil.copytree(seed, home, dirs_exist_ok=True)
     (home / "run").mkdir(parents=True, exist_ok=True)
     (home / "run" / "times.json").write_text(json.dumps(timings))
-    port = free_ports(1)[0]
     ALIVE.append(home)
     try:
-        done = run_martlet(
-            "up", "--detach", *(["--wait"] if whole else []), "--home", str(home), "--port", str(port), *options,
-            within=UP_WITHIN, repo=repo,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        port = _start(home, [*(["--wait"] if whole else []), *options], repo)
         engines = read_engines(Home(home).engines_file)
         address = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=address, timeout=20, trust_env=False) as http:
@@ -195,6 +197,19 @@ def running(
             stop_home(home, repo)
     finally:
         ALIVE.remove(home)
+
+
+def _start(home: Path, options: Sequence[str], repo: Path) -> int:
+    """`up`, on a port that it returns; on another where somebody has taken that one before `up` could claim it."""
+    for _ in range(3):
+        port = free_ports(1)[0]
+        words = ("up", "--detach", "--home", str(home), "--port", str(port), *options)
+        done = run_martlet(*words, within=UP_WITHIN, repo=repo)
+        said = done.stdout + done.stderr
+        if f"got {port}, which" not in " ".join(said.split()):
+            break
+    assert done.returncode == 0, said
+    return port
 
 
 def stop_home(home: Path, repo: Path = REPO) -> None:

@@ -13,6 +13,7 @@ from infra.verify.compare import verify as recompute_and_compare
 from infra.verify.recompute import Ends, KafkaReader, Recomputer
 from streaming.settings import JobSettings, read_settings
 from tests.home import Martlet, until
+from tests.patience import patience
 
 NAMES: dict[str, tuple[str, ...]] = {
     EVENTS: ("read", *VERDICTS),
@@ -98,6 +99,6 @@ def ledger(martlet: Martlet, within: float = 60) -> dict[str, int]:
 
 def verify(martlet: Martlet, wait: float = 90) -> dict[str, int]:
     """`./martlet verify` in this process: all must be equal, byte for byte. The ledger of what was recomputed."""
-    finding = recompute_and_compare(base_of(martlet), settings_of(martlet), wait, log_of(martlet))
+    finding = recompute_and_compare(base_of(martlet), settings_of(martlet), patience(wait), log_of(martlet))
     assert finding.difference is None, finding.difference[:2000]
     return finding.expected.total()

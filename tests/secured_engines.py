@@ -32,7 +32,7 @@ from infra.services import kafka
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor
 from infra.system import probes
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from tests.home import until
 from tests.patience import patience
 
@@ -123,8 +123,8 @@ def secured_kafka(
     """Starts a broker that shows `certificate`, wants to see one, and USER's `password`, and lets nobody do anything that no ACL
     allows; stops it at the end."""
     home = Home(folder).make()
-    secured, certified = free_ports(2)
-    ports = Ports.choose(free_ports(1)[0], {})
+    secured, certified, api = claim_ports(3)
+    ports = Ports.choose(api, {})
     argv = kafka.kafka_format(home, ports, "c2VjdXJlZC1jbHVzdGVyMQ")
     config = home.kafka / "server.properties"
     plain, controller = f"INTERNAL://127.0.0.1:{ports.kafka}", f"CONTROLLER://127.0.0.1:{ports.kafka_controller}"

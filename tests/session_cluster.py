@@ -16,7 +16,7 @@ from infra.services.supervisor import Supervisor
 from infra.storage.file_store import FileStore
 from infra.system.probes import http_json
 from infra.system.processes import ProcessId
-from tests.home import until
+from tests.home import answer_of, until
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class SessionCluster:
 
     def states(self, job_name: str) -> list[str]:
         """The states of all jobs of a name, ended ones included."""
-        return [str(each["state"]) for each in FlinkClient(self.address, job_name=job_name).jobs()]
+        found = answer_of(FlinkClient(self.address, job_name=job_name).jobs, "Flink")
+        return [str(each["state"]) for each in found]
 
     def await_free(self, slots: int) -> None:
         """Wait until all its slots are free, and are so many: a TaskManager is known before its slot is."""

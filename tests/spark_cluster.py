@@ -13,7 +13,7 @@ from features.engines.loopback import LOOPBACK
 from features.errors import Unavailable
 from infra.system.packages import spark_java_home
 from infra.system.probes import http_json
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from tests.home import until
 from tests.java import SPARK
 
@@ -24,7 +24,7 @@ STOP_S: Final = 20
 @contextmanager
 def spark_cluster(folder: Path) -> Iterator[str]:
     """Starts both; yields the master's address once the worker is there; stops them at the end."""
-    port, pages = free_ports(2)
+    port, pages = claim_ports(2)
     address = f"spark://{LOOPBACK}:{port}"
     master = ["master.Master", "--host", LOOPBACK, "--port", str(port), "--webui-port", str(pages)]
     worker = ["worker.Worker", "--host", LOOPBACK, "--cores", "1", "--memory", "1g", "--webui-port", "0"]

@@ -24,3 +24,12 @@ def test_a_start_that_fails_is_stopped_and_its_error_told(tmp_path: Path, up: st
         pass
     assert (tmp_path / "commands").read_text().split() == ["up", "down"]
     assert tmp_path / "home" not in ALIVE
+
+
+def test_a_port_that_somebody_has_taken_meanwhile_is_drawn_again(tmp_path: Path) -> None:
+    taken = f'echo "$6" >>{tmp_path}/ports; echo "--port: expected a free port, got $6, which process 1 listens on" >&2; exit 1'
+    stand_in(tmp_path, taken)
+    with pytest.raises(AssertionError, match="listens on"), running(tmp_path / "home", repo=tmp_path):
+        pass
+    assert (tmp_path / "commands").read_text().split() == ["up", "up", "up", "down"]
+    assert len(set((tmp_path / "ports").read_text().split())) == 3

@@ -1,7 +1,6 @@
 """The judge's loop: reads the log, counts lists, and changes the registry's labels by the rules."""
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +18,11 @@ from features.errors import BadEvent, Broken, Unavailable
 from features.keys import EVENTS, SCORES
 from features.schema.tables import Schema
 from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
+from infra.judging.read_times import ReadTimes
 from infra.judging.rules import decide
 from infra.judging.score_topic import KAFKA_MS, append_score
 from infra.system import probes
+from infra.system.times import wall_ms
 from models.registry import Labels, change_labels, list_models, list_versions, read_labels
 from online.ranking.policy import NO_SERVING, read_serving
 from online.support.reloadable_file import ReloadableFile
@@ -58,6 +59,7 @@ class Judge:
         self._offsets: dict[str, dict[int, int]] = {}
         self._joined, self.evidence = Joined(), Evidence()
         self._consumer: Any = None
+        self._read_times = ReadTimes()
         self._read_api_at: dict[str, float] = {}
         self._away_since: dict[tuple[str, int | None], float] = {}
         """Since when a stable version does not rank, by model and version."""
@@ -99,7 +101,7 @@ class Judge:
         if labels is None or stable is None or self._is_away(name, stable):
             self._adopt(name, stable)
             return
-        now = _now()
+        now = wall_ms()
         after = decide(name, labels, versions, self.evidence, now)
         if after == labels:
             return
@@ -146,7 +148,7 @@ class Judge:
         fresh = NOTHING | {"stable": version}
 
         def adopted(found: Labels) -> Labels:
-            return found.decided(_now(), text, **fresh) if found.stable == away else found
+            return found.decided(wall_ms(), text, **fresh) if found.stable == away else found
 
         changed = change_labels(self._models, name, adopted)
         if changed.stable == version:
@@ -173,13 +175,13 @@ class Judge:
         """Take in what has come; returns the time (broker's, ms) up to which everything was read. Raises KafkaError."""
         if self._consumer is None:
             self._consumer = self._open()
+        self._read_times.refresh(self._consumer)
         polled = self._consumer.poll(timeout_ms=POLL_MS, max_records=5000)
         for part, records in polled.items():
             for record in records:
                 self._take(part.topic, record.value or b"", record.timestamp)
             self._offsets[part.topic][part.partition] = records[-1].offset + 1
-        now = _now()
-        return min((_time_of(self._consumer, part, polled, now) for part in self._consumer.assignment()), default=now)
+        return self._read_times.earliest(self._consumer, polled)
 
     def _take(self, topic: str, value: bytes, ts: int) -> None:
         try:
@@ -244,21 +246,6 @@ class Judge:
             self._consumer = None
 
 
-def _time_of(consumer: Any, part: TopicPartition, polled: Mapping[TopicPartition, list[Any]], now: int) -> int:
-    """Up to when a partition was read: now at its end, else its newest record read; 0 where that is not known."""
-    end, position = consumer.highwater(part), consumer.position(part, timeout_ms=KAFKA_MS)
-    if end is None or position is None:  # nothing was fetched of it yet
-        return 0
-    if position >= end:
-        return now
-    records = polled.get(part)
-    return int(records[-1].timestamp) if records else 0
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def begin(state_file: Path) -> None:
     """Note that versions are judged from now on, for `release`."""
     if not state_file.exists():
@@ -275,5 +262,5 @@ def release(models: Path, state_file: Path) -> None:
         with suppress(Broken):
             labels = read_labels(models, name)
             if labels is not None and labels.stable is not None:
-                change_labels(models, name, lambda found: found.decided(_now(), text, **NOTHING))
+                change_labels(models, name, lambda found: found.decided(wall_ms(), text, **NOTHING))
     state_file.unlink()

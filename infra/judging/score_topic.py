@@ -10,7 +10,7 @@ from features.keys import SCORES
 
 KAFKA_MS: Final = 20_000
 """The time in which a broker must be reached, and answer."""
-_ACKNOWLEDGED_S: Final = 5.0
+_CLOSED_S: Final = 5.0
 
 
 def append_score(kafka: KafkaAddress, record: ScoreRecord) -> None:
@@ -19,6 +19,6 @@ def append_score(kafka: KafkaAddress, record: ScoreRecord) -> None:
         **kafka.client_options(), acks="all", bootstrap_timeout_ms=KAFKA_MS, request_timeout_ms=KAFKA_MS
     )
     try:
-        producer.send(kafka.topic(SCORES), write_score(record), partition=0).get(timeout=_ACKNOWLEDGED_S)
+        producer.send(kafka.topic(SCORES), write_score(record), partition=0).get(timeout=KAFKA_MS / 1000)
     finally:
-        producer.close(timeout=_ACKNOWLEDGED_S)
+        producer.close(timeout=_CLOSED_S)

@@ -1,18 +1,22 @@
 """A real server process for tests: of this package, and of whoever needs a model server to talk to."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 _ROOT = Path(__file__).parents[2]
 _LOCALHOST = "127.0.0.1"
+_PORTS = range(10_000, 20_000)
+"""None that the system gives to a connection while the server is still importing TensorFlow, or `./martlet up` to a service."""
 
 
 class ServerProcess:
@@ -93,9 +97,15 @@ def _accepts(port: int) -> bool:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on right now, all different."""
-    sockets = [socket.create_server((_LOCALHOST, 0)) for _ in range(count)]
-    ports: list[int] = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
+    """Ports of _PORTS that nobody listens on right now, all different."""
+    drawn = random.SystemRandom().sample(_PORTS, len(_PORTS))  # seeded, two processes would draw the same
+    return list(islice(filter(_is_unused, drawn), count))
+
+
+def _is_unused(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((_LOCALHOST, port))
+        except OSError:
+            return False
+    return True

@@ -19,6 +19,7 @@ from infra.services import kafka
 from infra.system.repository import REPO
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
+from tests.patience import patience
 
 pytestmark = pytest.mark.home
 
@@ -115,11 +116,15 @@ def test_an_interrupted_replay_goes_on_where_it_stopped(martlet: Martlet) -> Non
     # The newest fifth spans some seven weeks: at this speed minutes, if nobody interrupts it.
     argv = [str(REPO / "martlet"), "replay", "--speed", "20000x", "--home", str(martlet.home)]
     replay = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    noted = martlet.home / "data" / "replay.json"
-    until(noted.exists, 120, "some progress")
+    file = martlet.home / "data" / "replay.json"
+
+    def noted() -> int:
+        return int(json.loads(file.read_text())["row"]) if file.exists() else 0
+
+    until(lambda: noted() > 80_000, 120, "some progress")
     replay.send_signal(signal.SIGINT)
-    assert replay.wait(60) != 0
-    row = json.loads(noted.read_text())["row"]
+    assert replay.wait(patience(60)) != 0
+    row = noted()
     assert 80_000 < row < 100_000
     done = martlet.command("replay", "--speed", "max")
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.home import Martlet, until
@@ -28,8 +29,12 @@ def test_a_new_version_and_its_rollback_fail_no_request(patient: Martlet) -> Non
 
     def keep_asking() -> None:
         while not done.wait(0.05):  # a caller without a pause would take a core from the gate
-            answer = martlet.http.get("/v1/recommendations", params={"user_id": 6, "model": "neuralcf"})
             answers[0] += 1
+            try:
+                answer = martlet.http.get("/v1/recommendations", params={"user_id": 6, "model": "neuralcf"})
+            except httpx.HTTPError as error:
+                failures.append(repr(error))
+                continue
             if answer.status_code != 200 or len(answer.json()["items"]) != 20:
                 failures.append(answer.text)
             elif "no model" in answer.json()["degraded"]:
@@ -55,7 +60,7 @@ def test_a_new_version_and_its_rollback_fail_no_request(patient: Martlet) -> Non
     finally:
         done.set()
         asking.join(30)
-    assert answers[0] > 50
     assert failures == []
+    assert answers[0] > 50
     # No gate runs beside a rollback, so that costs no list its model, but for the machine's own moods.
-    assert degraded[0] - lacking <= 0.05 * (answers[0] - asked), "the rollback has cost lists their model"
+    assert degraded[0] - lacking <= max(2, 0.05 * (answers[0] - asked)), "the rollback has cost lists their model"

@@ -22,7 +22,7 @@ from features.types import CLICK, Event
 from infra.flink.client import FlinkClient
 from infra.system import probes
 from infra.system.repository import REPO
-from tests.home import WATCHFUL, Martlet, running, until
+from tests.home import WATCHFUL, Martlet, answer_of, running, until
 from tests.schemas import MOVIES
 from tests.seed import EMPTY, seed
 
@@ -170,9 +170,7 @@ def flink(martlet: Martlet) -> str:
 
 
 def ask_flink(martlet: Martlet, path: str) -> Any:
-    """What Flink answers: on a busy machine its JobManager may stand still for longer than one question waits."""
-    answer = until(lambda: [probes.http_json(f"{flink(martlet)}{path}")], 30, "Flink answers", despite=Unavailable)
-    return answer[0]
+    return answer_of(lambda: probes.http_json(f"{flink(martlet)}{path}"), "Flink")
 
 
 def free_slots(martlet: Martlet) -> dict[str, int]:
@@ -215,12 +213,19 @@ def job_state(martlet: Martlet, job: str) -> str:
 def newest_failure(martlet: Martlet) -> str:
     """The stack trace of the job's newest failure; "" where it has not failed."""
     client = FlinkClient(flink(martlet))
-    found = until(lambda: [client.newest_failure(martlet.status()["job"])], 30, "Flink answers", despite=Unavailable)
-    return str(found[0].text)
+    return answer_of(lambda: client.newest_failure(martlet.status()["job"]), "Flink").text
 
 
 def cancel_job(martlet: Martlet) -> None:
-    FlinkClient(flink(martlet)).cancel(martlet.status()["job"])
+    """Cancel the job; one that was heard, and not answered in time, is not asked for again once the job has ended."""
+    client, job = FlinkClient(flink(martlet)), str(martlet.status()["job"])
+
+    def is_cancelled() -> bool:
+        if job_state(martlet, job) not in ("CANCELLING", "CANCELED"):
+            client.cancel(job)
+        return True
+
+    answer_of(is_cancelled, "Flink")
 
 
 def act_as_many(martlet: Martlet, users: int) -> int:

@@ -37,7 +37,7 @@ from tests.faults.conftest import (
     pid_of,
     working,
 )
-from tests.home import WATCHFUL, Martlet, run_martlet, until
+from tests.home import WATCHFUL, Martlet, answer_of, run_martlet, until
 from tests.ledger import ends_of, ledger, verify
 
 pytestmark = pytest.mark.broken
@@ -75,7 +75,7 @@ def test_a_taskmanager_killed_again_and_again_loses_nothing(broken: Martlet, tim
             until(lambda: attempt(broken) != known, 60, "Flink notices")  # noqa: B023
             await_job(broken)
             until(lambda: victim not in working(broken), 30, "the spare one has its tasks")  # noqa: B023
-            job = read_job(FlinkClient(flink(broken)), 10)
+            job = answer_of(lambda: read_job(FlinkClient(flink(broken)), 10), "Flink")
             assert job is not None
             assert (job.id, job.restarted_at) == attempt(broken)  # what the alarm goes by
     assert sum(deaths.values()) == times
@@ -211,10 +211,16 @@ def test_kafka_down_for_seventy_seconds(broken: Martlet) -> None:
 @pytest.mark.parametrize("remembers", [True, False])
 def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: bool) -> None:
     """Row 9: the last second may be gone; to be sure that some is, the tail of its log is cut off. The job writes it again as it
-    runs; one that has just been started doesn't remember what, and goes back to a checkpoint from before."""
+    runs; one that has just been started doesn't remember what, and goes back to a checkpoint from before. So does one whose
+    lanes are late with their answers, on a busy machine."""
     before = ledger(broken)
-    noted = "job_wrote_again" if remembers else "job_submitted_again"
-    known = broken.status().get(noted)
+    ways = ("job_wrote_again", "job_submitted_again") if remembers else ("job_submitted_again",)
+    known = {each: broken.status().get(each) for each in ways}
+
+    def news() -> list[str]:
+        status = broken.status()
+        return [status[each] for each in ways if status.get(each) != known[each]]
+
     with Traffic(broken) as traffic:
         new_checkpoint(broken)
         time.sleep(2)
@@ -230,8 +236,8 @@ def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: b
         if not remembers:
             os.kill(pid_of(broken, until(lambda: working(broken), 30, "tasks run")[0]), signal.SIGKILL)
         resume(supervisor)
-        until(lambda: broken.status().get(noted) != known, 120, "it is written again")
-        assert "another instance" in broken.status()[noted]
+        until(news, 120, "it is written again")
+        assert all("another instance" in each for each in news())
         await_job(broken)
     exact_after(broken, traffic, before)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from infra.services.environment import python_env
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from infra.system.repository import REPO
 from tests.certificates import self_signed
 from tests.home import until
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.services
 def test_the_port_speaks_tls_and_pages_api_and_health_go_over_it(tmp_path: Path) -> None:
     write_base(tmp_path / "base" / "1")
     certificate, key = self_signed(tmp_path, "api")
-    port, own = free_ports(2)
+    port, own = claim_ports(2)
     settings = api_settings(tmp_path, port=port, certificate=str(certificate), key=str(key))
     (tmp_path / "api.json").write_bytes(msgspec.json.encode(settings))
     argv = [sys.executable, "-m", "online", "--settings", str(tmp_path / "api.json"), "--own-port", str(own)]

@@ -19,6 +19,7 @@ from infra.home.ports import Ports
 from infra.system.repository import REPO
 from streaming.batch_codec import TOPICS, Record, unpack_batch
 from tests.kafka_process import Broker, kafka_process
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -75,7 +76,7 @@ def test_any_bytes_come_through_in_order_and_exactly_once_whatever_crashes(
         try:
             found = await_all(tmp_path, log, process)
             (tmp_path / "end").touch()
-            process.wait(60)
+            process.wait(patience(60))
         finally:
             process.kill()
             process.wait(10)
@@ -94,7 +95,7 @@ def crashes(folder: Path) -> int:
 def await_all(folder: Path, log: Log, process: subprocess.Popen[bytes]) -> Contents:
     """What has come once all has, or once the process or the time has ended. More is sent until it has crashed often enough."""
     found: Contents = {}
-    path, at, deadline = folder / "batches", 0, time.monotonic() + LIMIT
+    path, at, deadline = folder / "batches", 0, time.monotonic() + patience(LIMIT)
     while process.poll() is None and time.monotonic() < deadline:
         for record, end in _records(path.read_bytes()[at:] if path.exists() else b""):
             found[record.topic, record.partition, record.offset] = (record.key, record.value)

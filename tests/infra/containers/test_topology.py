@@ -24,7 +24,7 @@ from infra.home.record import HomeRecord
 from infra.monitoring.status import collect
 from infra.roles.health_check import trouble_of
 from infra.services.environment import python_env
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from infra.system.repository import REPO
 from tests.home import until
 from tests.infra.containers.compose_file import ROLES, environment, option, service
@@ -110,7 +110,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionCluster
 
 def test_the_roles_of_compose_serve_a_click_and_end_in_order(cluster: SessionCluster, tmp_path: Path) -> None:
     home, key = new_home(tmp_path / "home")
-    api_port, watch_port, nowhere = free_ports(3)
+    api_port, watch_port, nowhere = claim_ports(3)
     with ExitStack() as engines:
         broker = engines.enter_context(kafka_process(tmp_path / "kafka", topics=False))
         redis = engines.enter_context(redis_process(tmp_path))

@@ -110,7 +110,7 @@ def paced(dataset: Dataset, first: int = 0) -> Plan:
 
 def until_noted(home: Home, above: int, says: Callable[[], str] = str, timeout: float = 60.0) -> int:
     """The row that the replay has noted, once it is above another; `says`: its output, for when that doesn't come."""
-    deadline, file = time.monotonic() + timeout, home.data / "replay.json"
+    deadline, file = time.monotonic() + patience(timeout), home.data / "replay.json"
     while not file.exists() or (row := int(json.loads(file.read_text())["row"])) <= above:
         assert time.monotonic() < deadline, f"no progress noted: {says()}"
         time.sleep(0.05)
@@ -143,7 +143,7 @@ def test_a_broker_that_is_killed_meanwhile_costs_nothing(home: Home, dataset: Da
     until_noted(home, 0)
     kafka = json.loads(home.status_file.read_text())["services"]["kafka"]
     subprocess.run(["kill", "-9", str(kafka["pid"])], check=True)
-    replay.join(120)
+    replay.join(patience(120))
     assert result, "the replay did not end"
     assert json.loads(home.status_file.read_text())["services"]["kafka"]["restarts"] == kafka["restarts"] + 1
     assert log.read() == expected(dataset, plan)
@@ -163,7 +163,7 @@ def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowled
         slow = subprocess.Popen([*argv, *perturb, "--speed", f"{plan.speed}x"], cwd=REPO, stdout=out, stderr=out)
         noted = until_noted(home, 0, output.read_text)
         slow.send_signal(signal.SIGINT)
-        assert slow.wait(60) != 0
+        assert slow.wait(patience(60)) != 0
     assert "--shuffle 300 --duplicate 3 --late 0.0005 --seed 11" in output.read_text()
     row = until_noted(home, noted - 1)
     rows = [each.event.event_id for each in events_of(dataset, Plan(0, last, None))]
@@ -204,7 +204,7 @@ def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: D
     try:
         until_noted(home, 0)
         suspend(kafka)
-        replay.join(60)
+        replay.join(patience(60))
     finally:
         resume(kafka)
     row = int(json.loads((home.data / "replay.json").read_text())["row"])

@@ -16,7 +16,7 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.roles.api_role import role_settings
 from infra.services.environment import python_env
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from infra.system.repository import REPO
 from tests.certificates import self_signed
 from tests.home import until
@@ -41,7 +41,7 @@ def home_with_base(folder: Path) -> Home:
 def test_the_api_alone_runs_by_the_settings_until_it_is_told_to_stop(tmp_path: Path) -> None:
     home = home_with_base(tmp_path / "home")
     certificate, key = self_signed(tmp_path, "api")
-    port, nowhere = free_ports(2)
+    port, nowhere = claim_ports(2)
     with kafka_process(tmp_path / "kafka") as broker, redis_process(tmp_path) as redis:
         variables = {
             "MARTLET_KAFKA_BOOTSTRAP": broker.bootstrap,

@@ -21,7 +21,7 @@ from infra.services import api
 from infra.services.api_settings import api_settings
 from infra.services.model_server_config import ServingConfig
 from infra.settings.table import Api, Settings
-from infra.system.processes import free_ports
+from infra.system.processes import claim_ports
 from tests.certificates import self_signed
 from tests.home import until
 from tests.kafka_process import kafka_process
@@ -41,12 +41,12 @@ def test_two_processes_by_tls_are_ready_asked_and_restarted_each_on_its_own(tmp_
         write_base(home.bases / "1")
         record.take_base(1)
         ensure_access(home)
-        ports = Ports.choose(free_ports(1)[0], {})
+        ports = Ports.choose(claim_ports(1)[0], {})
         engines = Engines(broker.address, RedisAddress(LOOPBACK, redis.port))
         shared = str(api.shared_folder(home, 2))
         file = home.run / "api.json"
         of_home = api_settings(
-            home, record, settings, engines, ports.api, f"{LOOPBACK}:{free_ports(1)[0]}", shared=shared
+            home, record, settings, engines, ports.api, f"{LOOPBACK}:{claim_ports(1)[0]}", shared=shared
         )
         file.write_bytes(msgspec.json.encode(of_home))
         services = api.api(home, ports, file, settings.api, settings.api.processes or 1)

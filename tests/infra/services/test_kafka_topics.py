@@ -1,5 +1,6 @@
 """The topics of a home, on a real Kafka."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def test_topics_are_made_once_and_one_that_drops_records_keeps_them_from_then_on
 def test_another_kafka_on_a_homes_port_is_not_taken_for_its_own(tmp_path: Path) -> None:
     with kafka_process(tmp_path, topics=False) as broker:
         port = int(broker.bootstrap.rpartition(":")[2])
-        probes.kafka_ready(port, kafka.cluster_of(broker.home))
-        with pytest.raises(Unavailable, match=f"port {port}: expected cluster elsewhere, got .*, another Kafka"):
-            probes.kafka_ready(port, "elsewhere")
+
+        def is_its_own() -> bool:
+            probes.kafka_ready(port, kafka.cluster_of(broker.home))
+            return True
+
+        def refusal() -> str:
+            with pytest.raises(Unavailable) as caught:
+                probes.kafka_ready(port, "elsewhere")
+            return str(caught.value)
+
+        until(is_its_own, 30, "Kafka answers in time", despite=Unavailable)
+        expected = f"port {port}: expected cluster elsewhere, got .*, another Kafka"
+        until(lambda: re.fullmatch(expected, refusal()), 30, "it is told from another one")  # not late, that is

@@ -19,6 +19,7 @@ from models.server.__main__ import main
 from models.server.errors import ServingError
 from models.server.monitoring import DEFAULT_PATH, metrics_path
 from models.server.testing import ServerProcess
+from tests.patience import patience
 
 pytestmark = pytest.mark.keras
 
@@ -84,8 +85,8 @@ def served(library: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         yield server, folder
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + patience(seconds)
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)

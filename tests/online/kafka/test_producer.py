@@ -20,7 +20,7 @@ pytestmark = pytest.mark.services
 LIMIT = 10_000
 """Bytes of a batch that the broker takes in the topic of the test; fewer than the producer's own limit."""
 
-LATE_MS = int((RENEW_EVERY + CLOSE_SECONDS + 2) * 1000)
+LATE_MS = int(patience(RENEW_EVERY + CLOSE_SECONDS + 2) * 1000)
 """A record that waits for others for so long is written some time after its producer was replaced."""
 
 

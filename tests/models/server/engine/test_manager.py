@@ -17,6 +17,7 @@ from models.server.engine import inference
 from models.server.engine.manager import Manager, State
 from models.server.errors import Code, ServingError
 from models.server.version_policy import All, Latest
+from tests.patience import patience
 
 pytestmark = pytest.mark.keras
 
@@ -34,8 +35,8 @@ def states(manager: Manager, name: str = "m") -> list[tuple[int, str, str]]:
     return [(status.version, status.state.name, status.code.name) for status in manager.statuses(name)]
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + patience(seconds)
     while not happened():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
@@ -56,7 +57,7 @@ def start() -> Iterator[Callable[..., Manager]]:
         manager = Manager(config, poll_seconds=0.05, **more)
         started.append(manager)
         manager.start()
-        assert manager.first_pass.wait(20)
+        assert manager.first_pass.wait(patience(30))
         return manager
 
     yield _start
