@@ -244,6 +244,20 @@ FAULTS: Final = (
         ("test_of_changes_at_the_same_time_none_is_lost",),
     ),
     Fault(
+        "a log that was cut is read on",
+        "online/stores/item_topic.py",
+        "                if offset < self._read:",
+        "                if offset < 0:",
+        ("test_a_log_made_anew_is_noticed_by_its_first_record_though_it_has_grown",),
+    ),
+    Fault(
+        "what only a lost record told stays",
+        "online/stores/item_topic.py",
+        "            await self._take_back()",
+        "            self._lost.clear()",
+        ("test_a_log_that_is_cut_while_it_is_read_is_read_again_and_items_are_what_it_says",),
+    ),
+    Fault(
         "two ids of one number are one item",
         "online/stores/item_topic.py",
         "        if known and known != outer:",
