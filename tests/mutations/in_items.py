@@ -160,6 +160,27 @@ FAULTS: Final = (
         ("test_many_changes_are_taken_into_the_arrays_and_change_nothing",),
     ),
     Fault(
+        "values of a facet are counted on the event loop",
+        "online/stores/catalogue_search.py",
+        "await asyncio.to_thread(counting.count)",
+        "counting.count()",
+        ("test_the_event_loop_goes_on_while_values_are_counted_and_all_who_ask_meanwhile_get_one_count",),
+    ),
+    Fault(
+        "values of a facet are counted once for good",
+        "online/stores/catalogue_search.py",
+        "self._counts[facet][0] == self._items.changes",
+        "self._counts[facet][0] <= self._items.changes",
+        ("test_values_are_counted_again_after_an_item_has_changed_and_not_before",),
+    ),
+    Fault(
+        "what changes while values are counted is counted in part",
+        "online/stores/facets.py",
+        "packed.is_changed.copy()",
+        "packed.is_changed",
+        ("test_counts_are_of_when_it_was_asked_though_items_change_meanwhile",),
+    ),
+    Fault(
         "an item must have all values that are asked for of a facet",
         "online/stores/facets.py",
         "                having[rows[rows < size]] = True",
