@@ -37,6 +37,11 @@ class CatalogueVersions:
         if self._versions is not None:
             self._versions[self._own] = max(self._versions[self._own], version)
 
+    def cap(self, end: int) -> None:
+        """Note that there are no changes beyond a version: the log of items has been cut."""
+        if self._versions is not None:
+            self._versions[self._own] = min(self._versions[self._own], end)
+
     @property
     def newest(self) -> int:
         """The newest version that any process has acknowledged; 0 where this one is alone."""

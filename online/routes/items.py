@@ -25,11 +25,9 @@ from online.routes.parameters import (
 )
 from online.server import Server, server_of
 from online.stores.catalogue_search import WORDS, CatalogueQuery, Sort, read_cursor, words_of, write_cursor
+from online.stores.facets import MAX_VALUES, FacetCounts
 
 router = APIRouter()
-
-MAX_VALUES = 1_000
-"""Values of a facet in one answer."""
 
 
 class Popularity(msgspec.Struct, frozen=True):
@@ -142,28 +140,33 @@ def _catalogue_item(server: Server, row: int, popularity: tuple[float, float], n
 
 
 @router.get("/v1/genres")
-@contract(Genres)
+@contract(Genres, problems=(503,))
 async def get_genres(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     """The labels by name, and how many items each has: with films, the genres. At most 1,000."""
     first = server.items.attributes.labels
-    counts = {} if first is None else server.items.facets.by_name[first].counts()
-    return JsonResponse(Genres([ValueCount(*each) for each in list(counts.items())[:MAX_VALUES]]))
+    counts = [] if first is None else (await _counts(server, first)).by_name
+    return JsonResponse(Genres([ValueCount(*each) for each in counts]))
 
 
 @router.get("/v1/facets/{name}")
-@contract(FacetValues, problems=(404,))
+@contract(FacetValues, problems=(404, 503))
 async def get_facet(
     server: Annotated[Server, Depends(server_of)],
     name: Annotated[str, Path(max_length=64)],
     limit: Annotated[int, Query(ge=1, le=MAX_VALUES)] = 100,
 ) -> JsonResponse:
     """The values of a facet, and how many items each has, the most first. 404 for a facet that the schema does not have."""
-    facet = server.items.facets.by_name.get(name)
-    if facet is None:
+    if name not in server.items.facets.by_name:
         raise Problem(404, f"no facet {name!r}; there are: {', '.join(server.items.facets.by_name) or 'none'}")
-    counts = facet.counts()
-    best = sorted(counts.items(), key=lambda each: -each[1])[:limit]
-    return JsonResponse(FacetValues(name, len(counts), [ValueCount(*each) for each in best]))
+    counts = await _counts(server, name)
+    return JsonResponse(FacetValues(name, counts.total, [ValueCount(*each) for each in counts.largest[:limit]]))
+
+
+async def _counts(server: Server, facet: str) -> FacetCounts:
+    try:
+        return await server.search.counts(facet)
+    except Unavailable as error:
+        raise Problem(503, str(error), {"Retry-After": "5"}) from error
 
 
 @router.get("/v1/items/{item_id}/similar")

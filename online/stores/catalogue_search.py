@@ -1,11 +1,12 @@
 """Catalogue search: pages of items by facets, decade and words of the title, in one of several orders."""
 
 import asyncio
+import contextlib
 import re
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -17,7 +18,7 @@ from features.arrays import FloatArray, IntArray, smoothed_mean
 from features.errors import Unavailable
 from features.inputs.columns import popularity, trending
 from features.types import ItemId, Millis
-from online.stores.facets import Filter
+from online.stores.facets import FacetCounts, Filter
 from online.stores.item_store import ItemStore
 from online.stores.number_columns import Range
 
@@ -119,26 +120,47 @@ _words_of_changed = lru_cache(1 << 16)(_spaced)
 
 
 class CatalogueSearch:
-    """Searches a store's items page by page."""
+    """Searches a store's items page by page, and counts the values of their facets."""
 
     def __init__(self, items: ItemStore, timeout: float = WAIT_SECONDS) -> None:
         self._items, self._timeout = items, timeout
         self._titles = Titles(items)
         self._slot = asyncio.Semaphore(1)
-        """Held for one page at a time: pages must not slow down lists, which need the same processor."""
+        """Held for one page or count at a time: they must not slow down lists, which need the same processor."""
+        self._counts: dict[str, tuple[int, FacetCounts]] = {}
+        """Facet → the number of changes of items at which it was counted, and the counts."""
 
     async def search(
         self, wanted: CatalogueQuery, after: Cursor | None, limit: int, now: Millis
     ) -> tuple[list[int], Cursor | None]:
         """As `page`, in a thread: a search reads every title, and lists are made meanwhile. Raises Unavailable where it can't
         begin in time."""
+        async with self._taken_slot():
+            return await asyncio.to_thread(self.page, wanted, after, limit, now)
+
+    async def counts(self, facet: str) -> FacetCounts:
+        """How many items have each value of a facet; counted in a thread, as `search`, and again only after items have changed.
+        Raises KeyError for a facet that there is not, Unavailable where it can't begin in time."""
+        index = self._items.facets.by_name[facet]
+        if not self._is_counted(facet):
+            async with self._taken_slot():
+                if not self._is_counted(facet):  # by who had the turn before
+                    changes, counting = self._items.changes, index.counting()
+                    self._counts[facet] = changes, await asyncio.to_thread(counting.count)
+        return self._counts[facet][1]
+
+    def _is_counted(self, facet: str) -> bool:
+        return facet in self._counts and self._counts[facet][0] == self._items.changes
+
+    @contextlib.asynccontextmanager
+    async def _taken_slot(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._slot.acquire()
         except TimeoutError as error:
             raise Unavailable(f"no search of the catalogue could begin in {self._timeout:g} s") from error
         try:
-            return await asyncio.to_thread(self.page, wanted, after, limit, now)
+            yield
         finally:
             self._slot.release()
 

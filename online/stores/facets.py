@@ -6,6 +6,8 @@ the arrays when it has grown to a share of them.
 
 from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
 
 import numpy as np
@@ -19,6 +21,8 @@ Filter = tuple[str, str]
 """(facet, value)."""
 NO_ROWS: Final[Rows] = np.zeros(0, np.int32)
 MIN_OVERLAY: Final = 1_024
+MAX_VALUES: Final = 1_000
+"""Values of a facet that are named in one answer."""
 OVERLAY_SHARE: Final = 4
 """The overlay is taken in when it has more than one in so many of the rows that have a value."""
 
@@ -50,11 +54,44 @@ class _Packed:
             self.names.append(value)
         return number
 
-    def unchanged(self) -> tuple[Rows, Rows]:
-        """The pairs (row, number) of the arrays that still hold."""
+    def unchanged(self, is_changed: BoolArray) -> tuple[Rows, Rows]:
+        """The pairs (row, number) of the arrays that still hold, where these rows have changed."""
         numbers = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
-        holds = ~self.is_changed[self.rows]
+        holds = ~is_changed[self.rows]
         return self.rows[holds], numbers[holds]
+
+
+@dataclass(frozen=True)
+class FacetCounts:
+    """How many items have each value of a facet, of the values that any has; each list has at most MAX_VALUES.
+
+    total    how many values there are
+    by_name  (value, items) of the first ones by name
+    largest  (value, items) of those of the most items, those first
+    """
+
+    total: int
+    by_name: list[tuple[str, int]]
+    largest: list[tuple[str, int]]
+
+
+class Counting:
+    """Counts the items of each value as they were when this was made, in whatever thread."""
+
+    def __init__(self, packed: _Packed) -> None:
+        """What may change meanwhile is copied: names are only added to, and a row's place in the arrays stays."""
+        self._packed, self._size, self._is_changed = packed, len(packed.names), packed.is_changed.copy()
+        self._added = np.fromiter(packed.added, np.int64, len(packed.added))
+        self._more = np.fromiter(map(len, packed.added.values()), np.int64, len(packed.added))
+
+    def count(self) -> FacetCounts:
+        """The counts. Values are looked at one by one: a sort of all of them would let no other thread go on until its end."""
+        counts = np.bincount(self._packed.unchanged(self._is_changed)[1], minlength=self._size)
+        counts[self._added] += self._more
+        used, names = np.flatnonzero(counts).tolist(), self._packed.names
+        by_name = nsmallest(MAX_VALUES, ((names[number], int(counts[number])) for number in used))
+        largest = nsmallest(MAX_VALUES, ((-int(counts[number]), names[number]) for number in used))
+        return FacetCounts(len(used), by_name, [(name, -less) for less, name in largest])
 
 
 class _Pairs:
@@ -107,13 +144,9 @@ class FacetIndex:
         added = packed.added.get(number)
         return np.concatenate([rows, np.fromiter(added, np.int32)]) if added else rows
 
-    def counts(self) -> dict[str, int]:
-        """Value → number of items, of the values that items have, by name."""
-        packed = self._packed
-        counts = np.bincount(packed.unchanged()[1], minlength=len(packed.names)).tolist()
-        for number, rows in packed.added.items():
-            counts[number] += len(rows)
-        return {name: count for name, count in sorted(zip(packed.names, counts, strict=True)) if count}
+    def counting(self) -> "Counting":
+        """What counts the items of each value, as they are now."""
+        return Counting(self._packed)
 
     @property
     def nbytes(self) -> int:
@@ -123,7 +156,7 @@ class FacetIndex:
 
 def _taken_in(packed: _Packed) -> _Packed:
     """The same with the changes in its arrays; values that no item has any more are forgotten."""
-    rows, numbers = packed.unchanged()
+    rows, numbers = packed.unchanged(packed.is_changed)
     changed = [(row, number) for row, each in packed.changed.items() for number in each]
     more = np.array(changed, np.int32).reshape(-1, 2)
     used, numbers = np.unique(np.concatenate([numbers, more[:, 1]]), return_inverse=True)

@@ -1,6 +1,6 @@
 """The items that there are: those of the base lie in its mapped file, and what has changed since in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from typing import Final
@@ -32,6 +32,14 @@ class Catalogue:
     def changed(self, item_id: ItemId) -> Item | None:
         """An item that was put; None for one that is as the base has it."""
         return self._changed.get(item_id)
+
+    def changed_ids(self) -> Iterable[ItemId]:
+        """The ids of all items that were put."""
+        return self._changed.keys()
+
+    def of_base(self, item_id: ItemId) -> Item | None:
+        """An item as the base has it; None for one that it does not have."""
+        return self._of_base(item_id)
 
     def __iter__(self) -> Iterator[Item]:
         """All items, in no order."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import UNSET
 
@@ -157,6 +158,11 @@ class ItemStore:
             self._new[row] = item.ts
             if len(self._new) > NEWEST:
                 del self._new[next(iter(self._new))]
+
+    def take_back(self, item_id: ItemId) -> None:
+        """Put an item as the base has it; one that the base does not have is deleted."""
+        item = self.catalogue.of_base(item_id)
+        self.put_item(item or msgspec.structs.replace(self.item_of(item_id), deleted=True))
 
     def await_changes(self) -> None:
         """Changes of items since the base are still to be read: until `has_changes`, lists show no item that the catalogue does

@@ -4,6 +4,9 @@ long as `online.processes.catch_up` says.
 
 Every change of an item is computed on its newest state, which may be one that this process has sent and not read back yet. Two
 processes that change one item at the same time do not know of one another: the later record counts.
+
+A log whose end lies before what has been read was cut, or is another one. It is read from its beginning then, and what only the
+records told that are gone is as the base has it.
 """
 
 import asyncio
@@ -37,7 +40,7 @@ MAX_SENT: Final = 50_000
 
 
 class ItemLog(Protocol):
-    """A log of items in one order; offsets rise by one a record. All calls raise Unavailable."""
+    """A log of items in one order; offsets rise by one a record, until it is cut. All calls raise Unavailable."""
 
     async def append(self, records: Sequence[tuple[bytes, bytes]]) -> Awaitable[int]:
         """Hand records (key, value) over to be written in this order. What comes back gives the offset after the last one, once
@@ -49,7 +52,8 @@ class ItemLog(Protocol):
         ...
 
     def read(self, start: int) -> AsyncGenerator[tuple[int, bytes], None]:
-        """Yields (offset, value) of each record from `start` on, and of those to come."""
+        """Yields (offset, value) of each record from `start` on, and of those to come; from the oldest one where the log ends
+        before that."""
         ...
 
 
@@ -115,6 +119,8 @@ class ItemTopic:
         """The offset after the newest record read."""
         self._goal: int | None = None
         """The log's end when the reader began; None while it does not run."""
+        self._lost: set[ItemId] = set()
+        """Items that have changed by a log that was cut since, while it is not known whether what is left of it says so."""
         self._progressed = asyncio.Condition()
         self._changing = asyncio.Lock()
         """Held from computing items until they are handed over, so that no change of this process is lost."""
@@ -225,21 +231,43 @@ class ItemTopic:
             await asyncio.sleep(self._retry)
 
     async def _read_on(self) -> None:
-        await self._reached(self._read, await self._log.end())
+        end = await self._log.end()
+        if end < self._read:
+            self._begin_anew()
+        self._versions.cap(end)
+        await self._reached(self._read, end)
         async with contextlib.aclosing(self._log.read(self._read)) as records:
             async for offset, value in records:
+                if offset < self._read:
+                    self._begin_anew()
+                    raise Unavailable("the log was cut while it was read")
                 self._apply(value)
-                await self._reached(offset + 1, self._goal)
+                await self._reached(offset + 1, end)
                 self._note(offset + 1)
                 if offset % READ_EACH == 0:  # a reader of a long log must not hold up requests
                     await asyncio.sleep(0)
 
-    async def _reached(self, offset: int, goal: int | None) -> None:
+    def _begin_anew(self) -> None:
+        """Have a log that was cut be read from its beginning."""
+        logger.warning("the topic %s ends before what was read of it (%d): it was cut", ITEMS, self._read)
+        self._read = 0
+        self._lost = set(self._store.catalogue.changed_ids())
+
+    async def _reached(self, offset: int, goal: int) -> None:
+        if offset >= goal:
+            await self._take_back()
         async with self._progressed:
             self._read, self._goal = offset, goal
             if self._store.lacks_changes and self.current:
                 self._store.has_changes()
             self._progressed.notify_all()
+
+    async def _take_back(self) -> None:
+        """Have items whose changes are lost be as the base has them."""
+        while self._lost:
+            self._store.take_back(self._lost.pop())
+            if len(self._lost) % READ_EACH == 0:
+                await asyncio.sleep(0)
 
     def _apply(self, value: bytes) -> None:
         try:
@@ -248,6 +276,7 @@ class ItemTopic:
             logger.warning("the topic %s holds what is no item: %s", ITEMS, error)
             return
         self._store.put_item(item)
+        self._lost.discard(item.item_id)
 
 
 def _key(item: Item) -> bytes:

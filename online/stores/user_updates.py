@@ -22,7 +22,10 @@ from online.support.background import end
 logger = logging.getLogger(__name__)
 
 CHECK_EVERY = 5.0
-"""Seconds between two questions to a cluster's server whether it is still in touch with the others."""
+"""Seconds between two questions to a cluster's server whether it is still in touch with the others; and without a word, after
+which any server is asked whether it is there."""
+WAITS = 5
+"""So many waits for a message make up CHECK_EVERY."""
 RETRY_SECONDS = 0.5
 """Seconds between connection attempts while Redis is down."""
 IDLE_CHANNEL = "watched"
@@ -45,8 +48,10 @@ class UserUpdates:
     """Notifies subscribers of each update of a user's features. After a lost connection it notifies all of them, since updates
     may have been missed."""
 
-    def __init__(self, address: RedisAddress) -> None:
-        self._address = address
+    def __init__(self, address: RedisAddress, check_every: float = CHECK_EVERY) -> None:
+        """check_every: seconds without a word after which Redis is asked whether it is there; after as many more the connection
+        counts as lost."""
+        self._address, self._check_every = address, check_every
         self._servers = list(address.servers)
         """Those that may be listened to; the first one is tried next."""
         self._users: dict[str, _Subscription] = {}
@@ -155,24 +160,35 @@ class UserUpdates:
             subscription.subscribed.clear()
 
     async def _listen(self, channel: redis.client.PubSub, client: redis.Redis) -> None:
+        """Pass on what is said. Raises ConnectionError where nothing is, not even an answer to a question of ours: whatever
+        stands between may have forgotten a connection without a word."""
         loop = asyncio.get_running_loop()
-        check_at = loop.time()
+        check_at, in_vain = loop.time(), 0
         while True:
             if self._address.cluster and loop.time() >= check_at:
                 await self._check(client)
-                check_at = loop.time() + CHECK_EVERY
-            message = await channel.get_message(timeout=1.0)
-            if message is None:
+                check_at = loop.time() + self._check_every
+            message = await channel.get_message(timeout=self._check_every / WAITS)
+            if message is not None:
+                in_vain = 0
+                self._notify(message)
                 continue
-            subscription = self._users.get(message["channel"].decode())
-            if subscription is None:
-                continue
-            if message["type"] == "message":
+            in_vain += 1  # counted, not timed: what came while the event loop was busy is read first
+            if in_vain == WAITS:
+                await channel.ping()
+            elif in_vain == 2 * WAITS:
+                raise redis.ConnectionError(f"nothing came for {2 * self._check_every:g} s, nor an answer")
+
+    def _notify(self, message: dict[str, Any]) -> None:
+        subscription = self._users.get((message["channel"] or b"").decode())  # an answer to a question has no channel
+        if subscription is None:
+            return
+        if message["type"] == "message":
+            for updated in subscription.listeners:
+                updated.set()
+        elif message["type"] == "subscribe":
+            if subscription.may_miss:  # subscribed after a loss, or later than it was waited for
                 for updated in subscription.listeners:
                     updated.set()
-            elif message["type"] == "subscribe":
-                if subscription.may_miss:  # subscribed after a loss, or later than it was waited for
-                    for updated in subscription.listeners:
-                        updated.set()
-                subscription.may_miss = True
-                subscription.subscribed.set()
+            subscription.may_miss = True
+            subscription.subscribed.set()

@@ -1,4 +1,5 @@
-"""An injector: a TCP proxy on loopback that passes bytes on, late if told so, or lets them drip, or cuts every connection."""
+"""An injector: a TCP proxy on loopback that passes bytes on, late if told so, or lets them drip, or cuts every connection, or
+swallows without a word what comes on those that there are."""
 
 import asyncio
 import contextlib
@@ -26,6 +27,7 @@ class Proxy:
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._swallowed: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def __enter__(self) -> Self:
@@ -35,13 +37,28 @@ class Proxy:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+    async def _end(self) -> None:
+        self._cut()
+        if rest := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(rest, timeout=5)
 
     def become(self, mode: Mode) -> None:
         self.mode = mode
         if mode == "reset":
             self._loop.call_soon_threadsafe(self._cut)
+
+    def swallow(self) -> int:
+        """Pass nothing on any more, either way, of the connections that there are; later ones work. Returns how many they are,
+        counted at both ends."""
+        return asyncio.run_coroutine_threadsafe(self._swallow(), self._loop).result(10)
+
+    async def _swallow(self) -> int:
+        self._swallowed |= self._writers
+        return len(self._swallowed)
 
     def _cut(self) -> None:
         for writer in self._writers:
@@ -60,17 +77,22 @@ class Proxy:
         self._writers |= both
         await asyncio.gather(self._requests(reader, server_writer), self._answers(server_reader, writer))
         self._writers -= both
+        self._swallowed -= both
 
     async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError), contextlib.closing(writer):
             while data := await reader.read(65536):
                 self.sent += len(data)
+                if writer in self._swallowed:
+                    continue
                 writer.write(data)
                 await writer.drain()
 
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError), contextlib.closing(writer):
             while data := await reader.read(65536):
+                if writer in self._swallowed:
+                    continue
                 if self.late:
                     self.held += 1
                     await asyncio.sleep(self.late)

@@ -160,6 +160,27 @@ FAULTS: Final = (
         ("test_many_changes_are_taken_into_the_arrays_and_change_nothing",),
     ),
     Fault(
+        "values of a facet are counted on the event loop",
+        "online/stores/catalogue_search.py",
+        "await asyncio.to_thread(counting.count)",
+        "counting.count()",
+        ("test_the_event_loop_goes_on_while_values_are_counted_and_all_who_ask_meanwhile_get_one_count",),
+    ),
+    Fault(
+        "values of a facet are counted once for good",
+        "online/stores/catalogue_search.py",
+        "self._counts[facet][0] == self._items.changes",
+        "self._counts[facet][0] <= self._items.changes",
+        ("test_values_are_counted_again_after_an_item_has_changed_and_not_before",),
+    ),
+    Fault(
+        "what changes while values are counted is counted in part",
+        "online/stores/facets.py",
+        "packed.is_changed.copy()",
+        "packed.is_changed",
+        ("test_counts_are_of_when_it_was_asked_though_items_change_meanwhile",),
+    ),
+    Fault(
         "an item must have all values that are asked for of a facet",
         "online/stores/facets.py",
         "                having[rows[rows < size]] = True",
@@ -242,6 +263,20 @@ FAULTS: Final = (
         "                async with self._changing:",
         "                async with asyncio.Lock():",
         ("test_of_changes_at_the_same_time_none_is_lost",),
+    ),
+    Fault(
+        "a log that was cut is read on",
+        "online/stores/item_topic.py",
+        "                if offset < self._read:",
+        "                if offset < 0:",
+        ("test_a_log_made_anew_is_noticed_by_its_first_record_though_it_has_grown",),
+    ),
+    Fault(
+        "what only a lost record told stays",
+        "online/stores/item_topic.py",
+        "            await self._take_back()",
+        "            self._lost.clear()",
+        ("test_a_log_that_is_cut_while_it_is_read_is_read_again_and_items_are_what_it_says",),
     ),
     Fault(
         "two ids of one number are one item",

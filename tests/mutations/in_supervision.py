@@ -228,6 +228,20 @@ FAULTS: Final = (
         ("test_who_is_subscribed_later_than_they_waited_is_told",),
     ),
     Fault(
+        "a connection to Redis that has fallen silent is listened to for ever",
+        "online/stores/user_updates.py",
+        "            elif in_vain == 2 * WAITS:",
+        "            elif in_vain < 0:",
+        ("test_after_a_connection_fell_silent_without_a_word_moves_are_told_again",),
+    ),
+    Fault(
+        "a connection on which nobody moves counts as lost",
+        "online/stores/user_updates.py",
+        "                await channel.ping()",
+        "                pass",
+        ("test_a_connection_on_which_nobody_has_moved_is_kept",),
+    ),
+    Fault(
         "a job that can't be stopped leaves all else running",
         "infra/stack.py",
         "        finally:  # whatever became of it",

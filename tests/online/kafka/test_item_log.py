@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from features.contracts.items import change_item, compile_item, write_item
 from features.errors import Unavailable
+from features.keys import ITEMS
+from infra.services import kafka_topics
 from online.kafka.item_log import KafkaItemLog
 from online.stores.item_store import ItemStore
 from online.stores.item_topic import ItemTopic
@@ -92,10 +96,48 @@ def test_while_kafka_stands_still_writes_end_in_time_and_go_on_after(broker: Bro
                     errors = await asyncio.gather(*answers, return_exceptions=True)
                 assert [type(error) for error in errors] == [Unavailable] * 2
             async with asyncio.timeout(patience(30)):
-                while True:
-                    with contextlib.suppress(Unavailable):
-                        await put(topic, store, 10_003)
-                        return
+                await put_at_last(topic, store, 10_003)
 
     asyncio.run(run())
     assert store.row(10_003) is not None
+
+
+def make_anew(broker: Broker) -> None:
+    """Delete the topic and create it again."""
+    admin = KafkaAdminClient(**broker.address.client_options())
+    topic = broker.address.topic(ITEMS)
+    try:
+        admin.delete_topics([topic])
+        deadline = time.monotonic() + patience(30)
+        while topic in admin.list_topics():
+            assert time.monotonic() < deadline, "the topic is still there"
+            time.sleep(0.05)
+    finally:
+        admin.close()
+    kafka_topics.create(broker.address)
+
+
+def test_a_topic_made_anew_is_read_again_and_written_by_a_process_that_runs(broker: Broker, tmp_path: Path) -> None:
+    store = ItemStore(write_base(tmp_path / "base" / "1"))
+
+    async def run() -> None:
+        async with process(broker, store) as topic:
+            await put(topic, store, *range(20_000, 20_005))
+            await asyncio.to_thread(make_anew, broker)
+            async with asyncio.timeout(patience(60)):
+                for number in range(20_010, 20_013):
+                    await put_at_last(topic, store, number)
+                while not topic.current or store.row(20_000) is not None:
+                    await asyncio.sleep(0.01)
+                await put_at_last(topic, store, 20_013)
+
+    asyncio.run(run())
+    assert len(store.rows(list(range(20_010, 20_014)))) == 4
+    assert not len(store.rows(list(range(20_000, 20_005)))), "the log does not have them"
+
+
+async def put_at_last(topic: ItemTopic, store: ItemStore, number: int) -> None:
+    while True:
+        with contextlib.suppress(Unavailable):
+            await put(topic, store, number)
+            return

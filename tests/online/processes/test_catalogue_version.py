@@ -24,6 +24,18 @@ def test_the_newest_of_any_process_is_seen_by_all_and_never_goes_back(tmp_path: 
     assert CatalogueVersions(tmp_path, 1).newest == 9  # of a process that was started again
 
 
+def test_beyond_the_end_of_the_log_nobody_has_acknowledged_anything(tmp_path: Path) -> None:
+    one, other = CatalogueVersions(tmp_path, 1), CatalogueVersions(tmp_path, 2)
+    one.note(9)
+    other.note(5)
+    one.cap(6)
+    other.cap(6)
+    assert one.newest == 6
+    one.note(7)
+    assert other.newest == 7
+    CatalogueVersions(None).cap(6)
+
+
 def test_another_process_sees_it(tmp_path: Path) -> None:
     own = CatalogueVersions(tmp_path, 1)
     program = (

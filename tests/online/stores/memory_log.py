@@ -7,7 +7,8 @@ from features.errors import Unavailable
 
 
 class MemoryLog:
-    """Writes what is handed over a little later, in order. down: calls and readers fail; hangs: an append never ends."""
+    """Writes what is handed over a little later, in order. down: calls and readers fail; hangs: an append never ends. A reader
+    whose offset is beyond the end goes on with the oldest record, as a consumer of Kafka does."""
 
     def __init__(self, *values: bytes) -> None:
         self.values = list(values)
@@ -46,13 +47,22 @@ class MemoryLog:
         offset = start
         while True:
             async with self.written:
-                while not self.down and offset >= len(self.values):
+                while not self.down and offset == len(self.values):
                     await self.written.wait()
             if self.down:
                 raise Unavailable("down")
             await asyncio.sleep(0)
+            if offset > len(self.values):
+                offset = 0
+                continue
             yield offset, self.values[offset]
             offset += 1
+
+    async def become(self, *values: bytes) -> None:
+        """Have the log be another one, while readers go on."""
+        async with self.written:
+            self.values = list(values)
+            self.written.notify_all()
 
     async def stop_readers(self) -> None:
         """Have readers fail, and calls, until `down` is false again."""

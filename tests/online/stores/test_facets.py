@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.types import Item
-from online.stores.facets import MIN_OVERLAY, FacetIndex, Facets, facet_index
+from online.stores.facets import MAX_VALUES, MIN_OVERLAY, FacetCounts, FacetIndex, Facets, facet_index
 
 VALUES = st.lists(st.sampled_from(["a", "b", "c", "d", "é"]), unique=True, max_size=3)
 
@@ -27,6 +27,12 @@ def expected(values_by_row: dict[int, list[str]]) -> dict[str, set[int]]:
     return dict(found)
 
 
+def expected_counts(values_by_row: dict[int, list[str]]) -> FacetCounts:
+    by_name = [(value, len(rows)) for value, rows in sorted(expected(values_by_row).items())]
+    most = sorted(by_name, key=lambda each: -each[1])
+    return FacetCounts(len(by_name), by_name[:MAX_VALUES], most[:MAX_VALUES])
+
+
 @given(st.lists(VALUES, max_size=12), st.lists(st.tuples(st.integers(0, 20), VALUES), max_size=40))
 def test_it_is_what_was_put_last(first: list[list[str]], puts: list[tuple[int, list[str]]]) -> None:
     index, now = facet_index(first), dict(enumerate(first))
@@ -34,7 +40,7 @@ def test_it_is_what_was_put_last(first: list[list[str]], puts: list[tuple[int, l
         index.put(row, values)
         now[row] = values
         assert as_sets(index, "abcdé") == expected(now)
-    assert index.counts() == {value: len(rows) for value, rows in sorted(expected(now).items())}
+    assert index.counting().count() == expected_counts(now)
 
 
 def test_many_changes_are_taken_into_the_arrays_and_change_nothing() -> None:
@@ -46,8 +52,25 @@ def test_many_changes_are_taken_into_the_arrays_and_change_nothing() -> None:
         index.put(row, now[row])
     assert index.nbytes > before
     assert as_sets(index, "a") == {"a": expected(now)["a"]}
-    assert index.counts() == {value: len(rows) for value, rows in sorted(expected(now).items())}
+    assert index.counting().count() == expected_counts(now)
     assert not len(index.rows("old"))
+
+
+def test_counts_are_of_when_it_was_asked_though_items_change_meanwhile() -> None:
+    first = {0: ["old"], 1: ["old", "a"], 2: ["a"]}
+    index = facet_index(first.values())
+    index.put(3, ["a", "b"])
+    counting = index.counting()
+    for row in range(2 * MIN_OVERLAY):
+        index.put(row, [f"v{row}"])
+    assert counting.count() == expected_counts(first | {3: ["a", "b"]})
+
+
+def test_of_many_values_the_first_and_those_of_most_items_are_named() -> None:
+    values = {row: [f"v{row % 3_000}"] for row in range(7_000)}
+    found = facet_index(values.values()).counting().count()
+    assert found == expected_counts(values)
+    assert (found.total, len(found.by_name), len(found.largest)) == (3_000, MAX_VALUES, MAX_VALUES)
 
 
 def test_a_mask_has_one_value_of_each_facet() -> None:

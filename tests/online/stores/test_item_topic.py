@@ -314,3 +314,74 @@ def test_nobody_waits_long_for_a_change_that_does_not_come_nor_for_a_log_that_is
             assert not reader.behind
 
     asyncio.run(run())
+
+
+async def until_read(noted: list[int], version: int) -> None:
+    """Wait until the newest version that is noted is this one."""
+    async with asyncio.timeout(patience(20)):
+        while noted[-1:] != [version]:
+            await asyncio.sleep(0.001)
+
+
+def test_a_log_that_is_cut_while_it_is_read_is_read_again_and_items_are_what_it_says(store: ItemStore) -> None:
+    async def run() -> None:
+        kept = [record(store, 500, title="Kept"), record(store, 1, title="Changed"), record(store, 501, title="Kept")]
+        log = MemoryLog(*kept, record(store, 502, title="Lost"), deleted(store, 5))
+        async with running(log, store, patience=20.0) as (topic, noted):
+            await put(topic, store, 1, title="Changed, and lost")
+            await log.become(*kept)
+            await until_read(noted, 3)
+            assert topic.current
+            assert [known(store, number).title for number in (500, 1, 501)] == ["Kept", "Changed", "Kept"]
+            assert store.row(502) is None, "the log does not have it"
+            assert store.row(5) is not None, "the base has it"
+            await put(topic, store, 502, title="Again")
+            assert len(log.values) == 4
+
+    asyncio.run(run())
+    assert known(store, 502).title == "Again"
+
+
+def test_a_log_made_anew_is_noticed_by_its_first_record_though_it_has_grown(store: ItemStore) -> None:
+    async def run() -> None:
+        log = MemoryLog(*[record(store, 500 + number, title="Lost") for number in range(3)])
+        async with running(log, store, patience=20.0) as (topic, noted):
+            await log.become()
+            await put(topic, store, 600, title="New")
+            await log.become(*log.values, *[record(store, 601 + number, title="New") for number in range(5)])
+            await until_read(noted, 6)
+
+    asyncio.run(run())
+    assert [store.row(number) for number in (500, 501, 502)] == [None] * 3
+    assert len(store.rows(list(range(600, 606)))) == 6
+
+
+def test_a_start_from_a_base_that_knows_more_than_the_log_reads_all_of_it(store: ItemStore) -> None:
+    """Another topic than the base was made of."""
+
+    async def run() -> None:
+        topic = ItemTopic(MemoryLog(record(store, 500, title="There")), store, lambda version: None, 7, retry=0.01)
+        await topic.start()
+        try:
+            assert topic.current
+            assert known(store, 500).title == "There"
+        finally:
+            await topic.stop()
+
+    asyncio.run(run())
+
+
+def test_after_a_cut_nobody_waits_for_what_was_acknowledged_before(base: Base, tmp_path: Path) -> None:
+    async def run() -> None:
+        log, versions = MemoryLog(), CatalogueVersions(tmp_path / "shared", 1)
+        store = ItemStore(base)
+        async with running(log, store, versions=versions) as (topic, noted):
+            for _ in range(3):
+                await put(topic, store, 500, title="Before")
+            await log.become(log.values[0])
+            await until_read(noted, 1)
+            assert not topic.behind
+            await put(topic, store, 500, title="After")
+            assert versions.newest == 2
+
+    asyncio.run(run())

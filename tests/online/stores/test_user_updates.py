@@ -10,6 +10,7 @@ from benchmarks.faults.suspended import resume, suspended
 from features.engines.redis_address import RedisAddress
 from features.keys import user_channel
 from online.stores.user_updates import UserUpdates
+from tests.faults.proxy import Proxy
 from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
@@ -85,6 +86,55 @@ def test_after_a_lost_connection_everyone_is_told(server: RedisProcess) -> None:
             assert await was_subscribed(updated)
 
     watch(server, steps)
+
+
+def test_after_a_connection_fell_silent_without_a_word_moves_are_told_again(server: RedisProcess) -> None:
+    """A firewall has forgotten it: nothing comes, and nobody closes it."""
+
+    async def run() -> None:
+        with Proxy() as proxy:
+            proxy.target = server.port
+            updates = UserUpdates(RedisAddress("127.0.0.1", proxy.port), check_every=0.5)
+            try:
+                async with updates.subscribe(5, timeout=20) as updated:
+                    server.client.publish(user_channel(5), "1")
+                    assert await was_subscribed(updated)
+                    assert proxy.swallow()
+                    server.client.publish(user_channel(5), "2")
+                    assert await was_subscribed(updated, patience(8)), "what was said meanwhile is not known"
+                    server.client.publish(user_channel(5), "3")
+                    assert await was_subscribed(updated)
+            finally:
+                await updates.stop()
+
+    asyncio.run(run())
+
+
+def test_a_connection_on_which_nobody_has_moved_is_kept(server: RedisProcess) -> None:
+    def asked() -> int:
+        """How often Redis was asked whether it is there."""
+        found = server.client.info("commandstats").get("cmdstat_ping", {"calls": 0})
+        calls: int = found["calls"]
+        return calls
+
+    def connections() -> list[str]:
+        return [each["id"] for each in server.client.client_list(_type="pubsub")]
+
+    async def run() -> None:
+        updates = UserUpdates(RedisAddress("127.0.0.1", server.port), check_every=1.0)
+        try:
+            async with updates.subscribe(5, timeout=20):
+                (first,) = connections()
+                before = asked()
+                async with asyncio.timeout(patience(30)):
+                    while asked() < before + 2:
+                        assert connections() == [first]
+                        await asyncio.sleep(0.02)
+                assert connections() == [first]
+        finally:
+            await updates.stop()
+
+    asyncio.run(run())
 
 
 def test_who_is_subscribed_later_than_they_waited_is_told(server: RedisProcess) -> None:
