@@ -1,6 +1,10 @@
-"""Who wanted to be forgotten, from the log: the job writes each wish to `samples`, where the user's lists end."""
+"""Who wanted to be forgotten, from the log: the job writes each wish to `samples`, where the user's lists end.
+
+`samples` is deleted in time. Where a part of it is gone that was not read, wishes are taken from `events`, which stays.
+"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -8,37 +12,50 @@ import msgspec
 
 from features.contracts.samples import Forgotten, read_sample
 from features.durable import write_whole
-from features.errors import BadEvent
-from features.ids import OuterId
-from features.keys import SAMPLES
-from features.types import Millis
+from features.errors import BadEvent, BadInput
+from features.ids import OuterId, canonical
+from features.keys import EVENTS, SAMPLES
+from features.types import FORGET_USER, KINDS, Millis
 from offline.base.forgotten_users import EVER, FILE, ForgottenUsers, read_forgotten
 from offline.base.kafka_log import Record, Span
 
 _NAMED: Final = b'"forgotten_ts"'
+_WISH: Final = KINDS[FORGET_USER]
 
 
-class SampleLog(Protocol):
-    """The topic `samples`, as far as it goes now."""
+class UserLog(Protocol):
+    """The topics `samples` and `events`, as far as they go now."""
 
     def spans(self, topic: str) -> list[Span]: ...
 
     def read(self, span: Span) -> Iterator[Record]: ...
 
 
-def take_forgotten(data_dir: Path, log: SampleLog) -> ForgottenUsers:
+class _Act(msgspec.Struct):
+    """What an event of the log says of who did what, and when."""
+
+    type: str
+    user_id: OuterId
+    ts: Millis
+
+
+def take_forgotten(data_dir: Path, log: UserLog) -> ForgottenUsers:
     """Read the log on from where it was read, and note whom it names; all who are known then. Raises Broken, Unavailable."""
     known = read_forgotten(data_dir)
     users: dict[OuterId, Millis] = dict(known.users)
     offsets = {}
+    are_lost = False
     for span in log.spans(SAMPLES):
-        noted = known.offsets.get(span.partition, span.start)
+        noted = known.offsets.get(span.partition, 0)
         start = noted if span.start <= noted <= span.end else span.start
+        are_lost |= 0 < start != noted
         for record in log.read(span._replace(start=start)):
             named = _forgotten(record.value) if _NAMED in record.value else None
             if named is not None:
                 users[named.user_id] = max(users.get(named.user_id, 0), EVER if named.until is None else named.until)
         offsets[span.partition] = span.end
+    for user, until in _wishes_in_events(log) if are_lost else ():
+        users[user] = max(users.get(user, 0), until)
     taken = ForgottenUsers(offsets, tuple(users.items()))
     if taken != known:
         write_whole(data_dir / FILE, msgspec.json.encode(taken))
@@ -51,3 +68,25 @@ def _forgotten(value: bytes) -> Forgotten | None:
     except BadEvent:
         return None
     return sample if isinstance(sample, Forgotten) else None
+
+
+def _wishes_in_events(log: UserLog) -> Iterator[tuple[OuterId, Millis]]:
+    """Yields each user whose wish is among the events, and the time up to which nothing is left: of the wish, or of the newest
+    event before it."""
+    for span in log.spans(EVENTS):
+        wishes = {act.user_id for act in _acts(log, span, _WISH.encode()) if act.type == _WISH}
+        newest: dict[OuterId, Millis] = {}
+        for act in _acts(log, span, b"") if wishes else ():
+            if act.user_id in wishes:
+                newest[act.user_id] = max(newest.get(act.user_id, 0), act.ts)
+                if act.type == _WISH:
+                    yield act.user_id, newest[act.user_id]
+
+
+def _acts(log: UserLog, span: Span, part: bytes) -> Iterator[_Act]:
+    """Yields what the records with `part` in them say, but for those that are no events."""
+    for record in log.read(span):
+        if part in record.value:
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, BadInput):
+                act = msgspec.json.decode(record.value, type=_Act)
+                yield msgspec.structs.replace(act, user_id=canonical(act.user_id))

@@ -50,6 +50,13 @@ FAULTS: Final = (
         ("test_the_rows_of_forgotten_users_are_left_out_up_to_their_wish",),
     ),
     Fault(
+        "a wish that was deleted before it was read is lost",
+        "offline/base/forgotten_log.py",
+        "        are_lost |= 0 < start != noted\n",
+        "",
+        ("test_wishes_that_were_deleted_unread_are_taken_from_the_events",),
+    ),
+    Fault(
         "of two wishes of a user the later read one counts",
         "offline/base/forgotten_log.py",
         "max(users.get(named.user_id, 0), EVER if named.until is None else named.until)",

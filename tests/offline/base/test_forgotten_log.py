@@ -1,8 +1,11 @@
 """Who wanted to be forgotten is read from the log, each record once."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from features.contracts.samples import Forgotten, write_forgotten, write_sample
 from features.contracts.samples import _encoder as encoder
@@ -14,20 +17,24 @@ from offline.base.kafka_log import Record, Span
 
 @dataclass
 class Samples:
-    """The topic `samples`. first: offset of the oldest record of each partition; read_from: where reading began."""
+    """The topic `samples`. first: offset of the oldest record of each partition; read_from: where reading began; events: the
+    topic `events`."""
 
     values: list[list[bytes]]
     first: int = 0
     read_from: list[int] = field(default_factory=list)
+    events: list[list[bytes]] = field(default_factory=list)
 
     def spans(self, topic: str) -> list[Span]:
-        return [Span(topic, part, self.first, len(values)) for part, values in enumerate(self.values)]
+        values, first = (self.values, self.first) if topic == SAMPLES else (self.events, 0)
+        return [Span(topic, part, first, len(records)) for part, records in enumerate(values)]
 
     def read(self, span: Span) -> Iterator[Record]:
-        assert span.topic == SAMPLES
-        self.read_from.append(span.start)
+        if span.topic == SAMPLES:
+            self.read_from.append(span.start)
+        values = self.values if span.topic == SAMPLES else self.events
         for offset in range(span.start, span.end):
-            yield Record(offset, 0, None, self.values[span.partition][offset])
+            yield Record(offset, 0, None, values[span.partition][offset])
 
 
 def sample(user: int) -> bytes:
@@ -58,3 +65,31 @@ def test_a_log_that_is_another_one_is_read_from_its_first_record(tmp_path: Path)
     assert take_forgotten(tmp_path, shorter).users == ((5, 1),)
     cut = Samples([[b"gone"] * 4 + [write_forgotten(6, 4, 3)]], first=4)
     assert take_forgotten(tmp_path, cut).users == ((5, 1), (6, 3))
+
+
+def act(kind: str, user: int | str, ts: int) -> bytes:
+    return json.dumps({"event_id": f"{kind}-{ts}", "type": kind, "user_id": user, "item_id": 1, "ts": ts}).encode()
+
+
+EVENTS = [
+    [act("click", 7, 30), act("click", "Ada", 20), act("forget_user", "7", 25), act("click", 7, 90)],
+    [b"{no json", b"[" * 100_000, act("forget_user", "", 3), b'{"forget_user": 1}', act("forget_user", "Bo", 40)],
+]
+
+
+@pytest.mark.parametrize("noted", [False, True], ids=["never read", "read once"])
+def test_wishes_that_were_deleted_unread_are_taken_from_the_events(tmp_path: Path, noted: bool) -> None:
+    if noted:
+        take_forgotten(tmp_path, Samples([[sample(1)] * 2], events=EVENTS))
+    cut = Samples([[b"gone"] * 4 + [sample(2)]], first=4, events=EVENTS)
+    assert dict(take_forgotten(tmp_path, cut).users) == {7: 30, "Bo": 40}
+    cut.events = []
+    assert dict(take_forgotten(tmp_path, cut).users) == {7: 30, "Bo": 40}, (
+        "all was read: the events are not wanted again"
+    )
+
+
+def test_where_nothing_was_deleted_unread_events_are_not_read(tmp_path: Path) -> None:
+    assert take_forgotten(tmp_path, Samples([[sample(1)] * 4], events=EVENTS)).users == ()
+    cut = Samples([[b"gone"] * 4 + [sample(2)]], first=4, events=EVENTS)
+    assert take_forgotten(tmp_path, cut).users == ()
