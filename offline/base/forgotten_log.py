@@ -20,7 +20,7 @@ from offline.base.forgotten_users import EVER, FILE, ForgottenUsers, read_forgot
 from offline.base.kafka_log import Record, Span
 
 _NAMED: Final = b'"forgotten_ts"'
-_WISH: Final = KINDS[FORGET_USER]
+_FORGET: Final = KINDS[FORGET_USER]
 
 
 class UserLog(Protocol):
@@ -54,7 +54,7 @@ def take_forgotten(data_dir: Path, log: UserLog) -> ForgottenUsers:
             if named is not None:
                 users[named.user_id] = max(users.get(named.user_id, 0), EVER if named.until is None else named.until)
         offsets[span.partition] = span.end
-    for user, until in _wishes_in_events(log) if are_lost else ():
+    for user, until in _forgotten_in_events(log) if are_lost else ():
         users[user] = max(users.get(user, 0), until)
     taken = ForgottenUsers(offsets, tuple(users.items()))
     if taken != known:
@@ -70,16 +70,16 @@ def _forgotten(value: bytes) -> Forgotten | None:
     return sample if isinstance(sample, Forgotten) else None
 
 
-def _wishes_in_events(log: UserLog) -> Iterator[tuple[OuterId, Millis]]:
+def _forgotten_in_events(log: UserLog) -> Iterator[tuple[OuterId, Millis]]:
     """Yields each user whose wish is among the events, and the time up to which nothing is left: of the wish, or of the newest
     event before it."""
     for span in log.spans(EVENTS):
-        wishes = {act.user_id for act in _acts(log, span, _WISH.encode()) if act.type == _WISH}
+        users = {act.user_id for act in _acts(log, span, _FORGET.encode()) if act.type == _FORGET}
         newest: dict[OuterId, Millis] = {}
-        for act in _acts(log, span, b"") if wishes else ():
-            if act.user_id in wishes:
+        for act in _acts(log, span, b"") if users else ():
+            if act.user_id in users:
                 newest[act.user_id] = max(newest.get(act.user_id, 0), act.ts)
-                if act.type == _WISH:
+                if act.type == _FORGET:
                     yield act.user_id, newest[act.user_id]
 
 

@@ -189,6 +189,17 @@ def read_spans(text: str) -> SliceSpans:
         raise BadInput("--spans", '{"0": [start, end, floor], …}', text[:200]) from error
 
 
+def held_spans(spans: SliceSpans, log: Iterable[Span]) -> tuple[SliceSpans, int]:
+    """Returns the spans as far as the log (its own spans by partition) still has them, and how many records are missing: a slice
+    may wait for longer than the broker retains what it counted."""
+    first = {span.partition: span.start for span in log}
+    held = {
+        number: (min(max(start, first.get(number, start)), end), end, floor)
+        for number, (start, end, floor) in spans.items()
+    }
+    return held, sum(held[number][0] - spans[number][0] for number in spans)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     parser = argparse.ArgumentParser(
@@ -218,7 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         schema = base.schema
         require_schema(manifest, schema.digest)
         require_current_inputs(manifest)
-        spans, forgotten = read_spans(given.spans), take_forgotten(given.data_dir, log)
+        spans, missing = held_spans(read_spans(given.spans), log.spans(SAMPLES))
+        forgotten = take_forgotten(given.data_dir, log)
         shown, served = log.spans(SHOWN), log.spans(SERVED)
         newest, users = NewestClosed(), dict(forgotten.users)
         samples = (
@@ -250,6 +262,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_slice(rows, sequences, manifest.maps, schema, counts, bound, given.out)
             texts = [f"{count} {name}" for name, count in sorted(counts.items())]
             lists = f"{len(rows)} lists of {bound.users} users"
+            if missing:
+                texts.append(f"{missing} records that the log has no more")
             of_users = f"acts of {len(sequences.rows)} users, {sequences.left_out} left out"
             this.note = ", ".join([lists, f"{bound.left_out} left out", of_users, *texts])
 

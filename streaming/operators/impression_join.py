@@ -175,9 +175,12 @@ class OpenLists:
         if lane.acting.pop(user_id, None) is not None:
             self._acted.remove(user_id)
 
-    def close(self, lane: LaneLists, until: Millis, now: Millis) -> Iterator[ClosedList]:
+    def close(self, lane: LaneLists, until: Millis) -> Iterator[ClosedList]:
         """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `until` is the
-        lane's time, `now` wall time."""
+        lane's time.
+
+        Times at which lists were closed never go back in a lane: who learns of them goes by that. So those closed early have a
+        time of the log, too, before which all of them were shown: no later one is closed before it."""
         left = CLOSED_AT_ONCE
         while (left > 0 or self._is_full(lane)) and (at := self._next(lane, until)) is not None:
             period, early = lane.periods[at], at * _SECOND_MS > until
@@ -195,7 +198,8 @@ class OpenLists:
             for reference in references:
                 if not self._is_forgotten(lane, reference):
                     actions = self._take_acts(lane, reference)
-                    yield ClosedList(reference, actions, now if early else at * _SECOND_MS)
+                    closed_ts = max(until, at * _SECOND_MS - self._window_ms) if early else at * _SECOND_MS
+                    yield ClosedList(reference, actions, closed_ts)
             left -= max(len(references), CHUNK_COST)
         if left > 0:
             self._drop_old(lane, until // _SECOND_MS)

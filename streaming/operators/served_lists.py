@@ -102,7 +102,7 @@ class ServedLists:
     def close_due(self, lane: LaneProgress, out: list[Any]) -> None:
         """Make samples of the lists that are to be closed."""
         stored = lane.stored
-        for reference, actions, closed_ts in self._open.close(lane.lists, lane.time, self._time.wall_ms()):
+        for reference, actions, closed_ts in self._open.close(lane.lists, lane.time):
             stored.samples += 1
             value = write_sample(
                 reference.request_id, reference.user, reference.served, reference.shown, actions, closed_ts

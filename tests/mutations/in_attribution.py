@@ -48,6 +48,13 @@ FAULTS: Final = (
         ("test_an_act_after_25_minutes_at_400_lists_a_second_is_in_its_sample",),
     ),
     Fault(
+        "lists closed early are closed after all that are closed in time",
+        "streaming/operators/impression_join.py",
+        "max(until, at * _SECOND_MS - self._window_ms) if early",
+        "at * _SECOND_MS + 600_000 if early",
+        ("test_lists_closed_early_while_the_log_is_behind_are_closed_before_all_that_are_closed_in_time",),
+    ),
+    Fault(
         "lists closed early are not counted",
         "streaming/operators/impression_join.py",
         "lane.early += len(references) if early else 0",

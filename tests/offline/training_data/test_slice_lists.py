@@ -12,6 +12,7 @@ from features.inputs.input_maps import InputMaps
 from features.inputs.model_inputs import layout, width_of
 from features.types import RATING
 from models.training.lessons.list_data import read_lists, read_ranking_lists
+from offline.base.kafka_log import Span
 from offline.training_data.from_impressions import LIST
 from offline.training_data.logged_lists import FORGOTTEN
 from offline.training_data.newest_acts import Act, Sequences, sequences_of
@@ -21,6 +22,7 @@ from offline.training_data.slice_lists import (
     MAX_WEIGHT,
     NewestClosed,
     UserBound,
+    held_spans,
     new_samples,
     read_spans,
     slice_lists,
@@ -125,3 +127,9 @@ def test_spans_that_are_none_are_refused() -> None:
     assert read_spans('{"3": [1, 2, 5]}') == {3: (1, 2, 5)}
     with pytest.raises(BadInput, match=r"--spans: expected .* got \[1\]"):
         read_spans("[1]")
+
+
+def test_what_the_log_has_lost_of_a_slice_that_waited_is_passed_over() -> None:
+    log = [Span("samples", 0, 40, 90), Span("samples", 1, 0, 90), Span("samples", 2, 80, 90)]
+    spans = {0: (10, 60, 5), 1: (10, 60, 6), 2: (10, 60, 7)}
+    assert held_spans(spans, log) == ({0: (40, 60, 5), 1: (10, 60, 6), 2: (60, 60, 7)}, 80)
