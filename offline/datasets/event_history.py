@@ -112,10 +112,9 @@ def _rows_at(rows: Happened, at: IntArray) -> Happened:
 def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
     """The rows without repetitions, each at a time at which its user did the same to the item once; and how many are left out."""
     order = np.lexsort((events, rows.times, rows.kinds, rows.items, rows.users))
-    same = np.ones(max(len(order) - 1, 0), bool)
-    for column in (rows.users, rows.items, rows.kinds):
-        same &= column[order][1:] == column[order][:-1]
-    again = same & (rows.times[order][1:] == rows.times[order][:-1]) & (events[order][1:] == events[order][:-1])
+    order = order[~_has_id_elsewhere(rows, events, order)]
+    same = _equal(order, rows.users, rows.items, rows.kinds)
+    again = same & _equal(order, rows.times, events)
     left = np.concatenate([[True], ~again])[: len(order)]
     order, follows = order[left], np.concatenate([[False], same])[: len(order)][left]
     times = rows.times.copy()
@@ -124,7 +123,23 @@ def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
         group = np.cumsum(~follows)
         for at in np.flatnonzero(np.isin(group, group[crowded]) & follows).tolist():
             times[order[at]] = max(times[order[at]], times[order[at - 1]] + 1)
-    return _rows_at(rows._replace(times=times), np.sort(order)), int(again.sum())
+    return _rows_at(rows._replace(times=times), np.sort(order)), len(rows.times) - len(order)
+
+
+def _has_id_elsewhere(rows: Happened, events: IntArray, order: IntArray) -> BoolArray:
+    """[n] which rows in this order have no id where another one of their user, item, kind and time, which lie together, has."""
+    begins = np.concatenate([[True], ~_equal(order, rows.users, rows.items, rows.kinds, rows.times)])[: len(order)]
+    group, has_id = np.cumsum(begins), events[order] != 0
+    elsewhere: BoolArray = ~has_id & (np.bincount(group, has_id)[group] > 0)
+    return elsewhere
+
+
+def _equal(order: IntArray, *columns: IntArray) -> BoolArray:
+    """[n - 1] which rows in this order are equal in these columns to the one before them."""
+    equal = np.ones(max(len(order) - 1, 0), bool)
+    for column in columns:
+        equal &= column[order][1:] == column[order][:-1]
+    return equal
 
 
 def _order(rows: Happened) -> tuple[IntArray, int]:
@@ -132,10 +147,7 @@ def _order(rows: Happened) -> tuple[IntArray, int]:
     kind the first alone; and how many are left out."""
     ties = tie_hash(rows.users, rows.items, rows.times // 1000)
     order = np.lexsort((rows.kinds, rows.items, rows.users, ties, rows.times))  # stable
-    repeated = np.ones(max(len(order) - 1, 0), bool)
-    for column in (rows.times, rows.users, rows.items, rows.kinds):
-        ordered = column[order]
-        repeated &= ordered[1:] == ordered[:-1]
+    repeated = _equal(order, rows.times, rows.users, rows.items, rows.kinds)
     duplicates = int(repeated.sum())
     if duplicates:
         order = order[np.concatenate([[True], ~repeated])]

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.arrays import BoolArray
-from features.errors import BadInput
+from features.contracts.json_contract import read_json
+from features.errors import BadEvent, BadInput
 from offline.datasets.own.csv_rows import LINE_LIMIT, header, read_csv
+from offline.datasets.own.typed_columns import EXACT_BELOW
 from offline.datasets.rejected_lines import Rejects
 
 NDJSON: Final = (".ndjson", ".jsonl", ".json")
@@ -32,6 +34,7 @@ NOT_UTF8: Final = (
     "{count:,} values of {file} are no UTF-8, which files are expected to be, the first in the column {first}: what could not be "
     "read became \ufffd, and rows of such ids are left out"
 )
+_ROW: Final = msgspec.json.Decoder(dict[str, Any])
 BAD_ID_BYTES: Final = "an id that is no UTF-8"
 
 
@@ -119,8 +122,11 @@ def _parquet_tables(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
 
 
 def _lists(column: pa.Array) -> pa.Array:
-    """A column of lists of whatever kind as one of plain lists, of text or of numbers; another column as it is."""
+    """A column of lists of whatever kind as one of plain lists, of text or of numbers; another column as it is, but for floats of
+    16 bits, with which Arrow can't compute."""
     kind = column.type
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
         return column
     value = kind.value_type
@@ -128,6 +134,8 @@ def _lists(column: pa.Array) -> pa.Array:
         value = value.value_type
     if pa.types.is_null(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value):
         value = pa.string()
+    if pa.types.is_float16(value):
+        value = pa.float32()
     return column.cast(pa.list_(value))
 
 
@@ -139,13 +147,11 @@ def _json_rows(path: Path, rejects: Rejects) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                row = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                row = None
-            if isinstance(row, dict):
-                yield row
-            else:
+                row = read_json(_ROW, line, "a row")
+            except BadEvent:
                 rejects.add(path.name, "no JSON object", line.decode("utf-8", "replace").rstrip())
+            else:
+                yield row
 
 
 def _json_columns(path: Path) -> Mapping[str, pa.DataType]:
@@ -204,7 +210,7 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind):
         return pa.array([_plain(value) for value in values], kind)
     if not pa.types.is_string(kind.value_type):
-        return pa.array(values, kind)
+        return pa.array([_numbers(value, kind) for value in values], kind)
     lists = (_plain(value) for value in values)
     return pa.array([[each] if isinstance(each, str) else each for each in lists], kind)
 
@@ -214,5 +220,14 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value or None
     if isinstance(value, list):
-        return [text for each in value if isinstance(text := _plain(each), str)]
+        return [text for each in value if not isinstance(each, list) and isinstance(text := _plain(each), str)]
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_BELOW:
+        return str(int(value))  # as `texts` has it of Parquet: a column with gaps made it a float
     return msgspec.json.encode(value).decode()
+
+
+def _numbers(value: list[Any] | None, kind: pa.DataType) -> list[Any] | None:
+    """A JSON list of numbers as the column has them: Arrow takes no whole number of more than 64 bits for a float."""
+    if value is None or not pa.types.is_floating(kind.value_type):
+        return value
+    return [None if each is None else float(each) for each in value]

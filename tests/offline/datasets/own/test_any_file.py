@@ -5,6 +5,7 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -35,7 +36,7 @@ def test_ndjson_and_parquet(tmp_path: Path) -> None:
     lines = [{"user": user, "item": item, "price": price and float(price)} for user, item, price in ROWS]
     path = tmp_path / "rows.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "\n")
-    assert read(path, ("user", "item", "price")) == [*ROWS[:2], ("7", "two\nlines", "2.0")]
+    assert read(path, ("user", "item", "price")) == [*ROWS[:2], ("7", "two\nlines", "2")]
     pq.write_table(pa.Table.from_pylist(lines), tmp_path / "rows.parquet")
     found = read(tmp_path / "rows.parquet", ("user", "price"))
     assert found == [("anna", 1.5), ("Zoë 商", None), ("7", 2.0)]
@@ -78,6 +79,34 @@ def test_lists_of_parquet_are_alike(tmp_path: Path, kind: pa.DataType) -> None:
     (table,) = tables(path, ("tags", "look", "empty"), Rejects())
     assert table.schema.types == [pa.list_(pa.string()), pa.list_(pa.float32()), pa.list_(pa.string())]
     assert table.to_pylist()[0] == {"tags": ["a", None], "look": [1.5, 2.0], "empty": []}
+
+
+def test_json_lines_that_are_too_deep_are_set_aside_and_large_numbers_are_read(tmp_path: Path) -> None:
+    rejects, path = Rejects(), tmp_path / "rows.ndjson"
+    deep, huge = "[" * 100_000, 99999999999999999999999
+    path.write_text(
+        f'{{"user": 1, "look": [{huge}]}}\n{{"user": {deep}\n'
+        f'{{"user": 2, "look": [1, null], "more": {"[" * 400 + "]" * 400}}}\n{deep}\n'
+    )
+    assert read(path, ("user", "look"), rejects) == [("1", [1e23]), ("2", [1.0, None])]
+    assert rejects.count == 2
+    assert read(path, ("more",), Rejects()) == [(None,), ([],)]
+
+
+def test_an_id_that_a_gap_in_its_column_made_a_float_is_the_whole_number(tmp_path: Path) -> None:
+    rows = [{"user": 7.0, "item": 1e3}, {"user": None, "item": 0.5}, {"user": -0.0, "item": 2.0**53}]
+    (tmp_path / "rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read(tmp_path / "rows.ndjson", ("user", "item"))
+    assert found == [("7", "1000"), (None, "0.5"), ("0", "9007199254740992.0")]
+
+
+def test_floats_of_16_bits_are_read(tmp_path: Path) -> None:
+    halves = np.array([1.5, 2.0], np.float16)
+    columns = {"price": pa.array(halves), "look": pa.FixedSizeListArray.from_arrays(pa.array(halves), 1)}
+    pq.write_table(pa.table(columns), tmp_path / "items.parquet")
+    (table,) = tables(tmp_path / "items.parquet", ("price", "look"), Rejects())
+    assert table.schema.types == [pa.float32(), pa.list_(pa.float32())]
+    assert table.to_pylist() == [{"price": 1.5, "look": [1.5]}, {"price": 2.0, "look": [2.0]}]
 
 
 def test_lines_that_are_no_rows_are_set_aside(tmp_path: Path) -> None:

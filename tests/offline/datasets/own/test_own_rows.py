@@ -76,8 +76,19 @@ def test_an_id_of_its_own_keeps_an_event_apart(tmp_path: Path) -> None:
     lines = "".join(f"{event},u1,A-1,{at},view\n" for event, at in same)
     (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,timestamp,type\n" + lines)
     dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
-    assert (dataset.rows, dataset.duplicates) == (6, 2)
-    assert [row["ts"] - AT * 1000 for row in rows_of(dataset)] == [0, 1, 2, 3, 4, 1000]
+    assert (dataset.rows, dataset.duplicates) == (5, 3)
+    assert [row["ts"] - AT * 1000 for row in rows_of(dataset)] == [0, 1, 2, 3, 1000]
+
+
+def test_what_another_file_says_without_an_id_is_no_second_event(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    rows = [("", "A-0", AT), ("", "A-1", AT), ("a", "A-1", AT), ("", "A-1", AT + 1), ("b", "A-2", AT), ("", "A-2", AT)]
+    lines = "".join(f"{event},u1,{item},{at},view\n" for event, item, at in rows)
+    (tmp_path / "shop" / "events.csv").write_text("event_id,user_id,item_id,timestamp,type\n" + lines)
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.duplicates) == (4, 2)
+    found = sorted((row["item"], row["ts"] - AT * 1000) for row in rows_of(dataset))
+    assert found == [("A-0", 0), ("A-1", 0), ("A-1", 1000), ("A-2", 0)]
 
 
 def test_rows_of_one_event_are_one_event(tmp_path: Path) -> None:
