@@ -238,8 +238,14 @@ def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: P
 
 
 def read_catalogue(log: Log, previous: Base, end: int) -> CatalogueVersions:
-    """The catalogue by version, from the base's on to version `end`."""
+    """The catalogue by version, from the base's on to version `end`. Raises Broken where the topic ends before the base's: it was
+    cut, or made anew, and what it tells of items since is not what comes after that version."""
     versions, schema = CatalogueVersions(previous.catalogue, previous.catalogue_start), previous.schema
+    if end < versions.start:
+        raise Broken(
+            f"topic {ITEMS}: expected {versions.start} records or more, which base {previous.manifest['number']} has seen, got "
+            f"{end}: it was cut or made anew. Restore it from a backup"
+        )
     if versions.start < end:
         for record in log.read(Span(ITEMS, 0, versions.start, end)):
             item = item_of_record(record.value, schema)
