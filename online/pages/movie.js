@@ -7,7 +7,7 @@ import { buttonsOf, ignoreDoubleClicks, starsOf, thumbsOf } from "./acts.js";
 import { facetPage, poster, skeletons } from "./cards.js";
 import { $, childrenOf, el, focused } from "./dom.js";
 import { paint } from "./posters.js";
-import { me, readId, userPage } from "./me.js";
+import { player, readId, userPage } from "./me.js";
 import { facets, invitation, knows, noun, nouns, priceOf, rates, schema, spoken, valuesOf, yearOf } from "./schema.js";
 import { showStars } from "./stars.js";
 import { every } from "./timing.js";
@@ -29,7 +29,7 @@ const KIND = {
 
 const asked = new URLSearchParams(location.search);
 const itemId = readId(asked.get("movieId"));
-const user = me();
+const user = player();
 // The list that led here, if any: what is done here answers it.
 const from = asked.get("list") ? { request_id: asked.get("list"), position: Number(asked.get("at")) || 0 } : {};
 const invited = `${rates ? "Rate it" : invitation}: your list renews itself.`;
@@ -156,7 +156,7 @@ async function loadNear(by) {
       ...answer.similar.map((item) => {
         const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
         bar.style.setProperty("--share", String(Math.max(0, item.weight / most)));
-        return poster(item, { note: bar });
+        return poster(item, { note: bar, more: asked.has("user") ? { user } : {} });
       }),
     );
     $("kind-words").textContent = answer.similar.length ? (KIND[kind]?.[1] ?? "") : kind === "together" ? `Nobody has liked it close to another ${noun} since the stream began.` : "Too little is known of it.";

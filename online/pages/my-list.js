@@ -55,13 +55,14 @@ export function showMine(section, user, size) {
     }
   }
 
-  function show({ items, request_id: request, degraded, freshness }, acted) {
+  function show(answer, acted) {
+    const { items, degraded, freshness } = answer;
     const applied = freshness.seen_applied !== false && !degraded.includes("no live features");
     if (acted && applied) for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
     if (acted) acted.before ??= tiles.order; // asked for again, it is still that list that it moved
     const moves = acted ? movesOf(acted.before, items.map(({ item_id: id }) => String(id)), new Set([acted.key])) : null;
-    tiles.show(items, request, moves);
-    shownAs = request;
+    tiles.show(answer, moves);
+    shownAs = answer.request_id;
     row.removeAttribute("aria-busy");
     tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : `No ${noun} here yet.`);
     if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - (acted.began ?? 0), inside: freshness.applied_in_ms, moves });

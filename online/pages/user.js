@@ -178,7 +178,7 @@ function showList(answer, beside, /** @type {Acted | null} */ acted) {
   if (acted) acted.before ??= tiles.order;
   const moves = compared ? movesOf(acted.before ?? [], answer.items.map(({ item_id: id }) => String(id)), since) : null;
   why.close();
-  tiles.show(answer.items, answer.request_id, moves);
+  tiles.show(answer, moves);
   // Now the list is in the page: this is what a click costs.
   const whole = acted?.began ? performance.now() - acted.began : 0;
   why.show(answer, moves, again);
