@@ -1,6 +1,6 @@
 // Events that a person sends: their way into the features, and the renewed page; a status line reports the progress.
 
-import { postEvent } from "./api.js";
+import { Unsure, postEvent } from "./api.js";
 import { $, el } from "./dom.js";
 import { movedWords } from "./rank-changes.js";
 import { capital, spoken } from "./schema.js";
@@ -57,6 +57,8 @@ export class Acts {
     this.onIdle = onIdle;
     this.focus = focus; // takes the focus when the button that had it goes
     this.sending = Promise.resolve();
+    /** @type {Map<string, {act: string, id: string}>} of a user and an item, the newest act that may have been kept, and its event's id */
+    this.unsure = new Map();
     /** @type {any} what `undo` takes back: {id, title, event} */
     this.last = null;
     undo.addEventListener("click", () => this.#takeBack());
@@ -75,7 +77,7 @@ export class Acts {
     say(`${did} …`);
     this.sending = this.sending.then(async () => {
       try {
-        const posted = await postEvent(event);
+        const posted = await this.#post(event);
         this.unsent.delete(key);
         this.#offer(undoes ? null : { id: posted.event_ids[0], title, event });
         this.onSent({ token: posted.seen, began, what: did, key });
@@ -83,12 +85,27 @@ export class Acts {
         this.unsent.delete(key);
         if (key !== undefined) this.onFailed(key);
         if (undoes) this.#offer(undoes);
-        if (otherwise === undefined) say(`${did}: not sent. ${fault.message}`, "failed");
+        if (otherwise === undefined) say(`${did}: ${fault instanceof Unsure ? "it may not have been kept." : "not sent."} ${fault.message}`, "failed");
         else say(otherwise);
       } finally {
         if (--this.busy === 0) this.onIdle();
       }
     });
+  }
+
+  /** What may have been kept and is done again goes under the id that it had. Once another act on that item is kept, it is a new one. */
+  async #post({ request_id, position, ...act }) {
+    const about = JSON.stringify([act.user_id, act.item_id ?? act.target]);
+    const same = JSON.stringify(act);
+    const held = this.unsure.get(about);
+    try {
+      const posted = await postEvent({ ...act, request_id, position, ...(held?.act === same ? { event_id: held.id } : {}) });
+      this.unsure.delete(about);
+      return posted;
+    } catch (fault) {
+      if (fault instanceof Unsure) this.unsure.set(about, { act: same, id: fault.eventId });
+      throw fault;
+    }
   }
 
   #takeBack() {
