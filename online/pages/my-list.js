@@ -42,13 +42,18 @@ export function showMine(section, user, size) {
       try {
         answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
       } catch (fault) {
-        if (mine === turn) tell(fault.message);
-        if (mine === turn && acted) say("It is kept, but the list could not be renewed.", "waits");
+        if (mine !== turn) return;
+        tell(fault.message);
+        tiles.settleBut(acts.unsent);
+        if (acted) say("It is kept, but the list could not be renewed.", "waits");
         return;
       }
       if (mine !== turn) return;
       if (show(answer, acted)) acted = null; // it is in the list, and told
-      if (acted && times >= AGAIN) return sayStuck(acted.what);
+      if (acted && times >= AGAIN) {
+        tiles.settleBut(acts.unsent);
+        return sayStuck(acted.what);
+      }
       if (!acted && !comesBack(answer.degraded)) return;
       await new Promise((done) => setTimeout(done, pause));
       if (!acted) pause = Math.min(2 * pause, MOST_MS);
@@ -58,7 +63,7 @@ export function showMine(section, user, size) {
   function show(answer, acted) {
     const { items, degraded, freshness } = answer;
     const applied = freshness.seen_applied !== false && !degraded.includes("no live features");
-    if (acted && applied) for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
+    if (acted && applied) tiles.settleBut(acts.unsent);
     if (acted) acted.before ??= tiles.order; // asked for again, it is still that list that it moved
     const moves = acted ? movesOf(acted.before, items.map(({ item_id: id }) => String(id)), new Set([acted.key])) : null;
     tiles.show(answer, moves);

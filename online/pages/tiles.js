@@ -88,6 +88,11 @@ export class Tiles {
     this.#mark(String(itemId), undefined);
   }
 
+  /** All acts are in the features, or nobody waits for them any more, but for those on these items, which are not sent yet. */
+  settleBut(/** @type {Set<string>} */ unsent) {
+    for (const key of [...this.waiting.keys()]) if (!unsent.has(key)) this.settle(key);
+  }
+
   #mark(key, stars) {
     if (stars === undefined) this.waiting.delete(key);
     else this.waiting.set(key, stars);

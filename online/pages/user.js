@@ -169,7 +169,7 @@ function showList(answer, beside, /** @type {Acted | null} */ acted) {
   const { seen_applied: seen, applied_in_ms: ms } = answer.freshness;
   // The event may be in the features, but not in a list that could not read them.
   const applied = seen && !answer.degraded.includes("no live features");
-  if (acted?.token && applied) settleAll();
+  if (acted?.token && applied) tiles.settleBut(acts.unsent); // a newer list holds every act sent before it
   page.shownAs = answer.request_id;
   page.newest = answer.explain.user.n;
   const since = new Set(answer.explain.user.newest.map(({ item_id: id }) => String(id)));
@@ -214,11 +214,6 @@ function askAgainSoon(degraded) {
   if (degraded) page.soon = setTimeout(() => page.current || acts.busy || renewNow(), page.pause);
 }
 
-/** A newer list holds every act sent before it. */
-function settleAll() {
-  for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
-}
-
 function showDegraded(degraded) {
   const note = $("degraded");
   note.hidden = degraded.length === 0;
@@ -240,6 +235,7 @@ function showFault(fault, acted) {
   $("fault-command").textContent = command ?? "";
   $("fault-command").hidden = !command;
   $("fault").hidden = false;
+  tiles.settleBut(acts.unsent);
   say(acted ? "It is kept, but the list could not be renewed." : "", "waits");
 }
 
@@ -274,6 +270,7 @@ async function renew(/** @type {Acted} */ acted) {
     if (mine !== page.renewal) return;
   }
   page.current = null; // the stream tells when it moves after all
+  tiles.settleBut(acts.unsent);
   sayStuck(acted.what);
 }
 
