@@ -30,7 +30,7 @@ export function showMine(section, user, size) {
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
-   *  less and less often: each one counts as shown.
+   *  less and less often: each one counts as shown. Where that fails, a list that is shown stays so, and is asked for again.
    * @param {import("./sent-events.js").Acted | null} acted
    */
   async function load(acted = null) {
@@ -46,15 +46,16 @@ export function showMine(section, user, size) {
         tell(fault.message);
         tiles.settleBut(acts.unsent);
         if (acted) say("It is kept, but the list could not be renewed.", "waits");
-        return;
+        if (!tiles.order.length) return;
+        acted = null; // it is told, and in a later list
       }
       if (mine !== turn) return;
-      if (show(answer, acted)) acted = null; // it is in the list, and told
+      if (answer && show(answer, acted)) acted = null; // it is in the list, and told
       if (acted && times >= AGAIN) {
         tiles.settleBut(acts.unsent);
         return sayStuck(acted.what);
       }
-      if (!acted && !comesBack(answer.degraded)) return;
+      if (answer && !acted && !comesBack(answer.degraded)) return;
       await new Promise((done) => setTimeout(done, pause));
       if (!acted) pause = Math.min(2 * pause, MOST_MS);
     }

@@ -221,8 +221,11 @@ function showDegraded(degraded) {
 }
 
 function showFault(fault, acted) {
-  // A list that was there stays after a failed renewal; of another model or user it would be a lie.
-  if (!acted || page.shownFor !== askedOf()) {
+  // A list that was there stays after a failed renewal, and is asked for again; of another model it would be a lie.
+  if (page.shownFor === askedOf()) {
+    if (!acted?.token) askAgainSoon(true);
+  } else {
+    page.shownFor = null;
     tiles.clear();
     channels.show([]);
     $("sides").hidden = $("sides-said").hidden = true;
@@ -236,7 +239,7 @@ function showFault(fault, acted) {
   $("fault-command").hidden = !command;
   $("fault").hidden = false;
   tiles.settleBut(acts.unsent);
-  say(acted ? "It is kept, but the list could not be renewed." : "", "waits");
+  say(acted?.token ? "It is kept, but the list could not be renewed." : "", "waits");
 }
 
 // --- An act: event → features → list ----------------------------------------------------------------------------------

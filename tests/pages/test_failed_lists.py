@@ -60,3 +60,19 @@ def test_a_film_can_be_rated_again_where_nothing_takes_the_first_rating_in(
     like(page, tiles)
     expect(page.locator("#freshness")).to_contain_text("nothing takes it in at the moment", timeout=60_000)
     expect(page.locator(".tile.waiting")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("path", "tiles", "fault"), PAGES)
+def test_a_list_that_is_asked_for_again_in_vain_stays_and_is_asked_for_again(
+    visit_small: Visit, complaints: list[str], path: str, tiles: str, fault: str
+) -> None:
+    page = shown(visit_small, path, tiles)  # it lacks what Redis has, and is asked for again
+    films = page.locator(tiles).count()
+    page.route("**/v1/recommendations*", fail)
+    expect(page.locator(fault)).to_have_text("not now")
+    expect(page.locator(tiles)).to_have_count(films)
+    page.unroute_all()
+    expect(page.locator("main")).not_to_contain_text("not now", use_inner_text=True)
+    expect(page.locator(tiles)).to_have_count(films)
+    assert complaints
+    complaints.clear()
