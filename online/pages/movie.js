@@ -110,15 +110,9 @@ const acts = new Acts($("undo"), {
   focus: $("title"),
   onIdle: () => showGiven(acts.last?.event.rating), // not what was taken back or could not be sent
   // What is told of the list is what is asked for: its first films, which are named here.
-  onSent: async ({ token, began, what }) => {
-    try {
-      const { items, freshness } = await getRecommendations({ user_id: user, size: PREVIEW, seen: token });
-      const first = items.map((item) => shownTitle(item.title)).join(", ");
-      if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
-      else sayRenewed(what, { ms: performance.now() - (began ?? 0), inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
-    } catch {
-      say(`${what}: it is kept.`, "waits");
-    }
+  onSent: async (acted) => {
+    const answer = await getRecommendations({ user_id: user, size: PREVIEW, seen: acted.token }).catch(() => null);
+    if (acted.began === acts.newest) tellSent(acted, answer);
     $("to-list").hidden = false;
     for (let times = 0; times < 6; times++) {
       await new Promise((done) => setTimeout(done, SOON_MS));
@@ -126,6 +120,19 @@ const acts = new Acts($("undo"), {
     }
   },
 });
+
+/**
+ * `answer`: the list that was made after it, null where none came.
+ * @param {import("./sent-events.js").Acted} acted
+ * @param {any} answer
+ */
+function tellSent({ what, began }, answer) {
+  if (!answer) return say(`${what}: it is kept.`, "waits");
+  const { items, freshness } = answer;
+  const first = items.map((item) => shownTitle(item.title)).join(", ");
+  if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
+  else sayRenewed(what, { ms: performance.now() - (began ?? 0), inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
+}
 
 function act(what) {
   showGiven(what.rating);

@@ -51,6 +51,7 @@ export class Acts {
   constructor(undo, { onSent, onFailed = () => {}, onIdle = () => {}, focus = null }) {
     this.unsent = new Set(); // keys of items whose event is not acknowledged yet
     this.busy = 0; // events on their way
+    this.newest = 0; // when the newest act began: what an older one's list tells comes too late
     this.undo = undo;
     this.onSent = onSent;
     this.onFailed = onFailed;
@@ -71,7 +72,7 @@ export class Acts {
    */
   send(event, title, how = {}) {
     const { key, did = didWhat(event, title), otherwise, undoes = null } = how;
-    const began = performance.now();
+    const began = (this.newest = performance.now());
     if (key !== undefined) this.unsent.add(key);
     this.busy++;
     say(`${did} …`);
