@@ -47,6 +47,7 @@ const page = {
   // The stream.
   following: new AbortController(),
   told: 0, // the newest place in the log that the stream has told
+  chased: 0, // the one that was last asked for after it had come too early
 };
 const tiles = new Tiles($("list"), act);
 const why = new Why($("list"));
@@ -55,6 +56,7 @@ const acts = new Acts($("undo"), {
   focus: $("recommended"),
   onSent: ({ token, began, what }) => renew({ token, began, what }),
   onFailed: (key) => tiles.settle(key),
+  onIdle: () => catchUp(),
 });
 
 typedInto($("go-id", HTMLInputElement));
@@ -153,6 +155,7 @@ async function loadList(acted = null) {
     if (mine.signal.aborted) return null;
     const applied = showList(answer, beside, acted);
     page.shownFor = what;
+    catchUp();
     return applied ? "applied" : "waits";
   } catch (fault) {
     if (mine.signal.aborted) return null;
@@ -266,7 +269,7 @@ async function renew(/** @type {Acted} */ acted) {
     if (!shown) return; // "Try again" goes on from here
     if (shown === "applied") {
       page.current = null;
-      if (page.told > (page.newest ?? 0)) onMove("move", { n: page.told });
+      catchUp();
       return;
     }
     await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
@@ -275,6 +278,7 @@ async function renew(/** @type {Acted} */ acted) {
   page.current = null; // the stream tells when it moves after all
   tiles.settleBut(acts.unsent);
   sayStuck(acted.what);
+  catchUp();
 }
 
 // --- The stream: what happens elsewhere -------------------------------------------------------------------------------
@@ -290,6 +294,17 @@ function onMove(name, { n }) {
   page.told = n ?? 0;
   // What the shown list knows, or an act of this page is about to show, is no news.
   if (name !== "move" || (n !== null && n === page.newest) || acts.busy || page.current || page.shownFor === null) return;
+  showMove();
+}
+
+/** A move that was told while a list of before it, or an act, was under way is shown now: once, as a list may lag behind the stream. */
+function catchUp() {
+  if (page.newest === null || page.told <= page.newest || page.told === page.chased || page.current || acts.busy) return;
+  page.chased = page.told;
+  showMove();
+}
+
+function showMove() {
   loadUser();
   loadList({});
 }
