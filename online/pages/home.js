@@ -46,7 +46,13 @@ async function fill(section, ask, make) {
   row.removeAttribute("aria-busy");
 }
 
-showMine($("for-you"), user, SIZE);
+const renewMine = showMine($("for-you"), user, SIZE);
+// Back brings this page as it was left: something may have been done since, or another user be played.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  if (me() === user) renewMine();
+  else location.reload();
+});
 makeRail($("for-you"));
 makeRail($("trending"));
 fill($("trending"), async () => (await getItems({ sort: "trending", limit: SIZE })).items, (item) => poster(item, { note: stars(item) }));

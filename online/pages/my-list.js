@@ -13,7 +13,7 @@ const AGAIN_MS = 1000;
 const AGAIN = 20;
 const MOST_MS = 10_000;
 
-/** Fill the row in `section` with `size` films for `user`. @param {HTMLElement} section */
+/** Fill the row in `section` with `size` films for `user`. Gives what renews it. @param {HTMLElement} section */
 export function showMine(section, user, size) {
   const row = /** @type {HTMLElement} */ (section.querySelector(".row"));
   const note = /** @type {HTMLElement} */ (section.querySelector(".note"));
@@ -22,6 +22,8 @@ export function showMine(section, user, size) {
   /** @type {string | null} */
   let shownAs = null;
   let turn = 0;
+  /** @type {import("./sent-events.js").Acted | null} */
+  let current = null; // the act that no list has answered yet
 
   function act(item, { type, rating, value }) {
     const key = String(item.item_id);
@@ -35,6 +37,7 @@ export function showMine(section, user, size) {
    */
   async function load(acted = null) {
     const mine = ++turn;
+    current = acted;
     for (let times = 0, pause = AGAIN_MS; ; times++) {
       let answer;
       await whenShown();
@@ -47,11 +50,12 @@ export function showMine(section, user, size) {
         tiles.settleBut(acts.unsent);
         if (acted) say("It is kept, but the list could not be renewed.", "waits");
         if (!tiles.order.length) return;
-        acted = null; // it is told, and in a later list
+        acted = current = null; // it is told, and in a later list
       }
       if (mine !== turn) return;
-      if (answer && show(answer, acted)) acted = null; // it is in the list, and told
+      if (answer && show(answer, acted)) acted = current = null; // it is in the list, and told
       if (acted && times >= AGAIN) {
+        current = null;
         tiles.settleBut(acts.unsent);
         return sayStuck(acted.what);
       }
@@ -84,4 +88,5 @@ export function showMine(section, user, size) {
 
   row.replaceChildren(...skeletons(8));
   load();
+  return () => load(current);
 }

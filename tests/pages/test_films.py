@@ -242,3 +242,23 @@ def test_a_click_in_a_list_is_an_event_and_a_film_can_be_rated_where_it_is_shown
     expect(page.locator("#title")).to_have_text(title)
     user_now = martlet.user(user)
     assert (user_now["counts"]["click"], user_now["counts"]["rating"]) == (1, 1)
+
+
+def test_a_page_that_back_brings_again_shows_the_list_of_now(visit_small: Visit) -> None:
+    page = visit_small("/?id=8")
+    mine = page.locator("#for-you .tile")
+    expect(mine).not_to_have_count(0)
+    # Chromium keeps no page for Back under a test: the event is all that a page gets of it.
+    back = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    page.route("**/v1/recommendations*", lambda route: route.fulfill(json=route.fetch().json() | {"degraded": []}))
+    with page.expect_response("**/v1/recommendations*"):  # whole now: nothing more is asked for by itself
+        pass
+    page.wait_for_timeout(500)
+    with page.expect_response("**/v1/recommendations?user_id=8*"):
+        page.evaluate(back)
+    expect(mine).not_to_have_count(0)
+    page.evaluate("localStorage.setItem('martlet.user', '7')")
+    with page.expect_navigation():
+        page.evaluate(back)
+    expect(page.locator("#for-you-name")).to_have_text("Your list, user 7")
+    expect(mine).not_to_have_count(0)
