@@ -146,17 +146,19 @@ function act(what) {
 
 let kind = asked.get("by");
 let turn = new AbortController();
+let nearFailed = false; // by what may pass
 
 async function loadNear(by) {
   turn.abort();
   const mine = (turn = new AbortController());
   const near = $("near");
   near.setAttribute("aria-busy", "true");
-  if (!near.children.length) near.replaceChildren(...skeletons(6));
+  if (!near.children.length && !nearFailed) near.replaceChildren(...skeletons(6));
   try {
     const answer = await getSimilar(itemId, by, SIZE, mine.signal);
     if (mine.signal.aborted) return;
     kind = answer.by;
+    nearFailed = false;
     showKinds(answer.kinds ?? [kind]);
     const most = Math.max(...answer.similar.map(({ weight }) => weight), 1e-9);
     near.replaceChildren(
@@ -171,6 +173,7 @@ async function loadNear(by) {
     if (mine.signal.aborted) return;
     near.replaceChildren();
     $("kind-words").textContent = fault.message;
+    nearFailed = [0, 429].includes(fault.status) || fault.status >= 500;
   } finally {
     if (turn === mine) near.removeAttribute("aria-busy");
   }
@@ -220,7 +223,8 @@ if (itemId === null) {
   every(LOOK_MS, async () => {
     try {
       await look();
-      if (!$("fault").hidden && !$("near").children.length) loadNear(kind); // it will have failed, too
+      // What failed together with the item is asked for again with it.
+      if (nearFailed || (!$("fault").hidden && !$("near").children.length)) loadNear(kind);
       showFault("");
     } catch (fault) {
       showFault(fault.message);

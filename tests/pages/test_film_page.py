@@ -110,3 +110,15 @@ def test_what_an_older_act_did_is_not_said_over_what_went_wrong_since(
     expect(line).to_contain_text("5 ★: not sent")
     assert all("422" in each for each in complaints)
     complaints.clear()
+
+
+def test_films_like_it_that_failed_once_come_later(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/docs.html")
+    page.route("**/v1/items/3/similar*", lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    page.goto(FILM)
+    expect(page.locator("#kind-words")).to_have_text("not now")
+    expect(page.locator("#film")).to_be_visible()
+    page.unroute_all()
+    expect(page.locator("#near .poster:not(.skeleton)").first).to_be_visible()
+    assert all("500" in each for each in complaints)
+    complaints.clear()

@@ -262,3 +262,37 @@ def test_a_page_that_back_brings_again_shows_the_list_of_now(visit_small: Visit)
         page.evaluate(back)
     expect(page.locator("#for-you-name")).to_have_text("Your list, user 7")
     expect(mine).not_to_have_count(0)
+
+
+def test_a_row_that_failed_can_be_tried_again(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/docs.html")
+    trending = "**/v1/items?sort=trending*"
+    page.route(trending, lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    page.goto("/")
+    row = page.locator("#trending")
+    expect(row).to_contain_text("not now")
+    row.get_by_role("button", name="Try again").click()
+    expect(row).to_contain_text("not now")
+    page.unroute_all()
+    row.get_by_role("button", name="Try again").click()
+    expect(row.locator(".poster:not(.skeleton)")).not_to_have_count(0)
+    expect(row).not_to_contain_text("not now")
+    assert all("500" in each for each in complaints)
+    complaints.clear()
+
+
+def test_more_films_that_do_not_come_say_so_where_one_looks(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/collection.html")
+    films = page.locator("#films .poster:not(.skeleton)")
+    expect(films).to_have_count(36)
+    page.route("**/v1/items?*", lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    more = page.get_by_role("button", name="More films")
+    more.click()
+    expect(page.locator("#fault")).to_have_text("not now")
+    expect(page.locator("#fault")).to_be_in_viewport()
+    expect(films).to_have_count(36)
+    page.unroute_all()
+    more.click()
+    expect(films).to_have_count(40)
+    assert all("500" in each for each in complaints)
+    complaints.clear()
