@@ -51,20 +51,37 @@ export const postReplay = (speed) =>
 
 const query = (/** @type {Record<string, any>} */ asked) => new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== null && value !== undefined && value !== ""));
 
-/**
- * Send one event; gives {accepted, event_ids, seen}. A 503 may have written the event: it is sent once more under the id
- * that the answer names, which is safe. Nothing else is sent again, since without an id that could be a second rating.
- */
-export async function postEvent(/** @type {Record<string, any>} */ event) {
-  try {
-    return await post(event);
-  } catch (fault) {
-    const id = fault.status === 503 ? fault.body.event_ids?.[0] : undefined;
-    if (id === undefined) throw fault;
-    await new Promise((done) => setTimeout(done, 1000));
-    return post({ ...event, event_id: id });
+// After these nobody knows whether an event was written: the answer was lost on its way, or the log has not acknowledged it in time.
+const UNSURE = [0, 502, 503, 504];
+
+/** An event that may have been written. Whoever sends it again does so under its id: then it is no second one. */
+export class Unsure extends Fault {
+  constructor(/** @type {Fault} */ { message, status, body, again }, /** @type {string} */ eventId) {
+    super(message, status, body, again);
+    this.eventId = eventId;
   }
 }
+
+/**
+ * Send one event; gives {accepted, event_ids, seen}. It has an id from here, its own or a new one, so that it can be sent once more where
+ * the answer is lost; after that an Unsure is thrown.
+ */
+export async function postEvent(/** @type {Record<string, any>} */ event) {
+  const named = { event_id: newId(), ...event };
+  try {
+    return await post(named);
+  } catch (fault) {
+    if (!UNSURE.includes(fault.status)) throw fault;
+  }
+  await new Promise((done) => setTimeout(done, 1000));
+  try {
+    return await post(named);
+  } catch (fault) {
+    throw new Unsure(fault, named.event_id); // whatever is wrong now, the first try may have been written
+  }
+}
+
+const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const post = (event) =>
   call("/v1/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: eventBody(event) });

@@ -7,6 +7,9 @@ import { number, shownTitle } from "./format.js";
 
 export const moviePage = (itemId, more = {}) => `/movie.html?${new URLSearchParams({ movieId: itemId, ...more })}`;
 
+/** The same out of a list, at a place of it. What is done there is done by the user whose list it is, whoever another tab plays by then. */
+export const pageFrom = ({ request_id: list, user_id: user }, itemId, at) => moviePage(itemId, { list, at, user });
+
 // Of genres that are labels the address says `genre`, where that is no facet of its own.
 const shortened = (/** @type {string} */ facet) => (facet === "genres" && facet === schema.labels && !facets.includes("genre") ? "genre" : facet);
 

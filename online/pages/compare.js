@@ -1,6 +1,6 @@
 // Two models' lists side by side, with each film's rank in the other list.
 
-import { briefly, moviePage } from "./cards.js";
+import { briefly, pageFrom } from "./cards.js";
 import { el, reconcile } from "./dom.js";
 import { paint } from "./posters.js";
 import { flip } from "./flip.js";
@@ -34,7 +34,7 @@ function fill(section, answer, others) {
         update: (row) => {
           const key = String(item.item_id);
           row.querySelector(".rank").textContent = at + 1;
-          row.querySelector("a").href = moviePage(item.item_id, { list: answer.request_id, at });
+          row.querySelector("a").href = pageFrom(answer, item.item_id, at);
           const mark = row.querySelector(".change");
           const there = others.get(key);
           mark.className = `change ${there === undefined ? "new" : ""}`;

@@ -8,8 +8,11 @@ const NUMBER = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en-GB", { numeric: "always", style: "narrow" });
 
 export const number = (/** @type {number} */ value) => NUMBER.format(value);
-export const date = (/** @type {number} */ ts) => `${DATE.format(ts)} UTC`;
-export const isoDate = (/** @type {number} */ ts) => new Date(ts).toISOString();
+// A time may lie beyond what a Date holds, as one in nanoseconds does: it is shown as it is.
+const isDate = (/** @type {number} */ ts) => !Number.isNaN(new Date(ts).getTime());
+export const date = (/** @type {number} */ ts) => (isDate(ts) ? `${DATE.format(ts)} UTC` : String(ts));
+/** For `datetime`; null where there is none. */
+export const isoDate = (/** @type {number} */ ts) => (isDate(ts) ? new Date(ts).toISOString() : null);
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["year", 31_557_600_000], ["month", 2_629_800_000], ["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];

@@ -4,7 +4,7 @@ import { getItems } from "./api.js";
 import { briefly, moviePage } from "./cards.js";
 import { $, el } from "./dom.js";
 import { paint } from "./posters.js";
-import { me, userPage } from "./me.js";
+import { player, userPage } from "./me.js";
 import { labelsOf, noun, nouns, schema, yearOf } from "./schema.js";
 import { count, shownTitle } from "./format.js";
 
@@ -12,7 +12,7 @@ const SHOWN = 8;
 const PAUSE_MS = 90;
 
 const mine = document.getElementById("my-list");
-if (mine instanceof HTMLAnchorElement) mine.href = userPage(me());
+if (mine instanceof HTMLAnchorElement) mine.href = userPage(player());
 
 const input = $("search", HTMLInputElement);
 const found = $("found");

@@ -32,21 +32,31 @@ $("new", HTMLAnchorElement).href = `/?id=${1_000_000 + Math.floor(Math.random() 
 $("for-you-name").textContent = `Your list, user ${user}`;
 $("for-you-all", HTMLAnchorElement).href = $("my-list", HTMLAnchorElement).href = userPage(user);
 
-/** Fill a row; what goes wrong stands in its place. */
-async function fill(section, ask, make) {
-  const row = section.querySelector(".row");
+/** Fill a row; what goes wrong stands in its place, until it is tried again. */
+async function fill(section, ask, make, row = section.querySelector(".row")) {
   row.replaceChildren(...skeletons(8));
   try {
     const items = await ask();
     row.replaceChildren(...items.map(make));
     if (!items.length) row.replaceWith(el("p.soft", {}, `No ${noun} here yet.`));
   } catch (fault) {
-    row.replaceWith(el("p.note.bad", {}, fault.message));
+    const again = () => {
+      note.replaceWith(row);
+      fill(section, ask, make, row);
+    };
+    const note = el("p.note.bad", { role: "alert" }, `${fault.message} `, el("button", { type: "button", onclick: again }, "Try again"));
+    row.replaceWith(note);
   }
   row.removeAttribute("aria-busy");
 }
 
-showMine($("for-you"), user, SIZE);
+const renewMine = showMine($("for-you"), user, SIZE);
+// Back brings this page as it was left: something may have been done since, or another user be played.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  if (me() === user) renewMine();
+  else location.reload();
+});
 makeRail($("for-you"));
 makeRail($("trending"));
 fill($("trending"), async () => (await getItems({ sort: "trending", limit: SIZE })).items, (item) => poster(item, { note: stars(item) }));

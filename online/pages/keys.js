@@ -7,6 +7,8 @@ const KINDS = {
   api: { header: "X-API-Key", name: "API key", why: "This server answers only with an API key." },
   admin: { header: "X-Admin-Key", name: "Admin key", why: "Starting and stopping a replay needs a key of the role admin: admin_key of access.json, in the home's folder on the server, or one that ./martlet keys has made." },
 };
+// What a header takes, and no key has a blank in it.
+const FITS = /^[\x21-\x7e]+$/;
 const held = new Map();
 let asking = null;
 let declined = false; // who would not give the API key is not asked again by each call of this page
@@ -37,11 +39,19 @@ export function askKey(kind, refused) {
 function ask({ name, why }, refused) {
   return new Promise((done) => {
     const input = /** @type {HTMLInputElement} */ (el("input", { id: "key", type: "password", autocomplete: "off", required: true, spellcheck: "false" }));
+    // One that does not fit would keep every call of the page from being sent.
+    const refuse = (/** @type {Event} */ submit) => {
+      if (FITS.test(input.value.trim())) return;
+      submit.preventDefault();
+      input.setCustomValidity("A key has no such letters: it is made of A to Z, a to z, digits and signs like - and _, without a blank.");
+      input.reportValidity();
+    };
+    input.addEventListener("input", () => input.setCustomValidity(""));
     /** @type {any} a dialog */
     const dialog = el(
       "dialog", { "aria-labelledby": "key-name" },
       el(
-        "form", { method: "dialog" },
+        "form", { method: "dialog", onsubmit: refuse },
         el("h2", { id: "key-name" }, name),
         el("p.soft", {}, refused ? "That key was refused. " : "", why, " It stays in this page and is forgotten when you leave it."),
         el("label", { for: "key" }, name),

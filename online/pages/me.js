@@ -2,6 +2,7 @@
 
 const KEY = "martlet.user";
 const FIRST = "6";
+let chosen = FIRST; // where storage is closed to us
 
 /** An id as text, or null for what is none: digits can be more than a JavaScript number holds, and an id may be any printable string,
  *  one that begins or ends with a blank among them. */
@@ -14,11 +15,15 @@ export function me() {
   try {
     return readId(localStorage.getItem(KEY)) ?? FIRST;
   } catch {
-    return FIRST; // storage is closed to us
+    return chosen;
   }
 }
 
+/** Whom this page plays: the user whose list led here, if one did, whoever another tab plays by now. */
+export const player = () => readId(new URLSearchParams(location.search).get("user")) ?? me();
+
 export function becomeUser(/** @type {string} */ id) {
+  chosen = id;
   try {
     localStorage.setItem(KEY, id);
   } catch {

@@ -7,7 +7,7 @@ import { buttonsOf, ignoreDoubleClicks, starsOf, thumbsOf } from "./acts.js";
 import { facetPage, poster, skeletons } from "./cards.js";
 import { $, childrenOf, el, focused } from "./dom.js";
 import { paint } from "./posters.js";
-import { me, readId, userPage } from "./me.js";
+import { player, readId, userPage } from "./me.js";
 import { facets, invitation, knows, noun, nouns, priceOf, rates, schema, spoken, valuesOf, yearOf } from "./schema.js";
 import { showStars } from "./stars.js";
 import { every } from "./timing.js";
@@ -29,7 +29,7 @@ const KIND = {
 
 const asked = new URLSearchParams(location.search);
 const itemId = readId(asked.get("movieId"));
-const user = me();
+const user = player();
 // The list that led here, if any: what is done here answers it.
 const from = asked.get("list") ? { request_id: asked.get("list"), position: Number(asked.get("at")) || 0 } : {};
 const invited = `${rates ? "Rate it" : invitation}: your list renews itself.`;
@@ -110,15 +110,9 @@ const acts = new Acts($("undo"), {
   focus: $("title"),
   onIdle: () => showGiven(acts.last?.event.rating), // not what was taken back or could not be sent
   // What is told of the list is what is asked for: its first films, which are named here.
-  onSent: async ({ token, began, what }) => {
-    try {
-      const { items, freshness } = await getRecommendations({ user_id: user, size: PREVIEW, seen: token });
-      const first = items.map((item) => shownTitle(item.title)).join(", ");
-      if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
-      else sayRenewed(what, { ms: performance.now() - (began ?? 0), inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
-    } catch {
-      say(`${what}: it is kept.`, "waits");
-    }
+  onSent: async (acted) => {
+    const answer = await getRecommendations({ user_id: user, size: PREVIEW, seen: acted.token }).catch(() => null);
+    if (acted.began === acts.newest) tellSent(acted, answer);
     $("to-list").hidden = false;
     for (let times = 0; times < 6; times++) {
       await new Promise((done) => setTimeout(done, SOON_MS));
@@ -126,6 +120,19 @@ const acts = new Acts($("undo"), {
     }
   },
 });
+
+/**
+ * `answer`: the list that was made after it, null where none came.
+ * @param {import("./sent-events.js").Acted} acted
+ * @param {any} answer
+ */
+function tellSent({ what, began }, answer) {
+  if (!answer) return say(`${what}: it is kept.`, "waits");
+  const { items, freshness } = answer;
+  const first = items.map((item) => shownTitle(item.title)).join(", ");
+  if (freshness.seen_applied === false) say(`${what}: it is kept, and on its way into your list.`, "waits");
+  else sayRenewed(what, { ms: performance.now() - (began ?? 0), inside: freshness.applied_in_ms, more: first && ` It begins with ${first}.` });
+}
 
 function act(what) {
   showGiven(what.rating);
@@ -139,24 +146,26 @@ function act(what) {
 
 let kind = asked.get("by");
 let turn = new AbortController();
+let nearFailed = false; // by what may pass
 
 async function loadNear(by) {
   turn.abort();
   const mine = (turn = new AbortController());
   const near = $("near");
   near.setAttribute("aria-busy", "true");
-  if (!near.children.length) near.replaceChildren(...skeletons(6));
+  if (!near.children.length && !nearFailed) near.replaceChildren(...skeletons(6));
   try {
     const answer = await getSimilar(itemId, by, SIZE, mine.signal);
     if (mine.signal.aborted) return;
     kind = answer.by;
+    nearFailed = false;
     showKinds(answer.kinds ?? [kind]);
     const most = Math.max(...answer.similar.map(({ weight }) => weight), 1e-9);
     near.replaceChildren(
       ...answer.similar.map((item) => {
         const bar = el("span.weight", { role: "img", "aria-label": `weight ${item.weight}`, title: `weight ${item.weight}` });
         bar.style.setProperty("--share", String(Math.max(0, item.weight / most)));
-        return poster(item, { note: bar });
+        return poster(item, { note: bar, more: asked.has("user") ? { user } : {} });
       }),
     );
     $("kind-words").textContent = answer.similar.length ? (KIND[kind]?.[1] ?? "") : kind === "together" ? `Nobody has liked it close to another ${noun} since the stream began.` : "Too little is known of it.";
@@ -164,6 +173,7 @@ async function loadNear(by) {
     if (mine.signal.aborted) return;
     near.replaceChildren();
     $("kind-words").textContent = fault.message;
+    nearFailed = [0, 429].includes(fault.status) || fault.status >= 500;
   } finally {
     if (turn === mine) near.removeAttribute("aria-busy");
   }
@@ -213,7 +223,8 @@ if (itemId === null) {
   every(LOOK_MS, async () => {
     try {
       await look();
-      if (!$("fault").hidden && !$("near").children.length) loadNear(kind); // it will have failed, too
+      // What failed together with the item is asked for again with it.
+      if (nearFailed || (!$("fault").hidden && !$("near").children.length)) loadNear(kind);
       showFault("");
     } catch (fault) {
       showFault(fault.message);

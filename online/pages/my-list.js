@@ -13,7 +13,7 @@ const AGAIN_MS = 1000;
 const AGAIN = 20;
 const MOST_MS = 10_000;
 
-/** Fill the row in `section` with `size` films for `user`. @param {HTMLElement} section */
+/** Fill the row in `section` with `size` films for `user`. Gives what renews it. @param {HTMLElement} section */
 export function showMine(section, user, size) {
   const row = /** @type {HTMLElement} */ (section.querySelector(".row"));
   const note = /** @type {HTMLElement} */ (section.querySelector(".note"));
@@ -22,6 +22,8 @@ export function showMine(section, user, size) {
   /** @type {string | null} */
   let shownAs = null;
   let turn = 0;
+  /** @type {import("./sent-events.js").Acted | null} */
+  let current = null; // the act that no list has answered yet
 
   function act(item, { type, rating, value }) {
     const key = String(item.item_id);
@@ -30,11 +32,12 @@ export function showMine(section, user, size) {
   }
 
   /** `acted`: as `onSent` has it, or null. What is not in the list yet is asked for again; so is a list that misses what comes back by itself,
-   *  less and less often: each one counts as shown.
+   *  less and less often: each one counts as shown. Where that fails, a list that is shown stays so, and is asked for again.
    * @param {import("./sent-events.js").Acted | null} acted
    */
   async function load(acted = null) {
     const mine = ++turn;
+    current = acted;
     for (let times = 0, pause = AGAIN_MS; ; times++) {
       let answer;
       await whenShown();
@@ -42,26 +45,34 @@ export function showMine(section, user, size) {
       try {
         answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
       } catch (fault) {
-        if (mine === turn) tell(fault.message);
-        if (mine === turn && acted) say("It is kept, but the list could not be renewed.", "waits");
-        return;
+        if (mine !== turn) return;
+        tell(fault.message);
+        tiles.settleBut(acts.unsent);
+        if (acted) say("It is kept, but the list could not be renewed.", "waits");
+        if (!tiles.order.length) return;
+        acted = current = null; // it is told, and in a later list
       }
       if (mine !== turn) return;
-      if (show(answer, acted)) acted = null; // it is in the list, and told
-      if (acted && times >= AGAIN) return sayStuck(acted.what);
-      if (!acted && !comesBack(answer.degraded)) return;
+      if (answer && show(answer, acted)) acted = current = null; // it is in the list, and told
+      if (acted && times >= AGAIN) {
+        current = null;
+        tiles.settleBut(acts.unsent);
+        return sayStuck(acted.what);
+      }
+      if (answer && !acted && !comesBack(answer.degraded)) return;
       await new Promise((done) => setTimeout(done, pause));
       if (!acted) pause = Math.min(2 * pause, MOST_MS);
     }
   }
 
-  function show({ items, request_id: request, degraded, freshness }, acted) {
+  function show(answer, acted) {
+    const { items, degraded, freshness } = answer;
     const applied = freshness.seen_applied !== false && !degraded.includes("no live features");
-    if (acted && applied) for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
+    if (acted && applied) tiles.settleBut(acts.unsent);
     if (acted) acted.before ??= tiles.order; // asked for again, it is still that list that it moved
     const moves = acted ? movesOf(acted.before, items.map(({ item_id: id }) => String(id)), new Set([acted.key])) : null;
-    tiles.show(items, request, moves);
-    shownAs = request;
+    tiles.show(answer, moves);
+    shownAs = answer.request_id;
     row.removeAttribute("aria-busy");
     tell(degraded.length ? degraded.map(degradedSentence).join(" ") : items.length ? "" : `No ${noun} here yet.`);
     if (acted && applied) sayRenewed(acted.what, { ms: performance.now() - (acted.began ?? 0), inside: freshness.applied_in_ms, moves });
@@ -77,4 +88,5 @@ export function showMine(section, user, size) {
 
   row.replaceChildren(...skeletons(8));
   load();
+  return () => load(current);
 }

@@ -1,6 +1,6 @@
 // Events that a person sends: their way into the features, and the renewed page; a status line reports the progress.
 
-import { postEvent } from "./api.js";
+import { Unsure, postEvent } from "./api.js";
 import { $, el } from "./dom.js";
 import { movedWords } from "./rank-changes.js";
 import { capital, spoken } from "./schema.js";
@@ -51,12 +51,15 @@ export class Acts {
   constructor(undo, { onSent, onFailed = () => {}, onIdle = () => {}, focus = null }) {
     this.unsent = new Set(); // keys of items whose event is not acknowledged yet
     this.busy = 0; // events on their way
+    this.newest = 0; // when the newest act began: what an older one's list tells comes too late
     this.undo = undo;
     this.onSent = onSent;
     this.onFailed = onFailed;
     this.onIdle = onIdle;
     this.focus = focus; // takes the focus when the button that had it goes
     this.sending = Promise.resolve();
+    /** @type {Map<string, {act: string, id: string}>} of a user and an item, the newest act that may have been kept, and its event's id */
+    this.unsure = new Map();
     /** @type {any} what `undo` takes back: {id, title, event} */
     this.last = null;
     undo.addEventListener("click", () => this.#takeBack());
@@ -69,13 +72,13 @@ export class Acts {
    */
   send(event, title, how = {}) {
     const { key, did = didWhat(event, title), otherwise, undoes = null } = how;
-    const began = performance.now();
+    const began = (this.newest = performance.now());
     if (key !== undefined) this.unsent.add(key);
     this.busy++;
     say(`${did} …`);
     this.sending = this.sending.then(async () => {
       try {
-        const posted = await postEvent(event);
+        const posted = await this.#post(event);
         this.unsent.delete(key);
         this.#offer(undoes ? null : { id: posted.event_ids[0], title, event });
         this.onSent({ token: posted.seen, began, what: did, key });
@@ -83,12 +86,27 @@ export class Acts {
         this.unsent.delete(key);
         if (key !== undefined) this.onFailed(key);
         if (undoes) this.#offer(undoes);
-        if (otherwise === undefined) say(`${did}: not sent. ${fault.message}`, "failed");
+        if (otherwise === undefined) say(`${did}: ${fault instanceof Unsure ? "it may not have been kept." : "not sent."} ${fault.message}`, "failed");
         else say(otherwise);
       } finally {
         if (--this.busy === 0) this.onIdle();
       }
     });
+  }
+
+  /** What may have been kept and is done again goes under the id that it had. Once another act on that item is kept, it is a new one. */
+  async #post({ request_id, position, ...act }) {
+    const about = JSON.stringify([act.user_id, act.item_id ?? act.target]);
+    const same = JSON.stringify(act);
+    const held = this.unsure.get(about);
+    try {
+      const posted = await postEvent({ ...act, request_id, position, ...(held?.act === same ? { event_id: held.id } : {}) });
+      this.unsure.delete(about);
+      return posted;
+    } catch (fault) {
+      if (fault instanceof Unsure) this.unsure.set(about, { act: same, id: fault.eventId });
+      throw fault;
+    }
   }
 
   #takeBack() {

@@ -1,7 +1,7 @@
 // The recommended list: one tile an item, renewed in place so that a person sees what a rating moved.
 
 import { ignoreDoubleClicks, menuOf, starsOf, thumbsOf } from "./acts.js";
-import { briefly, moviePage, poster } from "./cards.js";
+import { briefly, pageFrom, poster } from "./cards.js";
 import { channelName, channelWords } from "./channels.js";
 import { el, reconcile } from "./dom.js";
 import { paint } from "./posters.js";
@@ -37,12 +37,12 @@ export class Tiles {
   }
 
   /**
-   * Show `items` of list `request`, and mark what moved. `moves`: see rank-changes.js; null: nothing is compared.
-   * @param {any[]} items
-   * @param {string} request
+   * Show an answer of GET /v1/recommendations, and mark what moved. `moves`: see rank-changes.js; null: nothing is compared.
+   * @param {any} answer
    * @param {import("./rank-changes.js").Moves | null} moves
    */
-  show(items, request, moves = null) {
+  show(answer, moves = null) {
+    const { items } = answer;
     const scale = scaleOf(items.map((item) => item.score));
     const focus = this.#focus();
     flip(this.list, () =>
@@ -57,7 +57,7 @@ export class Tiles {
             const change = gain(move);
             showMove(tile.querySelector(".change"), move);
             tile.classList.toggle("rose", change > 0 || Number.isNaN(change));
-            this.kind.update(tile, item, at, request, scale);
+            this.kind.update(tile, item, at, answer, scale);
             this.#setWaiting(tile, key);
           },
         })),
@@ -86,6 +86,11 @@ export class Tiles {
   /** The act came to nothing, or is in the features now. */
   settle(itemId) {
     this.#mark(String(itemId), undefined);
+  }
+
+  /** All acts are in the features, or nobody waits for them any more, but for those on these items, which are not sent yet. */
+  settleBut(/** @type {Set<string>} */ unsent) {
+    for (const key of [...this.waiting.keys()]) if (!unsent.has(key)) this.settle(key);
   }
 
   #mark(key, stars) {
@@ -147,9 +152,9 @@ const CARD = {
     );
   },
 
-  update(tile, item, at, request, scale) {
+  update(tile, item, at, answer, scale) {
     tile.querySelector(".rank").textContent = at + 1;
-    tile.querySelector("h3 a").href = moviePage(item.item_id, { list: request, at });
+    tile.querySelector("h3 a").href = pageFrom(answer, item.item_id, at);
     const share = scale(item.score);
     tile.querySelector(".fill").style.setProperty("--share", share);
     const bar = tile.querySelector(".bar");
@@ -174,8 +179,8 @@ export const POSTER = {
     return tile;
   },
 
-  update(tile, item, at, request) {
-    tile.querySelector("a").href = moviePage(item.item_id, { list: request, at });
+  update(tile, item, at, answer) {
+    tile.querySelector("a").href = pageFrom(answer, item.item_id, at);
   },
 };
 

@@ -47,6 +47,7 @@ const page = {
   // The stream.
   following: new AbortController(),
   told: 0, // the newest place in the log that the stream has told
+  chased: 0, // the one that was last asked for after it had come too early
 };
 const tiles = new Tiles($("list"), act);
 const why = new Why($("list"));
@@ -55,6 +56,7 @@ const acts = new Acts($("undo"), {
   focus: $("recommended"),
   onSent: ({ token, began, what }) => renew({ token, began, what }),
   onFailed: (key) => tiles.settle(key),
+  onIdle: () => catchUp(),
 });
 
 typedInto($("go-id", HTMLInputElement));
@@ -153,6 +155,7 @@ async function loadList(acted = null) {
     if (mine.signal.aborted) return null;
     const applied = showList(answer, beside, acted);
     page.shownFor = what;
+    catchUp();
     return applied ? "applied" : "waits";
   } catch (fault) {
     if (mine.signal.aborted) return null;
@@ -169,7 +172,7 @@ function showList(answer, beside, /** @type {Acted | null} */ acted) {
   const { seen_applied: seen, applied_in_ms: ms } = answer.freshness;
   // The event may be in the features, but not in a list that could not read them.
   const applied = seen && !answer.degraded.includes("no live features");
-  if (acted?.token && applied) settleAll();
+  if (acted?.token && applied) tiles.settleBut(acts.unsent); // a newer list holds every act sent before it
   page.shownAs = answer.request_id;
   page.newest = answer.explain.user.n;
   const since = new Set(answer.explain.user.newest.map(({ item_id: id }) => String(id)));
@@ -178,7 +181,7 @@ function showList(answer, beside, /** @type {Acted | null} */ acted) {
   if (acted) acted.before ??= tiles.order;
   const moves = compared ? movesOf(acted.before ?? [], answer.items.map(({ item_id: id }) => String(id)), since) : null;
   why.close();
-  tiles.show(answer.items, answer.request_id, moves);
+  tiles.show(answer, moves);
   // Now the list is in the page: this is what a click costs.
   const whole = acted?.began ? performance.now() - acted.began : 0;
   why.show(answer, moves, again);
@@ -214,11 +217,6 @@ function askAgainSoon(degraded) {
   if (degraded) page.soon = setTimeout(() => page.current || acts.busy || renewNow(), page.pause);
 }
 
-/** A newer list holds every act sent before it. */
-function settleAll() {
-  for (const key of [...tiles.waiting.keys()]) if (!acts.unsent.has(key)) tiles.settle(key);
-}
-
 function showDegraded(degraded) {
   const note = $("degraded");
   note.hidden = degraded.length === 0;
@@ -226,8 +224,11 @@ function showDegraded(degraded) {
 }
 
 function showFault(fault, acted) {
-  // A list that was there stays after a failed renewal; of another model or user it would be a lie.
-  if (!acted || page.shownFor !== askedOf()) {
+  // A list that was there stays after a failed renewal, and is asked for again; of another model it would be a lie.
+  if (page.shownFor === askedOf()) {
+    if (!acted?.token) askAgainSoon(true);
+  } else {
+    page.shownFor = null;
     tiles.clear();
     channels.show([]);
     $("sides").hidden = $("sides-said").hidden = true;
@@ -240,7 +241,8 @@ function showFault(fault, acted) {
   $("fault-command").textContent = command ?? "";
   $("fault-command").hidden = !command;
   $("fault").hidden = false;
-  say(acted ? "It is kept, but the list could not be renewed." : "", "waits");
+  tiles.settleBut(acts.unsent);
+  say(acted?.token ? "It is kept, but the list could not be renewed." : "", "waits");
 }
 
 // --- An act: event → features → list ----------------------------------------------------------------------------------
@@ -267,14 +269,16 @@ async function renew(/** @type {Acted} */ acted) {
     if (!shown) return; // "Try again" goes on from here
     if (shown === "applied") {
       page.current = null;
-      if (page.told > (page.newest ?? 0)) onMove("move", { n: page.told });
+      catchUp();
       return;
     }
     await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
     if (mine !== page.renewal) return;
   }
   page.current = null; // the stream tells when it moves after all
+  tiles.settleBut(acts.unsent);
   sayStuck(acted.what);
+  catchUp();
 }
 
 // --- The stream: what happens elsewhere -------------------------------------------------------------------------------
@@ -290,6 +294,17 @@ function onMove(name, { n }) {
   page.told = n ?? 0;
   // What the shown list knows, or an act of this page is about to show, is no news.
   if (name !== "move" || (n !== null && n === page.newest) || acts.busy || page.current || page.shownFor === null) return;
+  showMove();
+}
+
+/** A move that was told while a list of before it, or an act, was under way is shown now: once, as a list may lag behind the stream. */
+function catchUp() {
+  if (page.newest === null || page.told <= page.newest || page.told === page.chased || page.current || acts.busy) return;
+  page.chased = page.told;
+  showMove();
+}
+
+function showMove() {
   loadUser();
   loadList({});
 }

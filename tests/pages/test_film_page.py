@@ -83,3 +83,42 @@ def test_a_rating_that_is_not_sent_leaves_the_stars_of_the_one_before(
     expect(page.get_by_role("button", name="Take back")).to_be_visible()
     assert all("422" in each for each in complaints)
     complaints.clear()
+
+
+def test_what_an_older_act_did_is_not_said_over_what_went_wrong_since(
+    visit_small: Visit, complaints: list[str]
+) -> None:
+    page = opened(visit_small)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/recommendations*", hold)
+    with page.expect_request("**/v1/recommendations*") as asked:
+        page.locator("#acts .thumb.like").click()
+    refuse(page, 422)
+    star(page, 5)
+    line = page.locator("#freshness")
+    expect(line).to_contain_text("5 ★: not sent")
+    for route in held:
+        route.continue_()
+    answer = asked.value.response()
+    assert answer is not None
+    answer.finished()
+    expect(page.get_by_role("link", name="See your list")).to_be_visible()  # the list has come
+    expect(line).to_contain_text("5 ★: not sent")
+    assert all("422" in each for each in complaints)
+    complaints.clear()
+
+
+def test_films_like_it_that_failed_once_come_later(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/docs.html")
+    page.route("**/v1/items/3/similar*", lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    page.goto(FILM)
+    expect(page.locator("#kind-words")).to_have_text("not now")
+    expect(page.locator("#film")).to_be_visible()
+    page.unroute_all()
+    expect(page.locator("#near .poster:not(.skeleton)").first).to_be_visible()
+    assert all("500" in each for each in complaints)
+    complaints.clear()

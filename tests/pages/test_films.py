@@ -242,3 +242,57 @@ def test_a_click_in_a_list_is_an_event_and_a_film_can_be_rated_where_it_is_shown
     expect(page.locator("#title")).to_have_text(title)
     user_now = martlet.user(user)
     assert (user_now["counts"]["click"], user_now["counts"]["rating"]) == (1, 1)
+
+
+def test_a_page_that_back_brings_again_shows_the_list_of_now(visit_small: Visit) -> None:
+    page = visit_small("/?id=8")
+    mine = page.locator("#for-you .tile")
+    expect(mine).not_to_have_count(0)
+    # Chromium keeps no page for Back under a test: the event is all that a page gets of it.
+    back = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    page.route("**/v1/recommendations*", lambda route: route.fulfill(json=route.fetch().json() | {"degraded": []}))
+    with page.expect_response("**/v1/recommendations*"):  # whole now: nothing more is asked for by itself
+        pass
+    page.wait_for_timeout(500)
+    with page.expect_response("**/v1/recommendations?user_id=8*"):
+        page.evaluate(back)
+    expect(mine).not_to_have_count(0)
+    page.evaluate("localStorage.setItem('martlet.user', '7')")
+    with page.expect_navigation():
+        page.evaluate(back)
+    expect(page.locator("#for-you-name")).to_have_text("Your list, user 7")
+    expect(mine).not_to_have_count(0)
+
+
+def test_a_row_that_failed_can_be_tried_again(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/docs.html")
+    trending = "**/v1/items?sort=trending*"
+    page.route(trending, lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    page.goto("/")
+    row = page.locator("#trending")
+    expect(row).to_contain_text("not now")
+    row.get_by_role("button", name="Try again").click()
+    expect(row).to_contain_text("not now")
+    page.unroute_all()
+    row.get_by_role("button", name="Try again").click()
+    expect(row.locator(".poster:not(.skeleton)")).not_to_have_count(0)
+    expect(row).not_to_contain_text("not now")
+    assert all("500" in each for each in complaints)
+    complaints.clear()
+
+
+def test_more_films_that_do_not_come_say_so_where_one_looks(visit_small: Visit, complaints: list[str]) -> None:
+    page = visit_small("/collection.html")
+    films = page.locator("#films .poster:not(.skeleton)")
+    expect(films).to_have_count(36)
+    page.route("**/v1/items?*", lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    more = page.get_by_role("button", name="More films")
+    more.click()
+    expect(page.locator("#fault")).to_have_text("not now")
+    expect(page.locator("#fault")).to_be_in_viewport()
+    expect(films).to_have_count(36)
+    page.unroute_all()
+    more.click()
+    expect(films).to_have_count(40)
+    assert all("500" in each for each in complaints)
+    complaints.clear()

@@ -82,3 +82,25 @@ def test_who_gives_no_key_is_told_so_and_not_asked_again(visit: Visit, keyed: Ma
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert all("401" in each for each in complaints)
     complaints.clear()
+
+
+@pytest.mark.parametrize("wrong", ["ключ" * 6, "two words of a key that was", "   "])
+def test_what_can_be_no_key_is_not_taken_for_one(
+    browser: Browser, tmp_path: Path, complaints: list[str], wrong: str
+) -> None:
+    (tmp_path / "access.json").write_text(json.dumps({"keys": {"page": KEY}}))
+    app = api(tmp_path, access=str(tmp_path / "access.json"))
+    with serving(app) as address, pages_at(browser, f"http://{address}", complaints) as visit:
+        page = visit("/movie.html?movieId=3")
+        key = page.get_by_role("textbox", name="API key")
+        key.fill(wrong)
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert key.evaluate("(input) => input.validationMessage").startswith("A key has no such letters")
+        key.fill(f" {KEY} ")
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator("#title")).not_to_be_empty()
+        expect(page.locator("#near .poster:not(.skeleton)").first).to_be_visible()
+        assert all("401" in each for each in complaints)
+        complaints.clear()

@@ -265,3 +265,24 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(visit: Visit) -> None:
     assert box is not None
     assert box["width"] >= 40
     assert box["height"] >= 40
+
+
+def test_a_time_beyond_all_dates_is_shown_as_it_is(visit_small: Visit) -> None:
+    page = visit_small("/docs.html")
+
+    def schema(route: Route) -> None:
+        known = route.fetch().json()
+        route.fulfill(json=known | {"users": [{"name": "joined", "type": "time", "many": False}]})
+
+    def user(route: Route) -> None:
+        known = route.fetch().json()
+        route.fulfill(json=known | {"attributes": {"joined": 1_700_000_000_000_000_000}, "tastes": {}, "history": []})
+
+    page.route("**/v1/schema", schema)
+    page.route("**/v1/users/7", user)
+    page.goto("/user.html?id=7")
+    fact = page.locator("#facts div", has_text="Joined").locator("time")
+    expect(fact).to_have_text("1700000000000000000")
+    assert fact.get_attribute("datetime") is None
+    expect(page.locator("#facts")).to_contain_text("Now, in the data's time")
+    expect(page.locator("#no-history")).to_be_visible()
