@@ -41,21 +41,23 @@ def run(command: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("error: interrupted; nothing half-made was put in place", file=sys.stderr)
         return 130
-    except OSError as error:
-        line = refusal_of(error)
+    except Exception as error:
+        line = _line_of(error)
         if line is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         return 1
-    except Exception as error:
-        line = spark_message(error)
-        if line is None:
-            raise
-        print(f"error: Spark failed: {line}", file=sys.stderr)
-        return 1
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _line_of(error: Exception) -> str | None:
+    """The line for an error that a user can do something about; None for a fault of ours."""
+    if isinstance(error, OSError):
+        return refusal_of(error)
+    line = spark_message(error)
+    return None if line is None else f"Spark failed: {line}"
 
 
 def spark_message(error: Exception) -> str | None:

@@ -208,37 +208,51 @@ def test_kafka_down_for_seventy_seconds(broken: Martlet) -> None:
     assert after["applied"] - before["applied"] == len(written)
 
 
+WRITTEN, STARTED = "job_wrote_again", "job_submitted_again"
+"""What the status notes of a loss: the job wrote it again as it ran, or was started again from before it."""
+
+
+def lose_the_tail(martlet: Martlet, killing_a_task: bool) -> set[str]:
+    """Kill Redis and cut off the tail of its log, and a TaskManager with it where that is wanted; returns the notes that tell of
+    what was lost, once it is written again."""
+    known = {each: martlet.status().get(each) for each in (WRITTEN, STARTED)}
+
+    def news() -> dict[str, str]:
+        status = martlet.status()
+        return {name: status[name] for name, before in known.items() if status.get(name) != before}
+
+    new_checkpoint(martlet)
+    time.sleep(2)
+    supervisor = int(martlet.status()["supervisor"]["pid"])
+    suspend(supervisor)
+    os.kill(pid_of(martlet, "redis"), signal.SIGKILL)
+    log = max((martlet.home / "redis" / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime)
+    size = log.stat().st_size
+    with log.open("r+b") as file:
+        file.truncate(max(0, size - 20_000))
+    answer = martlet.recommend(700_001)
+    assert "no live features" in answer["degraded"]
+    if killing_a_task:
+        os.kill(pid_of(martlet, until(lambda: working(martlet), 30, "tasks run")[0]), signal.SIGKILL)
+    resume(supervisor)
+    until(news, 120, "it is written again")
+    await_job(martlet)
+    assert all("another instance" in each for each in news().values())
+    return set(news())
+
+
 @pytest.mark.parametrize("remembers", [True, False])
 def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: bool) -> None:
     """Row 9: the last second may be gone; to be sure that some is, the tail of its log is cut off. The job writes it again as it
     runs; one that has just been started doesn't remember what, and goes back to a checkpoint from before. So does one whose
-    lanes are late with their answers, on a busy machine."""
+    lanes are late with their answers, on a busy machine: then the next loss has to show it."""
     before = ledger(broken)
-    ways = ("job_wrote_again", "job_submitted_again") if remembers else ("job_submitted_again",)
-    known = {each: broken.status().get(each) for each in ways}
-
-    def news() -> list[str]:
-        status = broken.status()
-        return [status[each] for each in ways if status.get(each) != known[each]]
-
     with Traffic(broken) as traffic:
-        new_checkpoint(broken)
-        time.sleep(2)
-        supervisor = int(broken.status()["supervisor"]["pid"])
-        suspend(supervisor)
-        os.kill(pid_of(broken, "redis"), signal.SIGKILL)
-        log = max((broken.home / "redis" / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime)
-        size = log.stat().st_size
-        with log.open("r+b") as file:
-            file.truncate(max(0, size - 20_000))
-        answer = broken.recommend(700_001)
-        assert "no live features" in answer["degraded"]
-        if not remembers:
-            os.kill(pid_of(broken, until(lambda: working(broken), 30, "tasks run")[0]), signal.SIGKILL)
-        resume(supervisor)
-        until(news, 120, "it is written again")
-        assert all("another instance" in each for each in news())
-        await_job(broken)
+        found = lose_the_tail(broken, killing_a_task=not remembers)
+        for _ in range(2):
+            if remembers and WRITTEN not in found:
+                found = lose_the_tail(broken, killing_a_task=False)
+    assert (WRITTEN if remembers else STARTED) in found
     exact_after(broken, traffic, before)
 
 

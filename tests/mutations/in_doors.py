@@ -5,6 +5,9 @@ from typing import Final
 from tests.mutations.fault import Fault
 
 ACCESS: Final = "online/access/access.py"
+GUARD: Final = "online/access/access_guard.py"
+KEYS: Final = "online/access/api_keys.py"
+LIMITS: Final = "online/access/rate_limits.py"
 
 STREAM: Final = "online/routes/stream.py"
 CONNECTIONS: Final = "features/http_connections.py"
@@ -122,5 +125,124 @@ FAULTS: Final = (
         "        self._room = MAX_HEAD\n        self._table.begun(self)",
         "        self._table.begun(self)",
         ("test_the_limit_holds_for_each_request_of_a_connection",),
+    ),
+    Fault(
+        "a part of a key is enough",
+        KEYS,
+        "if hmac.compare_digest(stored, given):",
+        "if given.startswith(stored[:12]):",
+        ("test_a_part_of_a_digest_is_nobodys_key",),
+    ),
+    Fault(
+        "who knows the digest has the key",
+        KEYS,
+        "HASHED + hashlib.sha256(key.encode()).hexdigest(), None",
+        "hashed(key), None",
+        ("test_a_key_is_stored_by_its_digest_which_is_no_key",),
+    ),
+    Fault(
+        "a role may do what the one after it may",
+        KEYS,
+        "ROLES.index(role) >= ROLES.index(needed)",
+        "ROLES.index(role) + 1 >= ROLES.index(needed)",
+        ("test_a_role_may_do_what_the_one_before_it_may",),
+    ),
+    Fault(
+        "a key without a role is an operator's",
+        ACCESS,
+        'PLAIN_ROLE: Final[Role] = "write"',
+        'PLAIN_ROLE: Final[Role] = "admin"',
+        ("test_a_role_may_do_what_the_one_before_it_may",),
+    ),
+    Fault(
+        "what writes asks for no more than what reads",
+        KEYS,
+        'else "write"',
+        'else "read"',
+        ("test_a_role_may_do_what_the_one_before_it_may",),
+    ),
+    Fault(
+        "who was silent may call without limit",
+        LIMITS,
+        "min(float(limit.burst), tokens + (now - then) * limit.per_second)",
+        "tokens + (now - then) * limit.per_second",
+        ("test_who_was_silent_for_long_has_one_burst_and_no_more",),
+    ),
+    Fault(
+        "a limit that is raised holds once the bucket of before is full",
+        LIMITS,
+        "math.min(tonumber(redis.call('GET', KEYS[1]) or '0'), time + burst / rate)",
+        "tonumber(redis.call('GET', KEYS[1]) or '0')",
+        ("test_a_limit_that_is_raised_holds_at_once",),
+    ),
+    Fault(
+        "each process limits by itself",
+        LIMITS,
+        "if self._breaker.allow():",
+        "if False:",
+        ("test_two_processes_share_the_limit_of_a_key",),
+    ),
+    Fault(
+        "calls wait for a Redis that stands still",
+        LIMITS,
+        "self._breaker.record_failure(began)",
+        "pass",
+        ("test_without_redis_each_process_limits_by_itself_and_nobody_waits_long",),
+    ),
+    Fault(
+        "all addresses share one limit",
+        GUARD,
+        'client[0] if client else ""',
+        '""',
+        ("test_without_keys_each_address_has_a_limit_of_its_own",),
+    ),
+    Fault(
+        "any admin key will do",
+        GUARD,
+        "    if caller is None:\n        raise Problem(403",
+        "    if caller is None and needed != 'admin':\n        raise Problem(403",
+        ("test_an_operator_has_a_key_of_its_own",),
+    ),
+    Fault(
+        "health needs a key",
+        GUARD,
+        ' or not scope["path"].startswith(API)',
+        "",
+        ("test_with_keys_one_of_them_must_come",),
+    ),
+    Fault(
+        "every site may call",
+        GUARD,
+        'not ("*" in access.origins or origin in access.origins)',
+        "not access.origins",
+        ("test_pages_of_named_origins_alone_may_call",),
+    ),
+    Fault(
+        "who waited in vain stays in the queue",
+        SHEDDING,
+        ("            self._waiting -= 1\n"),
+        ("            pass\n"),
+        ("test_waits_that_were_in_vain_leave_no_trace_in_the_queue",),
+    ),
+    Fault(
+        "events that wait for Kafka take all the room",
+        SHEDDING,
+        "(self._limited if is_write else self._app)",
+        "self._app",
+        ("test_events_that_wait_for_kafka_leave_room_for_lists",),
+    ),
+    Fault(
+        "lists for many fill all the room",
+        SHEDDING,
+        "self._background = asyncio.Semaphore(background)",
+        "self._background = asyncio.Semaphore(concurrent)",
+        ("test_lists_that_may_wait_leave_room_for_those_that_may_not",),
+    ),
+    Fault(
+        "a full queue is no reason to refuse",
+        SHEDDING,
+        "return self._waiting >= self._max_waiting",
+        "return False",
+        ("test_beyond_the_queue_a_list_is_refused_before_it_is_read",),
     ),
 )
