@@ -174,27 +174,37 @@ def test_an_idle_connection_is_the_tables_to_close() -> None:
 
 @pytest.mark.parametrize("more", [0, 1, 3])
 def test_a_request_hears_that_its_caller_is_gone_whatever_was_sent_behind_it(more: int) -> None:
-    """uvicorn lets the request know that came last."""
+    """uvicorn lets the request know that came last, and reads nothing more once one waits: a write tells that nobody is there."""
 
     async def play() -> None:
         begun, gone = asyncio.Event(), asyncio.Event()
+
+        async def disconnect(receive: Receive) -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
         async def streaming(scope: Message, receive: Receive, send: Send) -> None:
             if scope["path"] == "/short":
                 await hello(scope, receive, send)
                 return
+            heard = asyncio.create_task(disconnect(receive))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
             begun.set()
             async with asyncio.timeout(patience(3)):
-                while (await receive())["type"] != "http.disconnect":
-                    pass
+                while not heard.done():
+                    await send({"type": "http.response.body", "body": b"alive", "more_body": True})
+                    await asyncio.sleep(0.02)
             gone.set()
 
         async with serving(streaming, Connections(20)) as port:
             reader, writer = await connect(port)
             writer.write(REQUEST % b"short")
             await asyncio.wait_for(reader.readuntil(b"hi"), patience(20))
-            writer.write(REQUEST % b"stream" + more * (REQUEST % b"short"))
+            writer.write(REQUEST % b"stream")
             await asyncio.wait_for(begun.wait(), patience(20))
+            await asyncio.wait_for(reader.readuntil(b"alive"), patience(20))
+            writer.write(more * (REQUEST % b"short"))
+            await asyncio.wait_for(reader.readuntil(b"alive"), patience(20))
             writer.transport.abort()
             await asyncio.wait_for(gone.wait(), patience(3))
 
