@@ -19,7 +19,8 @@ from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
-FEW: EncoderConstants = EncoderConstants(passes=3, batch=8)
+FEW: EncoderConstants = EncoderConstants(passes=3)
+"""A pass is one step of all windows."""
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_nothing_is_learned_of_what_the_lists_ask_for(few_lists: RankingLists, r
         ("smoothing", 0.0),
         ("hidden", 0.0),
         ("not_positive", 0.0),
-        ("batch", 16),
+        ("batch", 24),
         ("rate", 8e-3),
         ("late_rate", 8e-3),
         ("dropout", 0.3),
