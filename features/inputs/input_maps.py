@@ -9,9 +9,11 @@ from features.inputs.facet_vocabulary import Vocabulary
 
 HISTORY_INPUTS: Final = ("history", "history_marks", "history_gaps")
 ID_INPUTS: Final = ("userId", "movieId")
+COLUMN_INPUTS: Final = ("user", "item", "cross")
+"""The inputs that are normalised by maps."""
 OF_USER: Final = ("userId", "user", *HISTORY_INPUTS)
 """The inputs that are the same for all candidates of a request."""
-INPUT_NAMES: Final = (*ID_INPUTS, "user", "item", "cross", *HISTORY_INPUTS, "signals")
+INPUT_NAMES: Final = (*ID_INPUTS, *COLUMN_INPUTS, *HISTORY_INPUTS, "signals")
 """userId, movieId               int64 [n]
 history, history_marks        int64 [n, L], history_gaps int64 [n, L + 1]: see `features.inputs.history`
 user, item, cross             float32 [n, U + 3(G + 1)], [n, I + G + 1], [n, C], normalised

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from features.durable import write_whole
+from features.inputs.input_maps import InputMaps
 from models import nets
 from models.learning.fit_to_learn import require_fit
 from models.learning.slice_result import RESULT, SliceResult
@@ -20,7 +21,7 @@ from models.training.effort import SLICE, Effort
 from models.training.export import stage
 from models.training.fitting.fit_lists import fit_on_lists
 from models.training.fitting.warm_start import Earlier, earlier_in, has_encoder
-from models.training.lessons.list_data import MIN_LISTS, Lists, read_lists, read_ranking_lists
+from models.training.lessons.list_data import MIN_LISTS, Lists, RankingLists, read_lists, read_ranking_lists
 from models.training.lessons.row_data import read_json, schema_of
 from models.training.pipeline import data_seen, live_metrics
 from models.training.promotion_gate import check_version
@@ -70,27 +71,30 @@ def learn_slice(options: SliceOptions, console: Console) -> SliceResult:
     lists, scores = score_lists(options.new / "asks", options.since, maps, schema, versions, console.print)
     users = len(set(lists.users.tolist()))
     console.print(f"{len(lists)} new lists of {users} users: {_text(scores)}")
-    whole = read_lists(options.whole / "asks", maps, options.since)
+    whole = len(read_lists(options.whole / "asks", maps, options.since))
     learned = 0
-    if len(whole) < MIN_LISTS:
-        console.print(f"{len(whole)} lists are too few to learn from: {MIN_LISTS} at least")
+    if whole < MIN_LISTS:
+        console.print(f"{whole} lists are too few to learn from: {MIN_LISTS} at least")
     elif len(lists):
-        learned = _learn(net, earlier, lists, whole, options)
+        learned = _learn(net, earlier, lists, options)
     result = SliceResult(lists=len(lists), users=users, ndcg10=scores, learned=learned, megabytes=peak_megabytes())
     write_whole(options.out / RESULT, msgspec.json.encode(result))
     return result
 
 
-def _learn(net: Net, earlier: Earlier, new: Lists, whole: Lists, options: SliceOptions) -> int:
-    lists, effort = read_ranking_lists(options.whole, options.since), options.effort
-    if has_encoder(earlier):
-        taught, measured = split(new, whole)
-        lists = replace(lists, train_lists=taught, validation_lists=measured)
-        effort = effort if len(taught) >= MIN_TAUGHT else replace(effort, lists=0)
-    else:
-        lists = replace(lists, histories=None)  # it would only get to know ids of which it learns nothing
+def _learn(net: Net, earlier: Earlier, new: Lists, options: SliceOptions) -> int:
+    def under(maps: InputMaps) -> RankingLists:
+        lists = read_ranking_lists(options.whole, options.since, maps)
+        if not has_encoder(earlier):
+            return replace(lists, histories=None)  # it would only get to know ids of which it learns nothing
+        taught, measured = split(new, read_lists(options.whole / "asks", maps, options.since))
+        return replace(lists, train_lists=taught, validation_lists=measured)
+
+    lists, effort = under(earlier.manifest.maps), options.effort
+    if has_encoder(earlier) and len(lists.train_lists) < MIN_TAUGHT:
+        effort = replace(effort, lists=0)
     fitted = fit_on_lists(net, lists, options.seed, earlier=earlier, effort=effort)
-    metrics = fitted.metrics | live_metrics(net, lists, options.models)
+    metrics = fitted.metrics | live_metrics(net, lists, options.models, under)
     folder = options.out / "version"
     folder.mkdir()
     seen = data_seen(lists, fitted, earlier.manifest.data.base, options.seed)

@@ -2,9 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from features.base.reader import Base
 from features.errors import BadInput, Broken
+from features.inputs.input_maps import COLUMN_INPUTS, InputMaps
+from features.version import VERSION
 from models import nets
-from models.nets.parts.net import ROWS, UNKNOWN_ID, Net
+from models.nets.parts.net import UNKNOWN_ID, Net
 from models.registry import DataSeen, Manifest, list_versions, publish, require_schema, staging_folder, version_folder
 from models.training import promotion_gate
 from models.training.effort import FULL, Effort
@@ -25,13 +26,13 @@ from models.training.fitting.checkpoint import FOLDER, Resume
 from models.training.fitting.fit_lists import fit_on_lists, scores_of
 from models.training.fitting.fit_rows import Fitted, fit, predictor
 from models.training.fitting.warm_start import Earlier, read_earlier
-from models.training.lessons.list_data import RankingLists, read_ranking_lists
-from models.training.lessons.row_data import MAX_ROWS, Samples, read_samples
+from models.training.lessons.digest import digest_of
+from models.training.lessons.lesson_reader import LessonReader, Lessons
+from models.training.lessons.list_data import RankingLists
+from models.training.lessons.row_data import MAX_ROWS, Samples
 from models.training.list_metrics import measured
 from models.training.row_metrics import measure, popularity_scores
 from models.training.runtime import code_revision, peak_megabytes
-
-Lessons = Samples | RankingLists
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,12 @@ def data_seen(lessons: Lessons, fitted: Fitted, base: str, seed: int) -> DataSee
     )
 
 
-def _going_on(net: Net, options: Options, read: Callable[[Net, int], Lessons]) -> tuple[Earlier, Lessons]:
+def _going_on(net: Net, options: Options, reader: LessonReader) -> tuple[Earlier, Lessons]:
     """The version that a training goes on from, and what is newer than it. Raises BadInput for a version that is not there,
     Broken where nothing is newer, or the lessons are normalised otherwise or of another schema."""
     version = options.go_on or max(list_versions(options.models, net.name), default=0)
     earlier = read_earlier(options.models, net.name, version)
-    lessons = read(net, earlier.manifest.data.to_ms)
+    lessons = reader.read(net, earlier.manifest.data.to_ms)
     require_schema(earlier.manifest, lessons.schema)
     if lessons.maps != earlier.manifest.maps:
         raise Broken(f"version {version} normalises by maps of another base than the lessons have: train it anew")
@@ -175,12 +176,16 @@ def scorer_of(folder: Path, manifest: Manifest) -> Callable[..., Any]:
     return score
 
 
-def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
+def live_metrics(net: Net, lessons: Lessons, models: Path, under: Callable[[InputMaps], Lessons]) -> dict[str, float]:
     """The live version's auc on the validation of these lessons, by the name under which the gate looks for it; nothing where
-    there is no such version, or it takes other inputs."""
+    there is no such version, or it takes other inputs or columns. under: the lessons as other maps normalise them."""
     live = promotion_gate.live_version(models, net.name)
     if live is None or [each.name for each in live.inputs] != list(net.inputs):
         return {}
+    if live.maps != lessons.maps and not set(COLUMN_INPUTS).isdisjoint(net.inputs):
+        if live.maps.vocabulary != lessons.maps.vocabulary:
+            return {}
+        lessons = under(live.maps)
     score = scorer_of(version_folder(models, net.name, live.version), live)
     if isinstance(lessons, RankingLists):
         lists = lessons.validation_lists
@@ -191,39 +196,38 @@ def live_metrics(net: Net, lessons: Lessons, models: Path) -> dict[str, float]:
     return {promotion_gate.LIVE_AUC: figures["auc"]} if "auc" in figures else {}
 
 
-def _key(net: Net, lessons: Lessons, options: Options) -> str:
-    """The key that two trainings share if one can resume the other."""
-    seen = (len(lessons.train), len(lessons.validation), lessons.dataset, lessons.from_ms, lessons.to_ms, options.base)
+def training_key(net: Net, lessons: Lessons, options: Options) -> str:
+    """The key that two trainings share if one can resume the other: the same code, options and lessons."""
     return repr(
         (
             net.name,
             net.inputs,
             net.learning_rate,
             net.batch_size,
-            seen,
-            lessons.schema,
+            digest_of(lessons),
+            options.base,
             options.seed,
             options.epochs,
             options.effort,
             options.go_on,
             options.max_rows,
+            VERSION,
             code_revision(),
         )
     )
 
 
-def _one(
-    net: Net, read: Callable[[Net, int], Lessons], options: Options, base: Base | None, progress: Any, console: Console
-) -> int:
+def _one(net: Net, reader: LessonReader, options: Options, base: Base | None, progress: Any, console: Console) -> int:
     started = time.monotonic()
-    earlier, lessons = (None, read(net, -1)) if options.go_on is None else _going_on(net, options, read)
+    earlier, lessons = (None, reader.read(net, -1)) if options.go_on is None else _going_on(net, options, reader)
     if base is not None and lessons.schema != base.schema.digest:
         expected = f"training data made under the schema of base {base.folder} (./martlet features makes it)"
         raise BadInput("--samples and --asks", expected, f"schema {lessons.schema}, not {base.schema.digest}")
-    resume = Resume(options.models / FOLDER / net.name, _key(net, lessons, options))
+    resume = Resume(options.models / FOLDER / net.name, training_key(net, lessons, options))
     fitted, metrics = _train(net, lessons, options, earlier, resume, progress)
     if earlier is not None:
-        metrics = metrics | live_metrics(net, lessons, options.models)
+        since = earlier.manifest.data.to_ms
+        metrics |= live_metrics(net, lessons, options.models, lambda maps: reader.under(net, since, maps))
     for epoch in fitted.epochs:
         console.print(f"{net.name} epoch {epoch.number}: loss {epoch.loss:.4f}, validation {_line(epoch.metrics)}")
     staged = staging_folder(options.models, net.name)
@@ -248,35 +252,6 @@ def _one(
     return version
 
 
-def _reader(options: Options, chosen: Sequence[Net], console: Console) -> Callable[[Net, int], Lessons]:
-    """A function that gives a net its lessons, those after a time (ms); what several nets share is read once."""
-    wanted = sorted({name for net in chosen if net.learns == ROWS for name in net.inputs})
-
-    @lru_cache(maxsize=2)
-    def rows(since: int) -> Samples:
-        started = time.monotonic()
-        samples = read_samples(options.samples, wanted, options.max_rows, since)
-        console.print(
-            f"{len(samples.train)} rows to train, {len(samples.validation)} newer ones to validate"
-            + (f", {samples.dropped} older ones left out (--max-rows)" if samples.dropped else "")
-            + f"; read in {time.monotonic() - started:.1f} s"
-        )
-        return samples
-
-    @lru_cache(maxsize=2)
-    def lists(since: int) -> RankingLists:
-        if options.ranking_lists is None:
-            raise BadInput("--asks", "a folder of asks, which these models learn from", "none")
-        ranking_lists = read_ranking_lists(options.ranking_lists, since)
-        rows = "" if ranking_lists.histories is None else f"{ranking_lists.rows} rows of histories, "
-        console.print(
-            f"{rows}{len(ranking_lists.train_lists)} lists to train, {len(ranking_lists.validation_lists)} newer ones to validate"
-        )
-        return ranking_lists
-
-    return lambda net, since: rows(since) if net.learns == ROWS else lists(since)
-
-
 def train_all(options: Options, console: Console, find: Callable[[str], Net] = nets.find) -> dict[str, int]:
     """Train, check and publish every model of `options`; returns the version of each.
 
@@ -286,7 +261,7 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     started = time.monotonic()
     chosen = [find(name) for name in options.names]
     base = None if options.base is None else Base(options.base)
-    read = _reader(options, chosen, console)
+    reader = LessonReader(options.samples, options.ranking_lists, chosen, options.max_rows, console.print)
     failed: list[str] = []
     done: dict[str, int] = {}
     loss = TextColumn("loss {task.fields[loss]:.4f}")
@@ -294,7 +269,7 @@ def train_all(options: Options, console: Console, find: Callable[[str], Net] = n
     with Progress(*columns, console=console, transient=True) as progress:
         for net in chosen:
             try:
-                done[net.name] = _one(net, read, options, base, progress, console)
+                done[net.name] = _one(net, reader, options, base, progress, console)
             except Broken as error:
                 failed.append(f"{net.name} refused: {error}")
     console.print(f"{time.monotonic() - started:.1f} s, peak memory {peak_megabytes()} MB")

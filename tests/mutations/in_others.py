@@ -309,6 +309,20 @@ FAULTS: Final = (
         slow="test_the_gate_compares_on_the_same_validation",
     ),
     Fault(
+        "the live version is fed as another one's maps say",
+        "models/training/pipeline.py",
+        "        lessons = under(live.maps)",
+        "        pass",
+        slow="test_the_live_version_is_measured_under_its_own_maps",
+    ),
+    Fault(
+        "a training goes on with other lessons",
+        "models/training/pipeline.py",
+        "            digest_of(lessons),",
+        "            len(lessons.train),",
+        slow="test_a_training_goes_on_only_with_the_same_lessons",
+    ),
+    Fault(
         "weights between items are taught by the lists themselves",
         "offline/training_data/ranking_lists.py",
         "write_history_relations(spark, dataset, first, schema, staging / RELATIONS",

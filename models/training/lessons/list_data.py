@@ -206,10 +206,10 @@ def _histories(folder: Path) -> Histories:
     return Histories(np.asarray(seqs, np.int64), items, marks, times, importances, np.r_[0, np.cumsum(lengths)])
 
 
-def read_ranking_lists(folder: Path, since: int = -1) -> RankingLists:
-    """The lists after the time `since`, ms. Raises Broken, naming file and column, for what can't be read, is malformed or too
-    little."""
-    maps = read_maps(folder)
+def read_ranking_lists(folder: Path, since: int = -1, maps: InputMaps | None = None) -> RankingLists:
+    """The lists after the time `since`, ms, normalised by the maps in the folder or by `maps` of the same vocabulary. Raises
+    Broken, naming file and column, for what can't be read, is malformed or too little."""
+    maps = maps or read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     lists = read_lists(folder / "asks", maps, since)
     shown, sequences = bool(meta.get("shown")), folder / "sequences"

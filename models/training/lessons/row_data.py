@@ -17,14 +17,13 @@ import pyarrow.parquet as pq
 
 from features.arrays import AnyArray, IntArray
 from features.errors import Broken
-from features.inputs.input_maps import INPUT_NAMES, INPUTS_VERSION, InputMaps
+from features.inputs.input_maps import COLUMN_INPUTS, INPUT_NAMES, INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import RawInputs, model_inputs, width_of
 
 VALIDATION: Final = 0.1
 """Share of the rows, the newest ones, that measures and never trains."""
 MAX_ROWS: Final = 4_000_000
 _BATCH: Final = 65_536
-_FLOAT_INPUTS: Final = frozenset({"user", "item", "cross"})
 
 
 @dataclass
@@ -155,7 +154,7 @@ class _Filler:
 
     def __init__(self, size: int, names: Sequence[str], widths: dict[str, int]) -> None:
         ids = {name: np.empty(size, np.int64) for name in ("userId", "movieId")}
-        floats = {name: np.empty((size, widths[name]), np.float32) for name in names if name in _FLOAT_INPUTS}
+        floats = {name: np.empty((size, widths[name]), np.float32) for name in names if name in COLUMN_INPUTS}
         self.part = Part(ids | floats, np.empty(size, np.float32), np.empty(size, np.float32))
         self._seq = np.empty(size, np.int64)
         self._at = 0
@@ -174,18 +173,20 @@ class _Filler:
         return self.part
 
 
-def read_samples(folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, since: int = -1) -> Samples:
-    """Read the samples after the time `since` (ms) that offline wrote into `folder`, with the model inputs `names`, split by
-    seq.
+def read_samples(
+    folder: Path, names: Sequence[str], max_rows: int = MAX_ROWS, since: int = -1, maps: InputMaps | None = None
+) -> Samples:
+    """Read the samples after the time `since` (ms) that offline wrote into `folder`, with the model inputs `names`, normalised by
+    the maps in the folder or by `maps` of the same vocabulary, split by seq.
 
     Rows of one seq stay on one side of the split. Raises Broken, naming file and column, for what can't be read, values
     that are not finite, labels outside 0 to 1, a part with labels of one class only.
     """
-    maps = read_maps(folder)
+    maps = maps or read_maps(folder)
     meta: dict[str, Any] = read_json(folder / "meta.json", dict[str, Any])
     files, widths = parquet_files(folder), widths_of(maps)
     low, cut, train_rows, validation_rows, dropped = _bounds(files, max_rows, since)
-    wanted = ["userId", "movieId", *(name for name in names if name in _FLOAT_INPUTS)]
+    wanted = ["userId", "movieId", *(name for name in names if name in COLUMN_INPUTS)]
     train, validation = (_Filler(size, wanted, widths) for size in (train_rows, validation_rows))
     users, items = ("user" in names or "cross" in names), ("item" in names or "cross" in names)
     fixed = ["user_id", "item_id", "at", "label", "importance", "seq"]

@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from features.errors import BadInput, Broken
+from features.inputs.input_maps import InputMaps
+from features.inputs.model_inputs import width_of
 from features.units import DAY_MS
 from models import nets
 from models.nets.parts.net import UNKNOWN_ID, NetContext
@@ -20,7 +22,7 @@ from models.training.runtime import import_tensorflow
 from tests.effort import SMALL
 from tests.models.fake_version import a_manifest
 from tests.models.synthetic_lists import write_ranking_lists
-from tests.models.synthetic_rows import write_samples
+from tests.models.synthetic_rows import GENRES, write_samples
 from tests.schemas import SHOP
 
 import_tensorflow()
@@ -28,8 +30,8 @@ import_tensorflow()
 from models.training import promotion_gate  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.warm_start import WEIGHTS, has_bounds, read_earlier, take_over, with_new  # noqa: E402
-from models.training.lessons.list_data import read_ranking_lists  # noqa: E402
-from models.training.pipeline import Options, train_all  # noqa: E402
+from models.training.lessons.list_data import RankingLists, read_ranking_lists  # noqa: E402
+from models.training.pipeline import Options, live_metrics, train_all, training_key  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -162,3 +164,52 @@ def test_the_gate_compares_on_the_same_validation() -> None:
     promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.6), of(auc=0.9))
     with pytest.raises(Broken, match=r"auc 0\.6000 is more than 0\.02 below the 0\.7000 of live version 3"):
         promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.7), of(auc=0.5))
+
+
+def shifted(ranking_lists_folder: Path, out: Path, **maps: Any) -> Path:
+    """The lists as they are, with other maps."""
+    shutil.copytree(ranking_lists_folder, out)
+    whole = json.loads((out / "maps.json").read_text())
+    (out / "maps.json").write_text(json.dumps(whole | maps))
+    return out
+
+
+def test_the_live_version_is_measured_under_its_own_maps(
+    published: Callable[[str], Path], ranking_lists_folder: Path, tmp_path: Path
+) -> None:
+    net, models = nets.find("din"), published("din")
+    own = read_ranking_lists(ranking_lists_folder)
+    means = [7.0] * len(own.maps.user_mean)
+    folder = shifted(ranking_lists_folder, tmp_path / "shifted", user_mean=means)
+    lists = read_ranking_lists(folder)
+
+    def under(maps: InputMaps) -> RankingLists:
+        return read_ranking_lists(folder, maps=maps)
+
+    found = live_metrics(net, lists, models, under)
+    assert found == live_metrics(net, own, models, under)
+    assert found != live_metrics(net, replace(lists, maps=own.maps), models, under), "the columns matter"
+
+
+def test_a_live_version_of_another_vocabulary_is_not_measured(
+    published: Callable[[str], Path], ranking_lists_folder: Path, tmp_path: Path
+) -> None:
+    models = published("din")
+    width = width_of("user", (*GENRES, "another"))
+    lists = replace(
+        read_ranking_lists(ranking_lists_folder),
+        maps=InputMaps((*GENRES, "another"), (0.0,) * width, (1.0,) * width),
+    )
+    assert live_metrics(nets.find("din"), lists, models, lambda _: lists) == {}
+
+
+def test_a_training_goes_on_only_with_the_same_lessons(ranking_lists_folder: Path, tmp_path: Path) -> None:
+    options = Options(tmp_path, tmp_path, ("sasrec",), ranking_lists=ranking_lists_folder)
+    lists, net = read_ranking_lists(ranking_lists_folder), nets.find("sasrec")
+    key = training_key(net, lists, options)
+    assert training_key(net, read_ranking_lists(ranking_lists_folder), options) == key
+    assert lists.histories is not None
+    items = lists.histories.items.copy()
+    items[0] += 1
+    other = replace(lists, histories=replace(lists.histories, items=items))
+    assert training_key(net, other, options) != key
