@@ -86,6 +86,17 @@ def team_draft(
     return list(teams), teams
 
 
+def moved_by(policy: Policy, item_ids: IntArray) -> tuple[list[int], set[int]]:
+    """Candidate indices that the policy's rules move, whatever they score: (the pinned ones in their order, the buried ones). The
+    policy names items by their numbers inside."""
+    if not (policy.pin or policy.bury):
+        return [], set()
+    index_of: dict[OuterId, int] = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
+    first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]
+    # One experiment may pin what another buries: the pin wins.
+    return first, {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
+
+
 def make_slate(
     policy: Policy,
     item_ids: IntArray,
@@ -97,12 +108,7 @@ def make_slate(
 ) -> Slate:
     """Apply the policy's rules and exploration to an order [n] of candidate indices. is_new: [n] whether a candidate is new in
     the catalogue; None where none is. The policy names items by their numbers inside."""
-    index_of: dict[OuterId, int] = {}
-    if policy.pin or policy.bury:
-        index_of = {item_id: index for index, item_id in enumerate(item_ids.tolist())}
-    first = [index_of[item_id] for item_id in policy.pin if item_id in index_of]
-    # One experiment may pin what another buries: the pin wins.
-    last = {index_of[item_id] for item_id in policy.bury if item_id in index_of}.difference(first)
+    first, last = moved_by(policy, item_ids)
     moved = last.union(first)
     free = order[~np.isin(order, list(moved))] if moved else order
     buried = [index for index in order.tolist() if index in last] if last else []

@@ -33,7 +33,7 @@ from online.ranking.features import RequestFeatures
 from online.ranking.opponents import Opponent, draw_opponent, draw_shadow
 from online.ranking.policy import Policy
 from online.ranking.ranker import Models, Ranker, Scored, models_for
-from online.ranking.rerank import Slate, diverse, make_slate, team_draft
+from online.ranking.rerank import Slate, diverse, make_slate, moved_by, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, PINNED, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
 from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun
@@ -241,19 +241,24 @@ class Recommender:
         size: int,
     ) -> Slate:
         """The slate: ordered by score or by interleaving, diversified, with the policy's rules applied."""
+        if policy.pin or policy.bury:
+            pin, bury = self._items.inside(policy.pin), self._items.inside(policy.bury)
+            policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
         order = by_score(item_ids, scores)
         teams: dict[int, str] = {}
         if models is not None and scored is not None and models.interleaved and len(scored.by_model) == 2:
-            orders = [by_score(item_ids, each).tolist() for each in scored.by_model.values()]
-            drafted, teams = team_draft(orders, list(scored.by_model), size, self._rng)
+            pinned, buried = moved_by(policy, item_ids)
+            moved = buried.union(pinned)  # they stand where no ranker put them, and are nobody's pick
+            orders = [
+                [index for index in by_score(item_ids, each).tolist() if index not in moved]
+                for each in scored.by_model.values()
+            ]
+            drafted, teams = team_draft(orders, list(scored.by_model), size - len(pinned), self._rng)
             order = np.array(drafted + [index for index in order.tolist() if index not in teams], np.int64)
         elif policy.diversity and len(item_ids):
             facets = self._items.columns.facets
             order = diverse(order, scores, lambda some: facets.of(found.rows[some]), policy.diversity, size)
         is_new = np.isin(found.rows, new_items) if len(new_items) else None
-        if policy.pin or policy.bury:
-            pin, bury = self._items.inside(policy.pin), self._items.inside(policy.bury)
-            policy = msgspec.structs.replace(policy, pin=tuple(pin), bury=tuple(bury))
         return make_slate(policy, item_ids, order, size, self._rng, teams, is_new)
 
     def _allowed(

@@ -13,6 +13,13 @@ FAULTS: Final = (
         ("test_a_pinned_item_that_comes_while_the_list_is_made_is_left_to_the_next_list",),
     ),
     Fault(
+        "a pinned item is somebody's pick",
+        "online/recommend/recommender.py",
+        "[index for index in by_score(item_ids, each).tolist() if index not in moved]",
+        "by_score(item_ids, each).tolist()",
+        ("test_what_a_rule_puts_in_its_position_is_the_pick_of_nobody_and_costs_nobody_one",),
+    ),
+    Fault(
         "exclude is ignored",
         "online/recommend/recommender.py",
         "allowed[items.rows(list(request.exclude))] = False",

@@ -104,6 +104,21 @@ def test_a_candidate_on_trial_the_version_before_and_the_yardstick_are_interleav
     assert not any(item.team for each in answers if each.opponent is None for item in each.items)
 
 
+def test_what_a_rule_puts_in_its_position_is_the_pick_of_nobody_and_costs_nobody_one(lists: Lists) -> None:
+    trial = Labels(stable=3, last_good=2, candidate=4, phase="trial", proved=False)
+    best = max((each.item_ids for each in lists(Labels(stable=3)) if each.model is not None), key=len)
+    policy = Policy(newcomers=0, pin=(best[1],), bury=(best[0], best[2]))
+    compared = [each for each in lists(trial, policy=policy) if each.opponent is not None]
+    assert compared
+    for each in compared:
+        assert each.opponent is not None
+        teams = Counter(item.team for item in each.items)
+        assert (each.items[0].item_id, each.items[0].team) == (best[1], None)
+        assert {best[0], best[2]}.isdisjoint(each.item_ids)
+        assert teams.pop(None) == 1
+        assert sorted(teams.values()) == [4, 5], "each has as many of the nine others as a coin gives it"
+
+
 def test_a_proved_version_is_compared_in_the_holdback_alone_and_a_new_candidate_is_not_shown(lists: Lists) -> None:
     answers = lists(Labels(stable=3, candidate=4, phase="shadow"))
     assert opponents(answers) == {YARDSTICK}
