@@ -1,7 +1,7 @@
 """A training that is interrupted ends as it would have without: the same weights, and no epoch twice."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,15 @@ from models.training.runtime import import_tensorflow
 
 import_tensorflow()
 
+import tensorflow as tf  # noqa: E402
+
 from models.training.effort import Effort  # noqa: E402
 from models.training.fitting.checkpoint import MIN_SECONDS, Resume  # noqa: E402
 from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.fit_rows import Fitted, fit  # noqa: E402
+from models.training.lessons.list_data import RankingLists, read_ranking_lists  # noqa: E402
+from models.training.lessons.row_data import Samples  # noqa: E402
+from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
 
 pytestmark = pytest.mark.keras
 
@@ -29,6 +34,15 @@ IN_ENCODER, IN_WEIGHING, AT_LAST = EFFORT.sequence - 1, EFFORT.sequence + 2, EFF
 
 class Pulled(Exception):
     """The plug."""
+
+
+@pytest.fixture
+def few_lists(tmp_path: Path) -> Iterator[RankingLists]:
+    """Some lists of twenty users. Nothing is traced, which takes longer than so few steps."""
+    write_ranking_lists(tmp_path / "asks", users=20)
+    tf.config.run_functions_eagerly(True)
+    yield read_ranking_lists(tmp_path / "asks")
+    tf.config.run_functions_eagerly(False)
 
 
 def hourly() -> Callable[[], float]:
@@ -55,19 +69,24 @@ def train(name: str, lessons: Any, resume: Resume, stop_at: int | None = None) -
     return fitted, len(passes)
 
 
-@pytest.mark.parametrize(
-    ("name", "stops"), [("neuralcf", [1, 2]), ("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING, AT_LAST])]
-)
-def test_it_ends_as_it_would_have(name: str, stops: list[int], lessons: Callable[[str], Any], tmp_path: Path) -> None:
-    path = tmp_path / "kept" / "x"
-    whole, passes = train(name, lessons(name), Resume())
+def test_rows_end_as_they_would_have(samples: Samples, tmp_path: Path) -> None:
+    ends_as_it_would_have("neuralcf", samples, [1, 2], tmp_path / "kept" / "x")
+
+
+@pytest.mark.parametrize(("name", "stops"), [("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING, AT_LAST])])
+def test_lists_end_as_they_would_have(name: str, stops: list[int], few_lists: RankingLists, tmp_path: Path) -> None:
+    ends_as_it_would_have(name, few_lists, stops, tmp_path / "kept" / "x")
+
+
+def ends_as_it_would_have(name: str, lessons: Samples | RankingLists, stops: list[int], path: Path) -> None:
+    whole, passes = train(name, lessons, Resume())
     begun = 0
     for stop in stops:
         with pytest.raises(Pulled):
-            train(name, lessons(name), Resume(path, "k", hourly()), stop - begun)
+            train(name, lessons, Resume(path, "k", hourly()), stop - begun)
         begun = stop
     last = Resume(path, "k", hourly())
-    resumed, left = train(name, lessons(name), last)
+    resumed, left = train(name, lessons, last)
     assert left == passes - begun
     assert resumed.epochs[-1].number == whole.epochs[-1].number
     assert resumed.metrics == pytest.approx(whole.metrics, abs=1e-4)
