@@ -3,7 +3,7 @@
 import { onReturn, writeAddress } from "./address.js";
 import { getFacet, getItems } from "./api.js";
 import { facetPage, poster, skeletons, stars } from "./cards.js";
-import { $, childrenOf, el } from "./dom.js";
+import { $, childrenOf, el, withRetry } from "./dom.js";
 import { capital, facets, noun, nouns, rates, schema, spoken } from "./schema.js";
 import { count, number } from "./format.js";
 
@@ -64,7 +64,7 @@ async function load(cursor = null) {
   } catch (fault) {
     if (mine.signal.aborted) return;
     if (cursor === null) films.replaceChildren();
-    $("fault").textContent = fault.message;
+    $("fault").replaceChildren(...withRetry(fault, () => load(cursor)));
     $("fault").hidden = false;
   } finally {
     if (turn === mine) {

@@ -53,6 +53,9 @@ export function svg(tag, attributes = {}, ...children) {
 /** A picture of one path, 24 by 24, in the colour of the text around it. */
 export const icon = (/** @type {string} */ path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
 
+/** What went wrong, and a button that tries again. @param {Error} fault @param {() => void} again @returns {[string, HTMLElement]} */
+export const withRetry = (fault, again) => [`${fault.message} `, el("button", { type: "button", onclick: again }, "Try again")];
+
 /**
  * Make the content of `parent` be `children`, as `el` has them, and leave what is there already as it is: it keeps focus and selection. For
  * what listens to nothing: an element that stays keeps its own listeners.

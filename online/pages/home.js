@@ -2,7 +2,7 @@
 
 import { getFacet, getItems, getOps } from "./api.js";
 import { facetPage, poster, skeletons, stars } from "./cards.js";
-import { $, el } from "./dom.js";
+import { $, el, withRetry } from "./dom.js";
 import { becomeUser, me, readId, typedInto, userPage } from "./me.js";
 import { showMine } from "./my-list.js";
 import { pulseOf } from "./pulse.js";
@@ -44,7 +44,7 @@ async function fill(section, ask, make, row = section.querySelector(".row")) {
       note.replaceWith(row);
       fill(section, ask, make, row);
     };
-    const note = el("p.note.bad", { role: "alert" }, `${fault.message} `, el("button", { type: "button", onclick: again }, "Try again"));
+    const note = el("p.note.bad", { role: "alert" }, ...withRetry(fault, again));
     row.replaceWith(note);
   }
   row.removeAttribute("aria-busy");
@@ -75,24 +75,29 @@ const near = new IntersectionObserver(
   { rootMargin: "300px" },
 );
 
-try {
-  const labels = schema.labels ?? "";
-  const { values } = labels ? await getFacet(labels, GENRES) : { values: [] };
-  for (const { name, items } of values) {
-    const section = el(
-      "section", { "aria-label": name },
-      el("div.row-head", {}, el("h2", {}, name), el("span.soft", {}, count(items, noun, nouns)), el("a", { href: facetPage(labels, name), "aria-label": `All ${name} ${nouns}` }, "All")),
-      el("ol.row", { "aria-busy": "true" }, ...skeletons(8)),
-    );
-    section.dataset.genre = name;
-    $("genres").append(section);
-    makeRail(section);
-    near.observe(section);
+async function rowsByLabel() {
+  $("genres-fault").hidden = true;
+  try {
+    const labels = schema.labels ?? "";
+    const { values } = labels ? await getFacet(labels, GENRES) : { values: [] };
+    for (const { name, items } of values) {
+      const section = el(
+        "section", { "aria-label": name },
+        el("div.row-head", {}, el("h2", {}, name), el("span.soft", {}, count(items, noun, nouns)), el("a", { href: facetPage(labels, name), "aria-label": `All ${name} ${nouns}` }, "All")),
+        el("ol.row", { "aria-busy": "true" }, ...skeletons(8)),
+      );
+      section.dataset.genre = name;
+      $("genres").append(section);
+      makeRail(section);
+      near.observe(section);
+    }
+  } catch (fault) {
+    $("genres-fault").replaceChildren(...withRetry(fault, rowsByLabel));
+    $("genres-fault").hidden = false;
   }
-} catch (fault) {
-  $("genres-fault").textContent = fault.message;
-  $("genres-fault").hidden = false;
 }
+
+rowsByLabel();
 
 // --- The pulse ------------------------------------------------------------------------------------------------------------
 

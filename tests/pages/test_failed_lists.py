@@ -76,3 +76,26 @@ def test_a_list_that_is_asked_for_again_in_vain_stays_and_is_asked_for_again(
     expect(page.locator(tiles)).to_have_count(films)
     assert complaints
     complaints.clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "fault", "films"),
+    [
+        ("/collection.html?type=genre&value=Drama", "**/v1/items?*", "#fault", "#films .poster:not(.skeleton)"),
+        ("/", "**/v1/facets/*", "#genres-fault", "#genres h2"),
+    ],
+)
+def test_what_failed_at_first_is_tried_again(
+    visit_small: Visit, complaints: list[str], path: str, asked: str, fault: str, films: str
+) -> None:
+    page = visit_small("/docs.html")
+    page.route(asked, fail)
+    page.goto(path)
+    expect(page.locator(fault)).to_contain_text("not now")
+    expect(page.locator(films)).to_have_count(0)
+    page.unroute_all()
+    page.locator(fault).get_by_role("button", name="Try again").click()
+    expect(page.locator(films)).not_to_have_count(0)
+    expect(page.locator(fault)).to_be_hidden()
+    assert complaints
+    complaints.clear()
