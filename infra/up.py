@@ -17,6 +17,7 @@ from infra.home.paths import Home
 from infra.home.schema_file import schema_of
 from infra.learning.learner_service import Learners
 from infra.monitoring.monitor import Monitor
+from infra.monitoring.probed_servers import probed_servers
 from infra.offline_jobs import runner
 from infra.offline_jobs.forgotten import note_forgotten
 from infra.replay.replay_service import Replays
@@ -66,6 +67,8 @@ class Up:
         self._monitor: Monitor | None = None
         self._addresses: list[str] = []
         """Of the API's processes."""
+        self._model_servers: list[str] = []
+        """The model server's address, from when it has been ready."""
 
     def run(self) -> None:
         """Run until a signal; returns when all is stopped. Raises MartletError if it can't come up (all is stopped then, too)."""
@@ -93,7 +96,9 @@ class Up:
         trained = [name for name in model_server_config.FIRST_MODELS if name in self._fitting_models()]
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
-        if stack.settings.models.server is None:
+        if stack.settings.models.server is not None:
+            self._model_servers = [stack.settings.models.server]
+        else:
             embedded = model_server.model_server(self._home, stack.ports, serving.path)
         plan = Plan()
         plan.on_failure = lambda name, error: self._steps.print_line(f"  {name}: {error}")
@@ -142,7 +147,7 @@ class Up:
         threading.Thread(target=stack.archive_classes, name="archive-classes", daemon=True).start()
         self._monitor = started_monitor(
             self._home, stack.engines, stack.flink, stack.record, stack.settings, ports.watch, supervisor,
-            self._steps.print_line, plan.report,
+            self._steps.print_line, probed_servers(lambda: self._addresses, lambda: self._model_servers), plan.report,
         )  # fmt: skip
         took = time.monotonic() - self._began
         address = api.public_address(ports, stack.settings.api)
@@ -177,6 +182,7 @@ class Up:
     def _start_model_server(self, stack: Stack, embedded: Service) -> None:
         with self._steps.step(MODEL_SERVER):
             stack.supervisor.start(embedded)
+        self._model_servers = [model_server.rest_address(stack.ports)]
 
     def _make_training_data(self, stack: Stack) -> None:
         record = stack.record

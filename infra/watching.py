@@ -13,6 +13,7 @@ from infra.learning.learner_view import learning_report
 from infra.monitoring.collector import collector_of
 from infra.monitoring.host import HostReader
 from infra.monitoring.monitor import Monitor, no_steps
+from infra.monitoring.probed_servers import ProbedServer
 from infra.services.model_server_config import ServingConfig
 from infra.services.supervisor import Supervisor
 from infra.settings.addresses import file_in
@@ -44,12 +45,14 @@ def started_monitor(
     port: int,
     supervisor: Supervisor,
     print_line: Callable[[str], None],
+    probed: Sequence[ProbedServer],
     steps: Callable[[], dict[str, list[Any]]] = no_steps,
 ) -> Monitor:
     """Returns the monitor of a home, which runs: it raises alarms and serves metrics on `port`, at the address of the settings.
-    `flink`: the URL of Flink's REST interface; `steps`: as `Monitor`'s. Raises Broken if the home has no base yet."""
+    `flink`: the URL of Flink's REST interface; `probed`: servers that are only to answer; `steps`: as `Monitor`'s. Raises
+    Broken if the home has no base yet."""
     every = read_timings(home).watch_every
-    collector = collector_of(engines, flink, record, HostReader(home.path, _certificate(home, settings)))
+    collector = collector_of(engines, flink, record, HostReader(home.path, _certificate(home, settings)), probed)
     monitor = Monitor(
         collector,
         port,

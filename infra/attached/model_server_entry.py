@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-import grpc
-
 from features.errors import Unavailable
 from infra.attached.findings import Finding, away, refused, well
 from infra.attached.reaching import reach
@@ -32,6 +30,8 @@ def _by_rest(address: str, model: str) -> Finding:
 
 
 def _by_grpc(address: str, model: str) -> Finding:
+    import grpc  # which most programs that import this never need
+
     host, _, port = address.rpartition(":")
     reached = reach(NAME, host.strip("[]"), int(port), None)
     if reached.help:
@@ -46,11 +46,13 @@ def _by_grpc(address: str, model: str) -> Finding:
 
 
 def _refusal(address: str, model: str, error: Any) -> Finding:
+    from grpc import StatusCode
+
     code, details = error.code(), str(error.details())
-    if code is grpc.StatusCode.NOT_FOUND:
+    if code is StatusCode.NOT_FOUND:
         return well(NAME, _without(address, model))
     found = f"{address}: {code.name}, {details[:200]}"
-    if code is grpc.StatusCode.UNIMPLEMENTED:
+    if code is StatusCode.UNIMPLEMENTED:
         return refused(NAME, "TensorFlow Serving's ModelService", found, "models.server names another server")
     return away(NAME, found, "is it the port for gRPC? start it, or change models.server")
 

@@ -11,7 +11,17 @@ from features.keys import EVENTS, SERVED
 from features.store.job_status import OPERATORS
 from features.units import DAY_MS, MINUTE_MS
 from infra.flink.checkpoints import INTERVAL_S
-from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, freshness_between, latest, latest_spanning
+from infra.monitoring.snapshot import (
+    API,
+    FLINK,
+    KAFKA,
+    MODEL_SERVER,
+    REDIS,
+    Snapshot,
+    freshness_between,
+    latest,
+    latest_spanning,
+)
 
 WINDOW_MS = MINUTE_MS
 NOT_RUNNING_MS = 30_000
@@ -83,6 +93,16 @@ def _state_outgrows_memory(snapshots: Snapshots) -> str | None:
 
 def _unreachable(service: str) -> Callable[[Snapshots], str | None]:
     return lambda snapshots: snapshots[-1].failures.get(service)
+
+
+def _silent(server: str) -> Callable[[Snapshots], str | None]:
+    def check(snapshots: Snapshots) -> str | None:
+        recent = latest_spanning(snapshots, NOT_RUNNING_MS)
+        if not recent or not all(server in snapshot.failures for snapshot in recent):
+            return None
+        return f"for {NOT_RUNNING_MS // 1000} s no answer: {recent[-1].failures[server]}"
+
+    return check
 
 
 def _checkpoint_overdue(snapshots: Snapshots) -> str | None:
@@ -198,6 +218,15 @@ _KINDS = {
     "redis_unreachable": _Kind(
         _unreachable(REDIS),
         "lists come from the base's features, the job waits; read logs/redis.log, look at memory and disk",
+    ),
+    "api_unreachable": _Kind(
+        _silent(API),
+        "callers wait for lists; `up` starts a dead process again; of one that hangs look at logs/api.log, and kill it",
+    ),
+    "model_server_unreachable": _Kind(
+        _silent(MODEL_SERVER),
+        "lists by models that it ranks are ordered without a model; `up` starts a dead one again; of one that hangs look at "
+        "logs/model-server.log, and kill it",
     ),
     "checkpoint_overdue": _Kind(
         _checkpoint_overdue,

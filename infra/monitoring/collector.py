@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +25,14 @@ from infra.flink.client import JOB_NAME, FlinkClient
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
 from infra.monitoring.host import Host, HostReader
+from infra.monitoring.probed_servers import ProbedServer
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
 from online.support.home_clock import HomeClock
 
 KAFKA_TIMEOUT, FLINK_TIMEOUT, REDIS_TIMEOUT, RECORDS_TIMEOUT = 2.0, 2.0, 1.0, 1.0
-"""Seconds for each. Kafka and Flink are queried in parallel, then Redis, then Kafka for the oldest pending records: a snapshot
-takes 4 s at most."""
+PROBE_TIMEOUT = 2.0
+"""Seconds for each. Kafka, Flink and what is only probed are queried in parallel, then Redis, then Kafka for the oldest pending
+records: a snapshot takes 4 s at most."""
 _KAFKA_MS = int(KAFKA_TIMEOUT * 1000)
 
 
@@ -76,12 +78,28 @@ class _Service:
         return self._outcome[0]
 
 
-def collector_of(engines: Engines, flink: str, record: HomeRecord, host: HostReader | None = None) -> "Collector":
+def collector_of(
+    engines: Engines,
+    flink: str,
+    record: HomeRecord,
+    host: HostReader | None = None,
+    probed: Sequence[ProbedServer] = (),
+) -> "Collector":
     """Returns the collector for a running home; `flink` is the URL of Flink's REST interface. Raises Broken if the home has no
     base yet."""
     base = record.base()
     clock = HomeClock(base.clock_start, record.clock_since, base.horizon)
-    return Collector(engines.kafka, engines.redis, flink, record.generation, clock, base.offsets, record.job_name, host)
+    return Collector(
+        engines.kafka,
+        engines.redis,
+        flink,
+        record.generation,
+        clock,
+        base.offsets,
+        record.job_name,
+        host,
+        probed,
+    )
 
 
 class Collector:
@@ -97,8 +115,10 @@ class Collector:
         offsets: Offsets | None = None,
         job_name: str = JOB_NAME,
         host: HostReader | None = None,
+        probed: Sequence[ProbedServer] = (),
     ) -> None:
-        """`offsets`: the base's offsets, where the job begins; `host`: without it nothing is said of the machine."""
+        """`offsets`: the base's offsets, where the job begins; `host`: without it nothing is said of the machine; `probed`:
+        servers that are only to answer."""
         self._offsets = offsets or {}
         self._host = host
         self._generation = generation
@@ -113,6 +133,7 @@ class Collector:
         self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
         self._oldest: dict[int, int] = {}
         self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)
+        self._probed_servers = [_Service(each.name, each.answers, PROBE_TIMEOUT) for each in probed]
 
     def take_snapshot(self) -> Snapshot:
         """Take a snapshot; never raises for what a service does."""
@@ -127,18 +148,19 @@ class Collector:
                 failures[service.name] = f"{type(error).__name__}: {error}"
             return None
 
-        self._kafka_service.begin()
-        self._flink_service.begin()
+        for service in (self._kafka_service, self._flink_service, *self._probed_servers):
+            service.begin()
         log, job = result_of(self._kafka_service), result_of(self._flink_service)
         # Read after the log: otherwise a record that came in between would seem to have waited.
         self._redis_service.begin()
         stored = result_of(self._redis_service)
+        probed = tuple(each.name for each in self._probed_servers if result_of(each) is not False)
         lanes, fresh, mark = stored if stored is not None else (None, None, None)
         if mark is not None:
             self._clock.observe(mark)
         snapshot = Snapshot(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures,
-            host=Host() if self._host is None else self._host.read(),
+            probed=probed, host=Host() if self._host is None else self._host.read(),
         )  # fmt: skip
         pending = enumerate(snapshot.pending_by_lane(EVENTS) or ())
         self._oldest = {number: snapshot.next_offset(EVENTS, number) for number, count in pending if count}

@@ -48,7 +48,7 @@ def _families(snapshot: Snapshot, alarms: Sequence[Alarm]) -> Iterator[Metric]:
         "reachable",
         "1 if the service answered the watch.",
         "service",
-        {service: float(service not in snapshot.failures) for service in (KAFKA, REDIS, FLINK)},
+        {service: float(service not in snapshot.failures) for service in (KAFKA, REDIS, FLINK, *snapshot.probed)},
     )
     yield from _gauge("watched_at_seconds", "Wall time of this sight.", snapshot.taken_at / 1000)
     pending = {topic: count for topic in (EVENTS, SERVED) if (count := snapshot.pending(topic)) is not None}

@@ -13,6 +13,7 @@ from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane
 from infra.monitoring.host import Host
 
 KAFKA, REDIS, FLINK = "kafka", "redis", "flink"
+API, MODEL_SERVER = "api", "model_server"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Snapshot:
     waiting     broker time of the oldest pending event by lane, ms; empty if it could not be read in time
     job         None also where Flink has none: then "flink" is not in `failures`
     failures    service → why it could not be queried
+    probed   servers that were to answer, beside Kafka, Redis and Flink
     host        the machine that watches
     """
 
@@ -91,6 +93,7 @@ class Snapshot:
     waiting: dict[int, int] = field(default_factory=dict)
     job: Job | None = None
     failures: dict[str, str] = field(default_factory=dict)
+    probed: tuple[str, ...] = ()
     host: Host = field(default_factory=Host)
 
     def next_offset(self, topic: str, partition: int) -> int:

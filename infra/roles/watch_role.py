@@ -10,6 +10,7 @@ from infra.attached.store_entry import mirrored_to
 from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.monitoring.probed_servers import probed_servers
 from infra.roles.attached_home import attached_engines, record_with_base, settings_naming
 from infra.roles.logged_steps import steps_of
 from infra.services.api import processes_at, reached_at
@@ -59,11 +60,7 @@ def _begin(
 ) -> None:
     """Begin with all but the monitor."""
     address = settings.api.address
-
-    def addresses() -> list[str]:
-        return [] if address is None else processes_at(address)
-
-    serving = ServingConfig(home, addresses)
+    serving = ServingConfig(home, lambda: api_processes(settings))
     serving.write()
     # The judge asks one process of the API, whichever that is: one of them may be replaced at any time.
     try:
@@ -82,6 +79,11 @@ def _begin(
     )
 
 
+def api_processes(settings: Settings) -> list[str]:
+    """Returns the addresses of the API's processes. Raises Unavailable where the host of `api.address` is not known."""
+    return [] if settings.api.address is None else processes_at(settings.api.address)
+
+
 def watch_generation(
     home: Home,
     settings: Settings,
@@ -94,7 +96,9 @@ def watch_generation(
     record, flink = HomeRecord(home), settings.flink.address
     assert flink is not None
     engines = attached_engines(home, settings)
-    monitor = started_monitor(home, engines, flink, record, settings, port, supervisor, print_line)
+    model_servers = [] if settings.models.server is None else [settings.models.server]
+    probed = probed_servers(lambda: api_processes(settings), lambda: model_servers)
+    monitor = started_monitor(home, engines, flink, record, settings, port, supervisor, print_line, probed)
     try:
         while not stop.wait(EVERY):
             now = HomeRecord(home)

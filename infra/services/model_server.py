@@ -13,9 +13,14 @@ from infra.system import probes
 from models.registry import list_models
 
 
+def rest_address(ports: Ports) -> str:
+    """Returns the URL of its REST interface."""
+    return f"http://{LOOPBACK}:{ports.model_rest}"
+
+
 def model_server(home: Home, ports: Ports, config: Path) -> Service:
     def ready() -> None:
-        address = f"http://{LOOPBACK}:{ports.model_rest}/v1/models"
+        address = f"{rest_address(ports)}/v1/models"
         probes.http_status(f"{address}/recmodel")
         for name in list_models(home.models):
             versions = probes.http_json(f"{address}/{name}")["model_version_status"]

@@ -1,7 +1,7 @@
 """One recommendation: the user's freshest features → recall → model inputs → ranking → rules → list, within a deadline.
 
 Degradation ladder: without live features the base's are used; without a model the channels' ranks are weighed together, or a
-caller's own candidates stay in the caller's order; in the end it is popularity from memory, which needs no network.
+caller's own candidates stay in the caller's order; without both all comes from memory, which needs no network.
 """
 
 import asyncio

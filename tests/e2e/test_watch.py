@@ -112,6 +112,15 @@ def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martle
     until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "the alarm is over")
 
 
+def test_a_model_server_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martlet) -> None:
+    server = martlet.status()["services"]["model-server"]["pid"]
+    with suspended(server):
+        until(lambda: "model_server_unreachable" in alarms(martlet), 90, "model_server_unreachable")
+        assert scrape(martlet.status()["watch"] + "/metrics")['martlet_reachable{service="model_server"}'] == 0
+    until(lambda: "model_server_unreachable" not in alarms(martlet), 60, "the alarm is over")
+    assert scrape(martlet.status()["watch"] + "/metrics")['martlet_reachable{service="api"}'] == 1
+
+
 def test_status_in_words_names_what_an_operator_looks_for(martlet: Martlet) -> None:
     words = ("ledger: read", "pending: events", "watermark", "freshness of users", "alarm", "/#/job/running/")
 

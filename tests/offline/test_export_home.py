@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
 from features.errors import BadInput
+from features.schema.declarations import AttributeType
 from features.schema.tables import read_schema
 from features.types import Event
 from offline.datasets.dataset import event_of, open_dataset, whole_rows
@@ -59,6 +61,7 @@ def test_every_type_of_attribute_comes_back(tmp_path: Path, form: Format) -> Non
     items = [schema.items.item(number, f"Item {number}", each) for number, each in enumerate(checked, 1)]
     events = [event_of("it", number, number, schema.code_of["click"], 0, AT + number) for number in (1, 2)]
     export_home(events, items, schema, tmp_path / "it", form)
+    assert {each.type for each in schema.items.declared.values()} == {*get_args(AttributeType)} - {"text"}
     proposal = propose(recognise([tmp_path / "it"]))
     types = {
         name: (each.type, each.many, each.size)

@@ -282,6 +282,17 @@ def test_policies_open_the_ports_that_settings_name() -> None:
     assert {int(each.rpartition(":")[2]) for each in addresses} <= _ports(policies()["martlet-engines"], "egress")
 
 
+@pytest.mark.parametrize(("server", "port"), [("api", 8000), ("model-server", 8500)])
+def test_the_watch_reaches_what_it_probes(server: str, port: int) -> None:
+    def opens(rule: Manifest, peers: str, name: str) -> bool:
+        label = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}}
+        return {each["port"] for each in rule["ports"]} == {port} and (peers not in rule or label in rule[peers])
+
+    assert f":{port}" in "".join(literals(BASE).values())
+    assert any(opens(rule, "to", server) for rule in policies()["martlet-watch"]["egress"])
+    assert any(opens(rule, "from", "watch") for rule in policies()[f"martlet-{server}"]["ingress"])
+
+
 def test_one_policy_opens_the_ways_to_the_engines_for_ours_and_for_flink() -> None:
     engines = {9092, 9093, 6379, 6380, 443}
     opening = {name for name, spec in policies().items() if engines & _ports(spec, "egress")}

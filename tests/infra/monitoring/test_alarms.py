@@ -53,6 +53,14 @@ def test_a_service_that_does_not_answer_is_named_and_nothing_else_is_guessed(ser
     assert names(*minute(unreachable)) == {f"{service}_unreachable"}
 
 
+@pytest.mark.parametrize("server", ["api", "model_server"])
+def test_a_server_that_is_silent_for_longer_than_a_restart_takes_is_named(server: str) -> None:
+    silent: Change = {"failures": {server: "no answer within 2 s"}}
+    assert names(*minute({}), *[silent] * 6) == set()
+    assert names(*minute({}), *[silent] * 7) == {f"{server}_unreachable"}
+    assert names(*minute(silent), {}) == set()
+
+
 def test_a_job_that_flink_does_not_have_or_has_given_up_is_not_running() -> None:
     assert names({"job": None}) == {"job_not_running"}
     for state in ("FAILED", "CANCELED", "FINISHED"):

@@ -15,7 +15,8 @@ from features.store.job_status import fresh_key, lane_fields, lane_key
 from infra.monitoring import collector
 from infra.monitoring.collector import Collector
 from infra.monitoring.flink_status import checkpoints_of, short_name
-from infra.monitoring.snapshot import Checkpoints, Snapshot
+from infra.monitoring.probed_servers import probed_servers
+from infra.monitoring.snapshot import API, MODEL_SERVER, Checkpoints, Snapshot
 from infra.system.processes import free_ports
 from online.support.home_clock import HomeClock
 from tests.flink_stub import flink_stub
@@ -91,6 +92,25 @@ def test_silent_services_cost_no_more_than_the_bound_and_are_named(silent_port: 
         assert set(snapshot.failures) == {"kafka", "redis", "flink"}
         assert all(snapshot.failures.values())
     collector.close()
+
+
+def test_servers_are_probed_where_there_are_any_and_a_silent_one_is_named(silent_port: int) -> None:
+    kafka, redis, flink = free_ports(3)
+    api: list[str] = []
+    with flink_stub() as server:
+        servers = probed_servers(lambda: api, lambda: [server.address])
+        clock = HomeClock(500, 0, 0, wall=lambda: 1_000)
+        engines = KafkaAddress(f"127.0.0.1:{kafka}"), RedisAddress("127.0.0.1", redis), f"http://127.0.0.1:{flink}"
+        collector = Collector(*engines, generation=2, clock=clock, probed=servers)
+        snapshot = collector.take_snapshot()
+        assert snapshot.probed == (MODEL_SERVER,)
+        assert MODEL_SERVER not in snapshot.failures
+        api.append(f"http://127.0.0.1:{silent_port}")
+        snapshot = collector.take_snapshot()
+        assert snapshot.probed == (API, MODEL_SERVER)
+        assert API in snapshot.failures
+        assert MODEL_SERVER not in snapshot.failures
+        collector.close()
 
 
 def test_a_job_manager_that_is_silent_hides_no_other_and_is_asked_once() -> None:

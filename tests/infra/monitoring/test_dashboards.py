@@ -83,6 +83,13 @@ def test_every_metric_and_label_that_a_dashboard_or_a_rule_names_exists() -> Non
         assert used <= known, expression
 
 
+def test_the_docs_have_each_metric() -> None:
+    documented = {
+        bare(name) for path in (REPO / "docs").glob("*.md") for name in re.findall(r"martlet_\w+", path.read_text())
+    }
+    assert set(exported_metrics()) - documented == set()
+
+
 def test_the_legend_of_each_panel_names_labels_that_there_are() -> None:
     exported = exported_metrics()
     for panel in json.loads((FOLDER / "grafana.json").read_text())["panels"]:

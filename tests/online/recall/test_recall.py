@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -23,6 +24,7 @@ from features.inputs.released import released
 from features.inputs.signals import candidates
 from features.types import CLICK, DISLIKE
 from features.units import DAY_MS, SESSION_GAP_MS
+from infra.system.repository import REPO
 from online.query import Query
 from online.ranking.policy import MAX_RULED
 from online.recall import CHANNELS, CORE_CHANNELS, PINNED, VECTOR_CHANNELS, ChannelRunner, GivenRecall, Recall, merge
@@ -88,6 +90,14 @@ def ids(store: ItemStore, rows: IntArray) -> list[int]:
     """Items of the base by id; new ones, which this store does not have, by their position after them."""
     known = store.columns.ids[: len(store)].tolist()
     return [known[row] if row < len(known) else NEW[row - len(known)] for row in rows.tolist()]
+
+
+def test_pages_and_docs_have_words_for_each_channel() -> None:
+    words = (REPO / "online" / "pages" / "channels.js").read_text().partition("KNOWN = {")[2].partition("};")[0]
+    rows = (REPO / "docs" / "serving.md").read_text().partition("| channel | gives |")[2].partition("\n\n")[0]
+    first_cells = "".join(line.split("|")[1] for line in rows.splitlines()[1:])
+    assert set(re.findall(r"^  (\w+): \[", words, re.MULTILINE)) == set(CHANNEL)
+    assert set(re.findall(r"`(\w+)`", first_cells)) == set(CHANNEL)
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
