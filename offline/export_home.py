@@ -3,7 +3,7 @@ them schema.toml, under which they are read as they were, and the users who have
 some."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -33,14 +33,12 @@ EVENTS: Final = pa.schema(
         ("item_id", pa.string()),
         ("type", pa.string()),
         ("value", pa.float64()),
-        ("timestamp", pa.int64()),
+        ("timestamp", pa.timestamp("ms", "UTC")),
     ]
 )
-
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_DATE_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: no later time has a date of ISO 8601."""
+"""The end of the year 9999: no later time has a date of ISO 8601, which stands for all of them."""
 _TYPES: Final[Mapping[AttributeType, pa.DataType]] = {
     "facet": pa.string(),
     "number": pa.float64(),
@@ -91,15 +89,9 @@ def export_home(
             yield row
 
     rows_of_items = (_item_row(item, schema.items) for item in items if not item.deleted)
-    if form == "ndjson":
-        rows_of_items = (_with_dates(row, schema.items) for row in rows_of_items)
     with named_folder(folder) as staging:
         _write(rows(), EVENTS, staging / f"events.{form}")
-        count = _write(
-            rows_of_items,
-            item_columns(schema.items),
-            staging / f"items.{form}",
-        )
+        count = _write(rows_of_items, item_columns(schema.items), staging / f"items.{form}")
         (staging / FILE).write_text(schema.salted("").text(), encoding="utf-8")
         user_count = 0
         if schema.users:
@@ -138,15 +130,14 @@ def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
     }
 
 
-def _with_dates(row: dict[str, Any], attributes: Attributes) -> dict[str, Any]:
-    """The row with times by ISO 8601: as numbers those before 1973 are seconds to who reads the file. A time after the year 9999,
-    which has no such date, stays a number, and is read as µs or ns."""
-    times = ["expires", *(name for name, each in attributes.declared.items() if each.type == "time")]
-    return row | {name: _date(row[name]) for name in times if row[name] is not None and row[name] <= _LAST_DATE_MS}
+def _with_dates(row: Mapping[str, Any], times: Sequence[str]) -> dict[str, Any]:
+    """Returns the row with its times by ISO 8601: as numbers those before 1973 are seconds to who reads the file."""
+    return {**row, **{name: _date(row[name]) for name in times if row[name] is not None}}
 
 
 def _date(ms: int) -> str:
-    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = _EPOCH + timedelta(milliseconds=min(ms, _LAST_DATE_MS))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:
@@ -158,9 +149,10 @@ def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> 
     """Write rows batch by batch; how many they are."""
     source, count = iter(rows), 0
     if path.suffix == ".ndjson":
+        times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
         with path.open("wb") as file:
             for row in source:
-                file.write(msgspec.json.encode(row) + b"\n")
+                file.write(msgspec.json.encode(_with_dates(row, times)) + b"\n")
                 count += 1
         return count
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:

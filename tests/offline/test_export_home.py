@@ -21,6 +21,8 @@ from offline.export_home import FORMATS, Format, export_home
 from tests.schemas import SHOP, peopled
 
 AT = 1_700_000_000_000
+LAST_DATE = 253_402_300_799_999
+"""The end of the year 9999."""
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -119,6 +121,30 @@ def test_under_the_same_schema_items_come_back_as_they_were(tmp_path: Path, form
     assert open_dataset(str(tmp_path / "it"), tmp_path / "data", again).items == items
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_events_of_the_first_years_come_back_at_their_times(tmp_path: Path, form: Format) -> None:
+    """As numbers they would be seconds, or days such as 19700102."""
+    click = SHOP.code_of["click"]
+    times = [0, 5_000, 19_700_102, 8_640_000_000, 99_999_999_999, AT]
+    export_home([event_of("it", 1, 2, click, 0, ts) for ts in times], [], SHOP, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert [row[4] for row in whole_rows(again, 0, again.rows)] == times
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_time_after_the_last_date_never_comes_back_as_an_early_one(tmp_path: Path, form: Format) -> None:
+    schema = read_schema(AGAIN, "it")
+    times = {1: LAST_DATE, 2: LAST_DATE + 1, 3: 2**53, 4: 2**63 - 1}
+    items = [
+        schema.items.item(number, "It", schema.items.check({"first_seen": at}), expires=at)
+        for number, at in times.items()
+    ]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items
+    expected = list(times.values()) if form == "parquet" else [LAST_DATE] * 4
+    assert [item.expires for item in again] == [item.values["first_seen"] for item in again] == expected
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match=r"--to: expected a new or empty folder, got .*, which holds mine"):
@@ -178,6 +204,6 @@ def test_users_are_written_with_their_attributes(tmp_path: Path, form: Format) -
     assert [list(row) for row in rows] == [["user_id", *schema.users.declared]] * 2
     for row in rows:
         joined = row["joined"]
-        row["joined"] = int(joined.timestamp() * 1000) if isinstance(joined, datetime) else joined
+        row["joined"] = joined and int(datetime.fromisoformat(str(joined)).timestamp() * 1000)
     assert {row["user_id"]: {name: row[name] for name in TOLD[row["user_id"]]} for row in rows} == TOLD
     assert rows[0]["interests"] is None

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from features.arrays import BoolArray, DoubleArray
 from features.contracts.events import FUTURE_SLACK_MS
 from features.schema.tables import MAX_VALUE
+from features.types import MAX_ID
 from features.units import DAY_MS
 
 _NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
@@ -22,7 +23,8 @@ LAST_DAY: Final = 21_001_231
 NO_VALUE: Final = -1
 """Hundredths that no value has: of what stands where a value should and is none, or is out of all ranges."""
 EXACT_BELOW: Final = 1 << 53
-"""Below it a float tells each whole number from its neighbours: no id that came as a float is larger, and no time later."""
+"""Below it a float tells each whole number from its neighbours: no id that came as a float is larger, and no time
+that came as a number later."""
 FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "t", "1"), True),
     **dict.fromkeys(("false", "no", "f", "0"), False),
@@ -78,7 +80,7 @@ def times(column: pa.ChunkedArray, to_come: bool = False) -> pa.Array:
         found = _scaled(flat.cast(pa.float64(), safe=False))
     else:
         found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
-    latest = EXACT_BELOW if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
+    latest = MAX_ID if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
     good = pc.and_kleene(pc.greater_equal(found, 0), pc.less_equal(found, latest))
     return pc.if_else(pc.fill_null(good, False), found, pa.scalar(None, pa.int64()))
 
@@ -138,6 +140,13 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
     good = np.isfinite(values) & (values >= 0) & (values <= max(MAX_VALUE.values()))
     found = np.where(good, np.floor(np.where(good, values, 0.0) * 100 + 0.5), NO_VALUE).astype(np.int64)
     return pa.array(found, mask=missing.to_numpy(zero_copy_only=False))
+
+
+def value_at(column: pa.ChunkedArray, row: int) -> Any:
+    """What stands in a row, for who is told of it; a time as text, as Python has none after the year 9999."""
+    if pa.types.is_temporal(column.type):
+        return _string(_flat(column.slice(row, 1)))[0].as_py()
+    return column[row].as_py()
 
 
 def as_numbers(words: pa.Array) -> pa.Array | None:

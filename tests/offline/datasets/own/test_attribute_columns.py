@@ -93,6 +93,14 @@ def test_what_does_not_fit_is_left_out_and_told(attribute: Attribute, values: li
     assert told in misfit.text
 
 
+@pytest.mark.parametrize("at", [-1, -(2**63) + 1])
+def test_a_time_that_no_date_has_is_told_as_any_other(at: int) -> None:
+    misfit = Misfit("It", "it")
+    column = pa.chunked_array([pa.array([at, MS], pa.timestamp("ms", "UTC"))])
+    assert read_column(column, Attribute("time"), misfit) == [None, MS]
+    assert misfit.text.startswith("1 values of It don't fit: expected a time")
+
+
 def test_more_than_a_tenth_is_refused_but_of_images() -> None:
     column = pa.chunked_array([pa.array(["1"] * 90 + ["x"] * 10 + [None] * 900)])
     tenth = Misfit("Price", "price")

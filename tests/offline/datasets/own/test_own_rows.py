@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
@@ -143,6 +145,18 @@ def test_bad_rows_are_set_aside_with_the_reason(tmp_path: Path) -> None:
         assert line in text
     names = {item.outer: item.title for item in dataset.items}
     assert (names["A-1"], names["B-3"]) == ("Again", "B-3")
+
+
+def test_a_time_that_no_date_has_is_a_bad_row_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    times = pa.array([*[AT * 1000] * 20, 2**63 - 1], pa.timestamp("ms", "UTC"))
+    rows = {"user_id": list(range(21)), "item_id": [1] * 21, "timestamp": times, "type": ["view"] * 21}
+    pq.write_table(pa.table(rows), tmp_path / "shop" / "events.parquet")
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.rejected) == (20, 1)
+    assert (
+        "no time that can be read, from 1970 to now\t20,1,2" in (tmp_path / "data" / "rejected-lines.txt").read_text()
+    )
 
 
 def test_too_many_bad_rows_are_refused(tmp_path: Path) -> None:
