@@ -88,7 +88,7 @@ def export_home(
             kinds[row["type"]] += 1
             yield row
 
-    rows_of_items = (_item_row(item, schema.items) for item in items if not item.deleted)
+    rows_of_items = (_item_row(item, schema.items) for item in items)
     with named_folder(folder) as staging:
         _write(rows(), EVENTS, staging / f"events.{form}")
         count = _write(rows_of_items, item_columns(schema.items), staging / f"items.{form}")
@@ -120,11 +120,12 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
 
 
 def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
+    """Returns the row of an item. One that was deleted is not available: it has events, by which alone lists would show it."""
     return {
         "item_id": item.outer or str(item.item_id),
         "title": item.title,
         "image_url": item.image_url or None,
-        "available": item.available,
+        "available": item.available and not item.deleted,
         "expires": item.expires or None,
         **attributes.shown(item, attributes.declared),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from examples.shop import draw_shop
 from features.errors import BadInput
@@ -143,6 +144,16 @@ def test_a_time_after_the_last_date_never_comes_back_as_an_early_one(tmp_path: P
     again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items
     expected = list(times.values()) if form == "parquet" else [LAST_DATE] * 4
     assert [item.expires for item in again] == [item.values["first_seen"] for item in again] == expected
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_deleted_comes_back_out_of_all_lists(tmp_path: Path, form: Format) -> None:
+    fields = SHOP.items.check({"category": ["toys"], "price": 9.5})
+    recalled = SHOP.items.item(2, "A recalled toy", fields, deleted=True)
+    events = [event_of("it", 1, 2, SHOP.code_of["click"], 0, AT)]
+    assert export_home(events, [recalled], SHOP, tmp_path / "it", form)[1] == 1
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert again.items == [replace(recalled, deleted=False, available=False)]
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
