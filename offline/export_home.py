@@ -1,6 +1,6 @@
 """Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson; beside
-them schema.toml, under which they are read as they were, and the users who have attributes, where the schema lets users have
-some."""
+them dataset.toml, which says what their columns are, schema.toml, under which they are read as they were, and the users who have
+attributes, where the schema lets users have some. No rows make no file."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from features.durable import named_folder
 from features.errors import BadInput
@@ -22,6 +23,17 @@ from features.schema.declarations import AttributeType
 from features.schema.document import FILE
 from features.schema.tables import Schema
 from features.types import Event, Item
+from offline.datasets.dataset_names import name_of_folder
+from offline.datasets.own.attribute_columns import BUILT_IN_TYPES
+from offline.datasets.own.description import FILE as DATASET_FILE
+from offline.datasets.own.description import (
+    Description,
+    EventFile,
+    HomeTime,
+    ItemFile,
+    columns_by_type,
+    write_description,
+)
 
 Format = Literal["parquet", "ndjson"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "ndjson")
@@ -76,9 +88,11 @@ def export_home(
     folder: Path,
     form: Format,
     users: Iterable[tuple[OuterId, str]] = (),
+    clock: HomeTime = "data",
 ) -> tuple[Counter[str], int, int]:
     """Write the files into a new folder, with the schema but its salt; how many events of each kind, how many items, and how many
-    users. users: (id outside, attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
+    users. users: (id outside, attributes as canonical JSON); clock: the home's. Raises BadInput for a folder that holds something
+    already."""
     _require_empty(folder)
     kinds: Counter[str] = Counter()
 
@@ -90,14 +104,32 @@ def export_home(
 
     rows_of_items = (_item_row(item, schema.items) for item in items)
     with named_folder(folder) as staging:
-        _write(rows(), EVENTS, staging / f"events.{form}")
-        count = _write(rows_of_items, item_columns(schema.items), staging / f"items.{form}")
+        events_file, items_file = f"events.{form}", f"items.{form}"
+        _write(rows(), EVENTS, staging / events_file)
+        count = _write(rows_of_items, item_columns(schema.items), staging / items_file)
+        description = Description(
+            name_of_folder(folder.name),
+            clock,
+            (_described_events(events_file, schema),) if kinds else (),
+            (_described_items(items_file, schema.items),) if count else (),
+        )
+        write_description(description, staging / DATASET_FILE)
         (staging / FILE).write_text(schema.salted("").text(), encoding="utf-8")
         user_count = 0
         if schema.users:
             rows_of_users = (_user_row(*each, schema.users) for each in users)
             user_count = _write(rows_of_users, user_columns(schema.users), staging / f"users.{form}")
     return kinds, count, user_count
+
+
+def _described_events(file: str, schema: Schema) -> EventFile:
+    values = {kind.name: "value" for kind in schema.kind_of.values() if kind.value is not None}
+    return EventFile(file, "user_id", "item_id", "timestamp", kind="type", values=values, event="event_id")
+
+
+def _described_items(file: str, attributes: Attributes) -> ItemFile:
+    types = {name: each.type for name, each in {**BUILT_IN_TYPES, **attributes.declared}.items()}
+    return replace(ItemFile(file, "item_id", "title"), **columns_by_type(types))
 
 
 def _require_empty(folder: Path) -> None:
@@ -147,17 +179,26 @@ def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:
 
 
 def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
-    """Write rows batch by batch; how many they are."""
-    source, count = iter(rows), 0
-    if path.suffix == ".ndjson":
-        times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
-        with path.open("wb") as file:
-            for row in source:
-                file.write(msgspec.json.encode(_with_dates(row, times)) + b"\n")
-                count += 1
-        return count
+    """Write rows batch by batch; how many they are. None make no file."""
+    written = (_write_ndjson if path.suffix == ".ndjson" else _write_parquet)(iter(rows), schema, path)
+    if not written:
+        path.unlink()
+    return written
+
+
+def _write_ndjson(rows: Iterator[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
+    times, count = [field.name for field in schema if pa.types.is_timestamp(field.type)], 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(msgspec.json.encode(_with_dates(row, times)) + b"\n")
+            count += 1
+    return count
+
+
+def _write_parquet(rows: Iterator[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
+    count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := list(islice(source, BATCH_ROWS)):
+        while batch := list(islice(rows, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
     return count

@@ -134,4 +134,21 @@ FAULTS: Final = (
         "item.available",
         ("test_what_was_deleted_comes_back_out_of_all_lists",),
     ),
+    Fault(
+        "a folder's own description is not read",
+        "offline/datasets/own/describe.py",
+        "if (folder / FILE).is_file():",
+        "if False:",
+        (
+            "test_attributes_may_be_called_as_columns_of_events_are",
+            "test_the_description_in_a_folder_says_what_its_files_are",
+        ),
+    ),
+    Fault(
+        "files that are left out of a data set are not told",
+        "offline/datasets/own/describe.py",
+        "    found.remark_left_out(rejects)\n",
+        "",
+        ("test_what_is_not_read_of_a_folder_is_told",),
+    ),
 )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from examples.shop import draw_shop
 from features.errors import BadInput
+from features.schema.declarations import AttributeType
 from features.schema.tables import read_schema
 from features.types import Event
 from offline.datasets.dataset import event_of, open_dataset, whole_rows
@@ -156,6 +157,39 @@ def test_what_was_deleted_comes_back_out_of_all_lists(tmp_path: Path, form: Form
     assert again.items == [replace(recalled, deleted=False, available=False)]
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "named", [{"reader": "facet"}, {"user": "facet", "date": "time"}, {"id": "facet", "name": "facet"}]
+)
+def test_attributes_may_be_called_as_columns_of_events_are(
+    tmp_path: Path, form: Format, named: dict[str, AttributeType]
+) -> None:
+    declared = "".join(f'[items.{name}]\ntype = "{kind}"\n' for name, kind in named.items())
+    schema = read_schema(f"[events.click]\nweight = 1\n{declared}", "it")
+    fields = {name: AT if kind == "time" else "x" for name, kind in named.items()}
+    items = [schema.items.item(number, f"Item {number}", schema.items.check(fields)) for number in (1, 2)]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert (again.rows, again.items) == (1, items)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_home_without_events_comes_back_with_its_items_and_its_clock(tmp_path: Path, form: Format) -> None:
+    items = [SHOP.items.item(1, "Hat", SHOP.items.check({"brand": "Acme"}))]
+    export_home([], items, SHOP, tmp_path / "it", form, clock="wall")
+    assert not (tmp_path / "it" / f"events.{form}").exists()
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert (again.rows, again.items, again.clock) == (0, items, "wall")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_not_taken_again_is_told(tmp_path: Path, form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = peopled("shop")
+    export_home([], [schema.items.item(1, "Hat", {})], schema, tmp_path / "it", form, [("7", '{"plan":"paid"}')])
+    open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert f"it: users.{form} is left out: dataset.toml does not name it\n" in capsys.readouterr().out
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match=r"--to: expected a new or empty folder, got .*, which holds mine"):
@@ -173,11 +207,7 @@ def test_an_empty_folder_stays_the_one_that_it_is_and_what_lies_beside_it_is_lef
     export_home([], [], SHOP, tmp_path / "out", "ndjson")
     assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "out"))
     os.close(handle)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "events.ndjson",
-        "items.ndjson",
-        "schema.toml",
-    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.toml", "schema.toml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.tmp"]
     assert (tmp_path / "out.tmp" / "mine").read_text() == "x"
 

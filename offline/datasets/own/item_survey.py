@@ -13,7 +13,7 @@ from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
-from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
+from offline.datasets.own.description import ItemFile, columns_by_type
 from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, without_nan
 from offline.datasets.rejected_lines import Rejects
 
@@ -95,11 +95,7 @@ def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declare
         for each in survey.attributes
         if each.column != file.title
     }
-    columns = {
-        name: tuple(column for column, of_column in types.items() if of_column == kind)
-        for name, kind in ATTRIBUTE_TYPES.items()
-    }
-    return replace(file, **columns)
+    return replace(file, **columns_by_type(types))
 
 
 def _first_tables(file: ItemFile, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
