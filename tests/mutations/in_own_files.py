@@ -151,4 +151,11 @@ FAULTS: Final = (
         "",
         ("test_what_is_not_read_of_a_folder_is_told",),
     ),
+    Fault(
+        "ids that differ by blanks around them are one",
+        "offline/datasets/own/typed_columns.py",
+        "return _without_empty(_string(flat))",
+        "return trimmed(_string(flat))",
+        ("test_ids_and_texts_come_back_with_the_blanks_around_them",),
+    ),
 )

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -121,6 +122,29 @@ def test_under_the_same_schema_items_come_back_as_they_were(tmp_path: Path, form
     again = read_schema(text, "schema.toml")
     assert again.salted("00ff").document == schema.document
     assert open_dataset(str(tmp_path / "it"), tmp_path / "data", again).items == items
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_ids_and_texts_come_back_with_the_blanks_around_them(tmp_path: Path, form: Format) -> None:
+    schema = read_schema(AGAIN, "it").salted("00ff")
+    fields = schema.items.check({"taste": " salty", "mixed": [" a", "a"], "slogan": "  hi  "})
+    outer = ("a", " a", "a ")
+    items = [schema.items.item(schema.ids.inside(name), f" {name}", fields, outer=name) for name in outer]
+    click = schema.code_of["click"]
+    events = [
+        event_of("it", schema.ids.inside(user), schema.ids.inside(item), click, 0, AT, user, item)._replace(
+            event_id=each
+        )
+        for user in outer
+        for item in outer
+        for each in (f"e{item}", f" e{item}")
+    ]
+    export_home(events, items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert again.items == sorted(items, key=lambda item: item.item_id)
+    assert Counter((row[5], row[6]) for row in whole_rows(again, 0, again.rows)) == dict.fromkeys(
+        product(outer, outer), 2
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)

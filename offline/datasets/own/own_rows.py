@@ -20,7 +20,7 @@ from offline.datasets.own.any_file import tables
 from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.item_rows import BAD_ID, known_id, read_items
-from offline.datasets.own.typed_columns import centis, texts, times, value_at
+from offline.datasets.own.typed_columns import centis, texts, times, trimmed, value_at
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 
 _WHY: Final = (
@@ -113,7 +113,7 @@ def _kinds(file: EventFile, table: pa.Table) -> pa.Array:
     """What the schema would call each row's kind."""
     if not file.kind:
         return pa.array([file.every] * len(table), pa.string())
-    encoded = texts(table[file.kind]).dictionary_encode()
+    encoded = trimmed(texts(table[file.kind])).dictionary_encode()
     names = [None if raw is None else file.kinds.get(raw, raw) for raw in encoded.dictionary.to_pylist()]
     return pa.array(names, pa.string()).take(encoded.indices)
 

@@ -37,16 +37,24 @@ UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
 
 
 def texts(column: pa.ChunkedArray) -> pa.Array:
-    """Ids or names as trimmed text; null where there is none. A whole number that came as a float is that number, another the
-    decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
+    """Ids or names as text, as they stand; null where there is none. A whole number that came as a float is that number, another
+    the decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
     flat = _flat(column)
     if pa.types.is_floating(flat.type):
         flat = _text_of_floats(flat)
     if pa.types.is_list(flat.type):
         joined = (None if value is None else _joined(value) for value in flat.to_pylist())
         flat = pa.array(list(joined), pa.string())
-    trimmed = pc.utf8_trim_whitespace(_string(flat))
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return _without_empty(_string(flat))
+
+
+def trimmed(words: pa.Array) -> pa.Array:
+    """Texts without blanks around them; null where nothing else stands: what is read as anything but a text goes by these."""
+    return _without_empty(pc.utf8_trim_whitespace(words))
+
+
+def _without_empty(words: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
 
 
 def _text_of_floats(flat: pa.Array) -> pa.Array:
@@ -132,7 +140,7 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
         numbers = without_nan(flat)
         missing, numbers = numbers.is_null(), numbers.cast(pa.float64(), safe=False)
     else:
-        text = texts(column)
+        text = trimmed(texts(column))
         is_number = pc.fill_null(pc.match_substring_regex(text, _DECIMAL), False)
         missing = text.is_null()
         numbers = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
@@ -177,7 +185,7 @@ def flags(column: pa.ChunkedArray) -> list[bool | None]:
     flat = _flat(column)
     if pa.types.is_boolean(flat.type):
         return list(flat.to_pylist())
-    return [None if word is None else FLAGS.get(word.lower()) for word in texts(column).to_pylist()]
+    return [None if word is None else FLAGS.get(word.lower()) for word in trimmed(texts(column)).to_pylist()]
 
 
 def vectors(column: pa.ChunkedArray) -> list[tuple[float, ...] | None]:

@@ -31,7 +31,7 @@ def read(attribute: Attribute, values: list[Any], kind: pa.DataType | None = Non
     [
         (FACET, [1001, None], [("1001",), None]),
         (FACET, [1001.0, None, float("nan"), 1.5], [("1001",), None, None, ("1.5",)]),
-        (FACET, ["Salt|Pepper", " 007 "], [("Salt|Pepper",), ("007",)]),
+        (FACET, ["Salt|Pepper", " 007 "], [("Salt|Pepper",), (" 007 ",)]),
         (FACET, [["a"], []], [("a",), None]),
         (FACET, [True], [("true",)]),
         (TAGS, ["a| b||a", "1"], [("a", "b"), ("1",)]),
