@@ -148,6 +148,17 @@ def test_ids_and_texts_come_back_with_the_blanks_around_them(tmp_path: Path, for
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_each_attribute_comes_back_under_its_own_name(tmp_path: Path, form: Format) -> None:
+    names = ("price", "price_", "a__b", "a_b", "x1y")
+    declared = "".join(f'[items.{name}]\ntype = "number"\n' for name in names)
+    schema = read_schema(f"[events.click]\nweight = 1\n{declared}", "it")
+    fields = {name: at for at, name in enumerate(names)}
+    items = [schema.items.item(at, "It", schema.items.check({name: at})) for name, at in fields.items()]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    assert open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items == items
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_events_of_the_first_years_come_back_at_their_times(tmp_path: Path, form: Format) -> None:
     """As numbers they would be seconds, or days such as 19700102."""
     click = SHOP.code_of["click"]

@@ -1,7 +1,7 @@
 """Files of rows as tables: CSV (commas, tabs, semicolons), NDJSON and Parquet, batch by batch.
 
-Columns of CSV are text in UTF-8, without blanks around it, those of NDJSON text or lists of text or numbers; those of Parquet have
-the file's types.
+Columns of CSV are text in UTF-8, without blanks around it, those of NDJSON text or lists of text or numbers; those of Parquet
+have the file's types.
 Nothing is judged here but what is no row at all, or has ids that can't be told apart: that goes to the rejects.
 """
 
