@@ -57,7 +57,7 @@ FAULTS: Final = (
     Fault(
         "what is doubtful of a file is not told",
         "offline/datasets/own/proposal.py",
-        "*rejects.remarks(), ",
+        "    doubts += rejects.remarks()\n",
         "",
         ("test_quotes_and_letters_that_are_doubtful",),
     ),
