@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
-from features.schema.document import Document, ValueKind
-from features.schema.tables import MAX_VALUE, MIN_VALUE
+from features.schema.document import Document
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import EventFile

@@ -7,7 +7,7 @@ from typing import Final
 from zlib import crc32
 
 from features.schema.declarations import NAME
-from features.schema.document import ValueKind
+from features.schema.event_kinds import ValueKind
 
 USER: Final = (
     "userid",

@@ -13,8 +13,8 @@ from features.errors import BadInput
 from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
-from features.schema.document import Document, EventKind, preset, preset_names, read_document, write_document
-from features.schema.tables import MAX_VALUE, MIN_VALUE
+from features.schema.document import Document, preset, preset_names, read_document, write_document
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey
 from offline.datasets.own.any_file import column_names

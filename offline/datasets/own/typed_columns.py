@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from features.arrays import BoolArray, DoubleArray
 from features.contracts.events import FUTURE_SLACK_MS
-from features.schema.tables import MAX_VALUE
+from features.schema.event_kinds import MAX_VALUE
 from features.types import MAX_ID
 from features.units import DAY_MS
 
