@@ -1,9 +1,9 @@
 """Items and events of a home as files that `init` and `up --dataset` take: events.parquet and items.parquet, or .ndjson; beside
-them schema.toml, under which they are read as they were, and the users who have attributes, where the schema lets users have
-some."""
+them dataset.toml, which says what their columns are, schema.toml, under which they are read as they were, and the users who have
+attributes, where the schema lets users have some. No rows make no file."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from features.durable import named_folder
 from features.errors import BadInput
@@ -22,6 +23,17 @@ from features.schema.declarations import AttributeType
 from features.schema.document import FILE
 from features.schema.tables import Schema
 from features.types import Event, Item
+from offline.datasets.dataset_names import name_of_folder
+from offline.datasets.own.attribute_columns import BUILT_IN_TYPES
+from offline.datasets.own.description import FILE as DATASET_FILE
+from offline.datasets.own.description import (
+    Description,
+    EventFile,
+    HomeTime,
+    ItemFile,
+    columns_by_type,
+    write_description,
+)
 
 Format = Literal["parquet", "ndjson"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "ndjson")
@@ -33,14 +45,12 @@ EVENTS: Final = pa.schema(
         ("item_id", pa.string()),
         ("type", pa.string()),
         ("value", pa.float64()),
-        ("timestamp", pa.int64()),
+        ("timestamp", pa.timestamp("ms", "UTC")),
     ]
 )
-
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_DATE_MS: Final = 253_402_300_799_999
-"""The end of the year 9999: no later time has a date of ISO 8601."""
+"""The end of the year 9999: no later time has a date of ISO 8601, which stands for all of them."""
 _TYPES: Final[Mapping[AttributeType, pa.DataType]] = {
     "facet": pa.string(),
     "number": pa.float64(),
@@ -78,9 +88,11 @@ def export_home(
     folder: Path,
     form: Format,
     users: Iterable[tuple[OuterId, str]] = (),
+    clock: HomeTime = "data",
 ) -> tuple[Counter[str], int, int]:
     """Write the files into a new folder, with the schema but its salt; how many events of each kind, how many items, and how many
-    users. users: (id outside, attributes as canonical JSON). Raises BadInput for a folder that holds something already."""
+    users. users: (id outside, attributes as canonical JSON); clock: the home's. Raises BadInput for a folder that holds something
+    already."""
     _require_empty(folder)
     kinds: Counter[str] = Counter()
 
@@ -90,22 +102,34 @@ def export_home(
             kinds[row["type"]] += 1
             yield row
 
-    rows_of_items = (_item_row(item, schema.items) for item in items if not item.deleted)
-    if form == "ndjson":
-        rows_of_items = (_with_dates(row, schema.items) for row in rows_of_items)
+    rows_of_items = (_item_row(item, schema.items) for item in items)
     with named_folder(folder) as staging:
-        _write(rows(), EVENTS, staging / f"events.{form}")
-        count = _write(
-            rows_of_items,
-            item_columns(schema.items),
-            staging / f"items.{form}",
+        events_file, items_file = f"events.{form}", f"items.{form}"
+        _write(rows(), EVENTS, staging / events_file)
+        count = _write(rows_of_items, item_columns(schema.items), staging / items_file)
+        description = Description(
+            name_of_folder(folder.name),
+            clock,
+            (_described_events(events_file, schema),) if kinds else (),
+            (_described_items(items_file, schema.items),) if count else (),
         )
+        write_description(description, staging / DATASET_FILE)
         (staging / FILE).write_text(schema.salted("").text(), encoding="utf-8")
         user_count = 0
         if schema.users:
             rows_of_users = (_user_row(*each, schema.users) for each in users)
             user_count = _write(rows_of_users, user_columns(schema.users), staging / f"users.{form}")
     return kinds, count, user_count
+
+
+def _described_events(file: str, schema: Schema) -> EventFile:
+    values = {kind.name: "value" for kind in schema.kind_of.values() if kind.value is not None}
+    return EventFile(file, "user_id", "item_id", "timestamp", kind="type", values=values, event="event_id")
+
+
+def _described_items(file: str, attributes: Attributes) -> ItemFile:
+    types = {name: each.type for name, each in {**BUILT_IN_TYPES, **attributes.declared}.items()}
+    return replace(ItemFile(file, "item_id", "title"), **columns_by_type(types))
 
 
 def _require_empty(folder: Path) -> None:
@@ -128,25 +152,25 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
 
 
 def _item_row(item: Item, attributes: Attributes) -> dict[str, Any]:
+    """Returns the row of an item. One that was deleted is not available: it has events, by which alone lists would show it."""
     return {
         "item_id": item.outer or str(item.item_id),
         "title": item.title,
         "image_url": item.image_url or None,
-        "available": item.available,
+        "available": item.available and not item.deleted,
         "expires": item.expires or None,
         **attributes.shown(item, attributes.declared),
     }
 
 
-def _with_dates(row: dict[str, Any], attributes: Attributes) -> dict[str, Any]:
-    """The row with times by ISO 8601: as numbers those before 1973 are seconds to who reads the file. A time after the year 9999,
-    which has no such date, stays a number, and is read as µs or ns."""
-    times = ["expires", *(name for name, each in attributes.declared.items() if each.type == "time")]
-    return row | {name: _date(row[name]) for name in times if row[name] is not None and row[name] <= _LAST_DATE_MS}
+def _with_dates(row: Mapping[str, Any], times: Sequence[str]) -> dict[str, Any]:
+    """Returns the row with its times by ISO 8601: as numbers those before 1973 are seconds to who reads the file."""
+    return {**row, **{name: _date(row[name]) for name in times if row[name] is not None}}
 
 
 def _date(ms: int) -> str:
-    return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = _EPOCH + timedelta(milliseconds=min(ms, _LAST_DATE_MS))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:
@@ -155,16 +179,26 @@ def _user_row(user: OuterId, attributes: str, users: Fields) -> dict[str, Any]:
 
 
 def _write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
-    """Write rows batch by batch; how many they are."""
-    source, count = iter(rows), 0
-    if path.suffix == ".ndjson":
-        with path.open("wb") as file:
-            for row in source:
-                file.write(msgspec.json.encode(row) + b"\n")
-                count += 1
-        return count
+    """Write rows batch by batch; how many they are. None make no file."""
+    written = (_write_ndjson if path.suffix == ".ndjson" else _write_parquet)(iter(rows), schema, path)
+    if not written:
+        path.unlink()
+    return written
+
+
+def _write_ndjson(rows: Iterator[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
+    times, count = [field.name for field in schema if pa.types.is_timestamp(field.type)], 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(msgspec.json.encode(_with_dates(row, times)) + b"\n")
+            count += 1
+    return count
+
+
+def _write_parquet(rows: Iterator[Mapping[str, Any]], schema: pa.Schema, path: Path) -> int:
+    count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := list(islice(source, BATCH_ROWS)):
+        while batch := list(islice(rows, BATCH_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
     return count

@@ -15,7 +15,8 @@ from features.contracts.json_contract import read_json, refusal
 from features.errors import BadEvent, BadInput
 from features.ids import MAX_LENGTH, Ids, OuterId
 from features.schema.checked_fields import Fields
-from features.schema.tables import MAX_VALUE, MIN_VALUE, Kind, Schema
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE
+from features.schema.tables import Kind, Schema
 from features.types import FORGET_USER, MAX_ID, NO_ID, PROFILE, UNDO, Event, ItemId, Millis, UserId
 from features.units import DAY_MS, MINUTE_MS
 

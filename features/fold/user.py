@@ -278,12 +278,12 @@ def _touch_tastes(
 
 
 def is_decade(name: str) -> bool:
-    """Whether the name of a taste is that of a decade.
+    """Whether the name of a taste is that of a decade. One of two digits is a label, as music has them.
 
-    >>> is_decade("1990s"), is_decade("Drama")
-    (True, False)
+    >>> is_decade("1990s"), is_decade("90s"), is_decade("Drama")
+    (True, False, False)
     """
-    return name.endswith("0s") and name[:-1].isdecimal()
+    return len(name) > 4 and name.endswith("0s") and name[:-1].isdecimal()
 
 
 def freeze_user(state: UserState) -> bytes:

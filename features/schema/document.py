@@ -41,13 +41,13 @@ from features.schema.declarations import (
     check_items,
     check_users,
 )
+from features.schema.event_kinds import EventKind, ValueKind, check_a_positive, check_weights
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from features.units import DAY_MS, HOUR_MS, MINUTE_MS
 
 PRESETS: Final = Path(__file__).with_name("presets")
 DEFAULT: Final = "movies"
 FILE: Final = "schema.toml"
-ValueKind = Literal["stars", "money", "quantity", "seconds"]
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+)\s*=")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
@@ -55,17 +55,6 @@ _NOUN: Final = re.compile(r"[^\W\d_](?:[\w' -]{0,30}\w)?")
 _SALT: Final = re.compile(r"(?:[0-9a-f]{2}){0,64}")
 _RESERVED: Final = frozenset(KINDS[UNDO:]) | {"catalogue", "clock", "profile"}
 """Names that a schema can't give another meaning."""
-
-
-class EventKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One kind of event, as the module's docstring shows it."""
-
-    weight: float = 0.0
-    value: ValueKind | None = None
-    weights: tuple[tuple[float, float], ...] = ()
-    hide: str = ""
-    click: bool = False
-    repeats: bool = True
 
 
 _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
@@ -267,7 +256,7 @@ def _check(document: Document, source: _Source) -> None:
             raise source.error(path, "a name of small letters, digits and _, at most 32", repr(name))
         if name in _RESERVED:
             raise source.error(path, "another name: this one has its meaning already", name)
-        _check_weights(kind, path, source)
+        check_weights(kind, path, source.error)
         if kind.hide not in ("", "forever") and span_ms(kind.hide) is None:
             raise source.error((*path, "hide"), '"forever", or a span such as "30d", "12h" or "45m"', repr(kind.hide))
         if (name == "rating") != (kind.value == "stars"):
@@ -277,29 +266,7 @@ def _check(document: Document, source: _Source) -> None:
     own = [name for name in document.events if name not in KINDS]
     if len(own) > MAX_OWN_KINDS:
         raise source.error(("events",), f"at most {MAX_OWN_KINDS} kinds of one's own", str(len(own)))
-    if not any(weight > 0 for kind in document.events.values() for weight in _weights_of(kind)):
-        raise source.error(
-            ("events",), "a kind with a weight above 0, such as `weight = 1.0` below [events.click]", "none"
-        )
+    check_a_positive(document.events.values(), source.error)
     check_items(document.items, source.error)
     check_users(document.users, source.error)
     check_context(document.context, source.error)
-
-
-def _weights_of(kind: EventKind) -> list[float]:
-    return [weight for _, weight in kind.weights] or [kind.weight]
-
-
-def _check_weights(kind: EventKind, path: tuple[str, ...], source: _Source) -> None:
-    for weight in _weights_of(kind):
-        if not -1 <= weight <= 1:
-            raise source.error((*path, "weights" if kind.weights else "weight"), "a number from -1 to 1", str(weight))
-    if kind.weights and kind.value is None:
-        raise source.error((*path, "weights"), "a `value` that they go by", "no value")
-    if kind.weights and kind.weight:
-        raise source.error((*path, "weight"), "either `weight` or `weights`", "both")
-    starts = [start for start, _ in kind.weights]
-    if starts != sorted(set(starts)) or any(start < 0 for start in starts) or len(starts) > 16:
-        raise source.error(
-            (*path, "weights"), "at most 16 pairs [value, weight], ascending by value from 0", str(starts)
-        )

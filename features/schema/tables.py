@@ -17,19 +17,13 @@ from features.schema.declarations import Attribute
 from features.schema.document import (
     DEFAULT,
     Document,
-    EventKind,
-    ValueKind,
     preset,
     read_document,
     span_ms,
     write_document,
 )
+from features.schema.event_kinds import SCALE, EventKind, ValueKind, scaled
 from features.types import CLICK, FOREVER, KINDS, PROFILE, UNDO, Millis
-
-SCALE: Final = 256
-"""Weights are rounded to 1/256."""
-MAX_VALUE: Final = {"stars": 5.0, "money": 1e9, "quantity": 1e6, "seconds": 1e7}
-MIN_VALUE: Final = {"stars": 0.5, "money": 0.0, "quantity": 0.0, "seconds": 0.0}
 
 
 class Kind(NamedTuple):
@@ -87,8 +81,8 @@ class Schema:
         self.together = span_ms(document.together) or 0
         own = [name for name in document.events if name not in KINDS]
         names = {name: code for code, name in enumerate([*KINDS, *own])}
-        scaled = {name: _scaled(kind) for name, kind in document.events.items()}
-        shared = math.gcd(SCALE, *(weight for steps in scaled.values() for _, weight in steps))
+        steps_of = {name: scaled(kind) for name, kind in document.events.items()}
+        shared = math.gcd(SCALE, *(weight for steps in steps_of.values() for _, weight in steps))
         self.unit = SCALE // shared
         known = {**{name: EventKind() for name in ("impression", *KINDS[UNDO:])}, **document.events}
         self.kinds: tuple[Kind | None, ...] = tuple(
@@ -96,7 +90,7 @@ class Schema:
                 name,
                 code,
                 known[name].value,
-                tuple((start, weight // shared) for start, weight in scaled.get(name, ((0, 0),))),
+                tuple((start, weight // shared) for start, weight in steps_of.get(name, ((0, 0),))),
                 _hidden_for(known[name].hide),
                 known[name].click,
                 known[name].repeats,
@@ -167,14 +161,6 @@ def preset_schema(name: str = DEFAULT) -> Schema:
 def is_act(code: int) -> bool:
     """Whether a kind is something that a user does to an item: neither an impression nor about other events, nor a profile."""
     return CLICK <= code < UNDO or len(KINDS) <= code < PROFILE
-
-
-def _scaled(kind: EventKind) -> tuple[tuple[int, int], ...]:
-    """(value in hundredths, weight in 1/256), from value 0 on."""
-    steps = [(math.floor(start * 100 + 0.5), math.floor(weight * SCALE + 0.5)) for start, weight in kind.weights]
-    if not steps:
-        return ((0, math.floor(kind.weight * SCALE + 0.5)),)
-    return tuple(steps) if steps[0][0] == 0 else ((0, 0), *steps)
 
 
 def _hidden_for(hide: str) -> Millis:

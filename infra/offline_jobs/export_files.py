@@ -40,7 +40,13 @@ def export_files(home: Home, folder: Path, form: str) -> list[str]:
 
     versions = read_catalogue(log, base, log.items_end())
     kinds, items, users = export_home(
-        events(), versions.items(versions.end), base.schema, folder, chosen, applied.profiles()
+        events(),
+        versions.items(versions.end),
+        base.schema,
+        folder,
+        chosen,
+        applied.profiles(),
+        base.manifest.get("clock", "data"),
     )
     lines = [f"  {kinds[name]:>12,}  {name}" for name in by_count(kinds)]
     if base.schema.users:

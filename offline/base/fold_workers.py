@@ -64,7 +64,7 @@ ITEMS: Final = pa.schema(
         ("state", pa.binary()),
         ("title", pa.string()),
         ("labels", pa.list_(pa.string())),
-        ("year", pa.int32()),
+        ("year", _I64),
         *_COUNTS,
         ("popularity_14d", _F64),
     ]

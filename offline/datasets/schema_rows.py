@@ -23,7 +23,8 @@ from features.ids import Ids
 from features.schema.attribute_values import check_value
 from features.schema.attributes import Attributes
 from features.schema.document import FILE
-from features.schema.tables import MAX_VALUE, MIN_VALUE, Schema
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE
+from features.schema.tables import Schema
 from features.types import FORGET_USER, PROFILE, UNDO, Item
 from offline.datasets.event_history import GROUP_ROWS
 from offline.datasets.own.attribute_columns import Misfit

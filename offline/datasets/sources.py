@@ -10,8 +10,9 @@ from offline.datasets.dataset_names import NONE, check_name, name_of_folder
 from offline.datasets.download import ARCHIVES, fetch_archive
 from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import describe
-from offline.datasets.own.description import Description, read_description
+from offline.datasets.own.description import FILE, Description, read_description
 from offline.datasets.raw_files import RATINGS
+from offline.datasets.rejected_lines import Rejects
 
 DEFAULT: Final = "ml-100k"
 KNOWN: Final = (DEFAULT, *ARCHIVES)
@@ -41,9 +42,9 @@ def name_of(given: str) -> str:
     return name_of_folder(path.resolve().name)
 
 
-def find_source(given: str, data_dir: Path, document: Document) -> Source | Description:
+def find_source(given: str, data_dir: Path, document: Document, rejects: Rejects) -> Source | Description:
     """The files of a known data set (downloaded into `data_dir` on first use), of a folder, or of a `dataset.toml`. What is
-    recognised in a folder goes by the schema's kinds of event.
+    recognised in a folder goes by the schema's kinds of event; which files are not is remarked.
 
     Raises BadInput for an unknown name or a folder without the files, Unavailable where a download is not possible.
     """
@@ -62,11 +63,13 @@ def find_source(given: str, data_dir: Path, document: Document) -> Source | Desc
     if not path.is_dir():
         raise BadInput("--dataset", f"a folder, {NONE}, or one of {', '.join(KNOWN)}", repr(given))
     check_name(name_of(given), "--dataset")
-    return _in_folder(name_of(given), path) if is_movielens(path) else describe([path], document)
+    return _in_folder(name_of(given), path) if is_movielens(path) else describe(path, document, rejects)
 
 
 def is_movielens(folder: Path) -> bool:
-    """Whether a folder has files of MovieLens' names, and its ratings MovieLens' columns."""
+    """Whether a folder has files of MovieLens' names, its ratings MovieLens' columns, and no description of what they are."""
+    if (folder / FILE).is_file():
+        return False
     ratings, movies = (
         next((path for pattern in patterns if (path := _first(folder, pattern))), None)
         for patterns in (_RATINGS, _MOVIES)

@@ -76,10 +76,10 @@ def keep_dataset(name: str, data_dir: Path, rows: Happened, items: Sequence[Item
 
 def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str, Any]:
     """Read the files into the folder; what taken.json then holds."""
-    source = find_source(given, data_dir, schema.document)
+    rejects = Rejects()
+    source = find_source(given, data_dir, schema.document, rejects)
     folder.mkdir(parents=True, exist_ok=True)
     _forget(folder)
-    rejects = Rejects()
     values: Mapping[str, str] = {KINDS[RATING]: "stars"}
     misfits: Sequence[Misfit] = ()
     if isinstance(source, Source):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 
 from features.schema.checked_fields import Fields
 from features.schema.declarations import AttributeType
-from features.schema.document import ValueKind
+from features.schema.event_kinds import ValueKind
 from features.schema.tables import is_act
 from online.http.json_response import JsonResponse
 from online.http.openapi import contract

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from features.arrays import FloatArray, IntArray, smoothed_mean
+from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.errors import Unavailable
 from features.inputs.columns import popularity, trending
 from features.types import ItemId, Millis
@@ -182,7 +182,7 @@ class CatalogueSearch:
         else:
             strengths = self._strengths(wanted.sort, rows, now)
             if after is not None:
-                value = np.float32(after.value)
+                value = strengths.dtype.type(after.value)
                 left = (strengths < value) | ((strengths == value) & (ids > after.item_id))
                 rows, ids, strengths = rows[left], ids[left], strengths[left]
             best = np.lexsort((ids, -strengths))[: limit + 1]
@@ -213,14 +213,14 @@ class CatalogueSearch:
             return rows
         return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)
 
-    def _strengths(self, sort: str, rows: IntArray, now: int) -> FloatArray:
+    def _strengths(self, sort: str, rows: IntArray, now: int) -> FloatArray | DoubleArray:
         columns = self._items.columns
         if sort == "popular":
             return popularity(columns, rows, now, 14.0, positives=True)
         if sort == "trending":
             return trending(popularity(columns, rows, now, 1.0), popularity(columns, rows, now, 14.0))
         if sort == "newest":
-            return np.asarray(self._ages()[rows], np.float32)
+            return np.asarray(self._ages()[rows], np.float64)  # of times in ms, 32 bits leave some minutes
         ratings, total = columns.sums[rows, 0], columns.sums[rows, 1]
         return np.asarray(smoothed_mean(total, ratings), np.float32)
 

@@ -134,8 +134,8 @@ FAULTS: Final = (
     Fault(
         "an early time is exported as a number, which is read as seconds",
         "offline/export_home.py",
-        '    if form == "ndjson":\n',
-        '    if form == "json":\n',
+        "msgspec.json.encode(_with_dates(row, times))",
+        "msgspec.json.encode(row)",
         ("test_under_the_same_schema_items_come_back_as_they_were",),
     ),
     Fault(

@@ -115,6 +115,13 @@ FAULTS: Final = (
         ("test_pages_together_are_the_whole_in_the_same_order",),
     ),
     Fault(
+        "the newest are in order to two minutes",
+        "online/stores/catalogue_search.py",
+        "np.asarray(self._ages()[rows], np.float64)",
+        "np.asarray(self._ages()[rows], np.float32)",
+        ("test_the_newest_are_in_order_to_the_millisecond",),
+    ),
+    Fault(
         "a decade has eleven years",
         "online/stores/catalogue_search.py",
         "(columns.years[:size] < wanted.decade + 10)",

@@ -5,11 +5,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from examples.shop import draw_shop
 from features.errors import BadInput
@@ -23,6 +25,8 @@ from offline.export_home import FORMATS, Format, export_home
 from tests.schemas import SHOP, peopled
 
 AT = 1_700_000_000_000
+LAST_DATE = 253_402_300_799_999
+"""The end of the year 9999."""
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -122,6 +126,107 @@ def test_under_the_same_schema_items_come_back_as_they_were(tmp_path: Path, form
     assert open_dataset(str(tmp_path / "it"), tmp_path / "data", again).items == items
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_ids_and_texts_come_back_with_the_blanks_around_them(tmp_path: Path, form: Format) -> None:
+    schema = read_schema(AGAIN, "it").salted("00ff")
+    fields = schema.items.check({"taste": " salty", "mixed": [" a", "a"], "slogan": "  hi  "})
+    outer = ("a", " a", "a ")
+    items = [schema.items.item(schema.ids.inside(name), f" {name}", fields, outer=name) for name in outer]
+    click = schema.code_of["click"]
+    events = [
+        event_of("it", schema.ids.inside(user), schema.ids.inside(item), click, 0, AT, user, item)._replace(
+            event_id=each
+        )
+        for user in outer
+        for item in outer
+        for each in (f"e{item}", f" e{item}")
+    ]
+    export_home(events, items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert again.items == sorted(items, key=lambda item: item.item_id)
+    assert Counter((row[5], row[6]) for row in whole_rows(again, 0, again.rows)) == dict.fromkeys(
+        product(outer, outer), 2
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_each_attribute_comes_back_under_its_own_name(tmp_path: Path, form: Format) -> None:
+    names = ("price", "price_", "a__b", "a_b", "x1y")
+    declared = "".join(f'[items.{name}]\ntype = "number"\n' for name in names)
+    schema = read_schema(f"[events.click]\nweight = 1\n{declared}", "it")
+    fields = {name: at for at, name in enumerate(names)}
+    items = [schema.items.item(at, "It", schema.items.check({name: at})) for name, at in fields.items()]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    assert open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items == items
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_events_of_the_first_years_come_back_at_their_times(tmp_path: Path, form: Format) -> None:
+    """As numbers they would be seconds, or days such as 19700102."""
+    click = SHOP.code_of["click"]
+    times = [0, 5_000, 19_700_102, 8_640_000_000, 99_999_999_999, AT]
+    export_home([event_of("it", 1, 2, click, 0, ts) for ts in times], [], SHOP, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert [row[4] for row in whole_rows(again, 0, again.rows)] == times
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_time_after_the_last_date_never_comes_back_as_an_early_one(tmp_path: Path, form: Format) -> None:
+    schema = read_schema(AGAIN, "it")
+    times = {1: LAST_DATE, 2: LAST_DATE + 1, 3: 2**53, 4: 2**63 - 1}
+    items = [
+        schema.items.item(number, "It", schema.items.check({"first_seen": at}), expires=at)
+        for number, at in times.items()
+    ]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema).items
+    expected = list(times.values()) if form == "parquet" else [LAST_DATE] * 4
+    assert [item.expires for item in again] == [item.values["first_seen"] for item in again] == expected
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_deleted_comes_back_out_of_all_lists(tmp_path: Path, form: Format) -> None:
+    fields = SHOP.items.check({"category": ["toys"], "price": 9.5})
+    recalled = SHOP.items.item(2, "A recalled toy", fields, deleted=True)
+    events = [event_of("it", 1, 2, SHOP.code_of["click"], 0, AT)]
+    assert export_home(events, [recalled], SHOP, tmp_path / "it", form)[1] == 1
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert again.items == [replace(recalled, deleted=False, available=False)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "named", [{"reader": "facet"}, {"user": "facet", "date": "time"}, {"id": "facet", "name": "facet"}]
+)
+def test_attributes_may_be_called_as_columns_of_events_are(
+    tmp_path: Path, form: Format, named: dict[str, AttributeType]
+) -> None:
+    declared = "".join(f'[items.{name}]\ntype = "{kind}"\n' for name, kind in named.items())
+    schema = read_schema(f"[events.click]\nweight = 1\n{declared}", "it")
+    fields = {name: AT if kind == "time" else "x" for name, kind in named.items()}
+    items = [schema.items.item(number, f"Item {number}", schema.items.check(fields)) for number in (1, 2)]
+    export_home([event_of("it", 1, 2, schema.code_of["click"], 0, AT)], items, schema, tmp_path / "it", form)
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert (again.rows, again.items) == (1, items)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_home_without_events_comes_back_with_its_items_and_its_clock(tmp_path: Path, form: Format) -> None:
+    items = [SHOP.items.item(1, "Hat", SHOP.items.check({"brand": "Acme"}))]
+    export_home([], items, SHOP, tmp_path / "it", form, clock="wall")
+    assert not (tmp_path / "it" / f"events.{form}").exists()
+    again = open_dataset(str(tmp_path / "it"), tmp_path / "data", SHOP)
+    assert (again.rows, again.items, again.clock) == (0, items, "wall")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_not_taken_again_is_told(tmp_path: Path, form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = peopled("shop")
+    export_home([], [schema.items.item(1, "Hat", {})], schema, tmp_path / "it", form, [("7", '{"plan":"paid"}')])
+    open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert f"it: users.{form} is left out: dataset.toml does not name it\n" in capsys.readouterr().out
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     with pytest.raises(BadInput, match=r"--to: expected a new or empty folder, got .*, which holds mine"):
@@ -139,11 +244,7 @@ def test_an_empty_folder_stays_the_one_that_it_is_and_what_lies_beside_it_is_lef
     export_home([], [], SHOP, tmp_path / "out", "ndjson")
     assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "out"))
     os.close(handle)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "events.ndjson",
-        "items.ndjson",
-        "schema.toml",
-    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.toml", "schema.toml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.tmp"]
     assert (tmp_path / "out.tmp" / "mine").read_text() == "x"
 
@@ -181,6 +282,6 @@ def test_users_are_written_with_their_attributes(tmp_path: Path, form: Format) -
     assert [list(row) for row in rows] == [["user_id", *schema.users.declared]] * 2
     for row in rows:
         joined = row["joined"]
-        row["joined"] = int(joined.timestamp() * 1000) if isinstance(joined, datetime) else joined
+        row["joined"] = joined and int(datetime.fromisoformat(str(joined)).timestamp() * 1000)
     assert {row["user_id"]: {name: row[name] for name in TOLD[row["user_id"]]} for row in rows} == TOLD
     assert rows[0]["interests"] is None

@@ -27,7 +27,8 @@ from features.ids import OuterId
 from features.kernel.users.row_types import LATEST
 from features.kernel.users.schema_rules import plain_kinds
 from features.keys import partitioner
-from features.schema.tables import MAX_VALUE, MIN_VALUE, Kind, Schema
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE
+from features.schema.tables import Kind, Schema
 from features.types import Event, ItemId, Millis, UserId
 
 

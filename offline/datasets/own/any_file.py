@@ -1,6 +1,7 @@
 """Files of rows as tables: CSV (commas, tabs, semicolons), NDJSON and Parquet, batch by batch.
 
-Columns of CSV are text in UTF-8, those of NDJSON text or lists of text or numbers; those of Parquet have the file's types.
+Columns of CSV are text in UTF-8, without blanks around it, those of NDJSON text or lists of text or numbers; those of Parquet
+have the file's types.
 Nothing is judged here but what is no row at all, or has ids that can't be told apart: that goes to the rejects.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.arrays import BoolArray
@@ -96,14 +98,13 @@ def _csv_tables(
 
 
 def _utf8(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, BoolArray]:
-    """Bytes as text, what is no UTF-8 as replacement characters; and [n] which values are none."""
+    """Bytes as text without blanks around it, what is no UTF-8 as replacement characters; and [n] which values are none."""
     try:
-        return column.cast(pa.string()), np.zeros(len(column), bool)
+        return pc.utf8_trim_whitespace(column.cast(pa.string())), np.zeros(len(column), bool)
     except pa.ArrowInvalid:
         pairs = [_decoded(value) for value in column.to_pylist()]
-        return pa.chunked_array([pa.array([text for text, _ in pairs], pa.string())]), np.array(
-            [lost for _, lost in pairs]
-        )
+        text = pa.chunked_array([pa.array([text for text, _ in pairs], pa.string())])
+        return pc.utf8_trim_whitespace(text), np.array([lost for _, lost in pairs])
 
 
 def _decoded(value: bytes | None) -> tuple[str | None, bool]:

@@ -12,7 +12,7 @@ from features.contracts.items import IMAGE_URL_WORDS, check_built_in
 from features.errors import BadInput
 from features.schema.attribute_values import MAX_FACET_CHARS, MAX_FACET_VALUES, MAX_TEXT, check_value, received
 from features.schema.declarations import Attribute, AttributeType
-from offline.datasets.own.typed_columns import flags, numbers, texts, times, vectors
+from offline.datasets.own.typed_columns import flags, numbers, texts, times, trimmed, value_at, vectors
 from offline.datasets.rejected_lines import REFUSED_SHARE
 
 IMAGE: Final = "image_url"
@@ -122,7 +122,7 @@ def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | 
             continue
         try:
             if value is None:
-                raise BadInput(misfit.name, *_unreadable(column[row].as_py(), attribute))
+                raise BadInput(misfit.name, *_unreadable(value_at(column, row), attribute))
             found[row] = bounded = _bounded(attribute, value)
             _check(misfit.name, attribute, bounded)
             if bounded != value:
@@ -166,13 +166,13 @@ def _filled(column: pa.ChunkedArray) -> list[bool]:
     elif pa.types.is_struct(column.type) or pa.types.is_floating(column.type):
         present = pc.invert(pc.is_null(column, nan_is_null=True))
     else:
-        present = texts(column).is_valid()
+        present = trimmed(texts(column)).is_valid()
     filled: list[bool] = present.to_pylist()
     return filled
 
 
 def _words(column: pa.ChunkedArray) -> list[str | None]:
-    """Texts, trimmed; numbers of all kinds as text."""
+    """Texts as they stand; numbers of all kinds as text."""
     words: list[str | None] = texts(column).to_pylist()
     if pa.types.is_floating(column.type):
         raw = column.to_pylist()

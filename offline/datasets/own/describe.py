@@ -9,23 +9,36 @@ from features.schema.declarations import Attribute
 from features.schema.document import Document
 from features.units import DAY_MS
 from offline.datasets.own import event_survey, item_survey
-from offline.datasets.own.description import Description
+from offline.datasets.own.description import FILE, Description, read_description
 from offline.datasets.own.event_survey import EventSurvey, survey_events
 from offline.datasets.own.item_survey import ItemSurvey, survey_items
-from offline.datasets.own.recogniser import recognise
+from offline.datasets.own.recogniser import LEFT_OUT, files_of, recognise
 from offline.datasets.rejected_lines import Rejects
 
 RECENT_MS: Final = 30 * DAY_MS
 """Data whose last event is no older than this goes on now; older data is a recording, with a time of its own."""
 
 
-def describe(paths: Sequence[Path], document: Document) -> Description:
-    """The description of files that hold events and items of this schema. Raises BadInput as `recognise` does."""
-    found = recognise(paths).description
-    rejects = Rejects()
-    surveys = [survey_events(file, rejects) for file in found.events]
-    catalogues = [survey_items(file, rejects) for file in found.items]
-    return completed(found, surveys, catalogues, document, document.items)
+def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
+    """The description of a folder's files: its own, else of what is recognised as events and items of this schema. Which files
+    are not read is remarked. Raises BadInput as `recognise` and `read_description` do."""
+    if (folder / FILE).is_file():
+        return _by_its_own(folder, rejects)
+    found = recognise([folder])
+    found.remark_left_out(rejects)
+    again = Rejects()  # of rows that are read once more
+    surveys = [survey_events(file, again) for file in found.description.events]
+    catalogues = [survey_items(file, again) for file in found.description.items]
+    return completed(found.description, surveys, catalogues, document, document.items)
+
+
+def _by_its_own(folder: Path, rejects: Rejects) -> Description:
+    description = read_description(folder / FILE)
+    known = {path.resolve() for path in description.files()}
+    for path in files_of(folder):
+        if path.resolve() not in known:
+            rejects.remark(LEFT_OUT, path.name, f"{FILE} does not name it")
+    return description
 
 
 def completed(

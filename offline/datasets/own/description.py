@@ -78,6 +78,14 @@ ATTRIBUTE_TYPES: Final[Mapping[str, AttributeType]] = {
 """Field of `ItemFile` → the type of attribute whose columns it lists."""
 
 
+def columns_by_type(types: Mapping[str, AttributeType]) -> dict[str, tuple[str, ...]]:
+    """Column → its type as the fields of `ItemFile`."""
+    return {
+        name: tuple(column for column, of_column in types.items() if of_column == kind)
+        for name, kind in ATTRIBUTE_TYPES.items()
+    }
+
+
 class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file of items."""
 

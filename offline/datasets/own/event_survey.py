@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
-from features.schema.document import Document, ValueKind
-from features.schema.tables import MAX_VALUE, MIN_VALUE
+from features.schema.document import Document
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import EventFile
-from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times
+from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times, trimmed
 from offline.datasets.own.value_meanings import meaning_of
 from offline.datasets.rejected_lines import Rejects
 
@@ -61,7 +61,7 @@ def survey_events(file: EventFile, rejects: Rejects) -> EventSurvey:
 def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: Sequence[str]) -> None:
     users, items = texts(table[file.user]), texts(table[file.item])
     at = times(table[file.time])
-    kinds = texts(table[file.kind]) if file.kind else pa.array([file.every] * len(table), pa.string())
+    kinds = trimmed(texts(table[file.kind])) if file.kind else pa.array([file.every] * len(table), pa.string())
     survey.rows += len(table)
     survey.no_user += users.null_count
     survey.no_item += items.null_count

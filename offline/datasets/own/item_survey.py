@@ -13,8 +13,8 @@ from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
-from offline.datasets.own.description import ATTRIBUTE_TYPES, ItemFile
-from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, without_nan
+from offline.datasets.own.description import ItemFile, columns_by_type
+from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, trimmed, without_nan
 from offline.datasets.rejected_lines import Rejects
 
 SAMPLE_ROWS: Final = 200_000
@@ -95,11 +95,7 @@ def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declare
         for each in survey.attributes
         if each.column != file.title
     }
-    columns = {
-        name: tuple(column for column, of_column in types.items() if of_column == kind)
-        for name, kind in ATTRIBUTE_TYPES.items()
-    }
-    return replace(file, **columns)
+    return replace(file, **columns_by_type(types))
 
 
 def _first_tables(file: ItemFile, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
@@ -131,7 +127,7 @@ def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribut
         filled, size = len(values) - values.null_count, lengths[0] if kind == "vector" else 0
         return Attribute(name, column, kind, kind == "facet", (), 0, filled, len(values), size)
     fractions = pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)
-    words = (values.combine_chunks().cast(pa.string()) if fractions else texts(values)).drop_null()
+    words = trimmed(values.combine_chunks().cast(pa.string()) if fractions else texts(values)).drop_null()
     unique = pc.unique(words)
     sample = unique.to_pylist()
     kind, many = ("text", False) if is_title else _type(known_names.plain(column), values, words, sample)

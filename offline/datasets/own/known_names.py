@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from zlib import crc32
 
-from features.schema.document import ValueKind
+from features.schema.declarations import NAME
+from features.schema.event_kinds import ValueKind
 
 USER: Final = (
     "userid",
@@ -107,11 +108,15 @@ def kind_name(raw: str) -> str:
 
 
 def attribute_name(column: str) -> str:
-    """What a schema would call the attribute of a column.
+    """What a schema would call the attribute of a column: what it is called, where an attribute may be called that.
 
     >>> attribute_name("Brand Name"), attribute_name("imageURL"), attribute_name("class:token_seq")
     ('brand_name', 'image_url', 'class')
+    >>> attribute_name("price_"), attribute_name("Price_")
+    ('price_', 'price')
     """
+    if NAME.fullmatch(column):
+        return column
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.partition(":")[0])
     name = _latin(words, "attribute") or "attribute"
     return (f"a_{name}" if name[0].isdigit() else name)[:32]

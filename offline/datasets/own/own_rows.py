@@ -20,7 +20,7 @@ from offline.datasets.own.any_file import tables
 from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.item_rows import BAD_ID, known_id, read_items
-from offline.datasets.own.typed_columns import centis, texts, times
+from offline.datasets.own.typed_columns import centis, texts, times, trimmed, value_at
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 
 _WHY: Final = (
@@ -87,7 +87,7 @@ def _part(file: EventFile, table: pa.Table, rejects: Rejects) -> _Part:
         good &= column.is_valid().to_numpy(zero_copy_only=False)
     for row in np.flatnonzero(~good)[: rejects.room].tolist():
         why = next(why for why, column in zip(_WHY, needed, strict=True) if not column[row].is_valid)
-        line = ",".join(str(column[row].as_py()) for column in table.columns)
+        line = ",".join(str(value_at(column, row)) for column in table.columns)
         rejects.keep(Path(file.file).name, why, line)
     rejects.count += int((~good).sum())
     mask = pa.array(good)
@@ -113,7 +113,7 @@ def _kinds(file: EventFile, table: pa.Table) -> pa.Array:
     """What the schema would call each row's kind."""
     if not file.kind:
         return pa.array([file.every] * len(table), pa.string())
-    encoded = texts(table[file.kind]).dictionary_encode()
+    encoded = trimmed(texts(table[file.kind])).dictionary_encode()
     names = [None if raw is None else file.kinds.get(raw, raw) for raw in encoded.dictionary.to_pylist()]
     return pa.array(names, pa.string()).take(encoded.indices)
 

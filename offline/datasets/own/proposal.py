@@ -13,8 +13,8 @@ from features.errors import BadInput
 from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
-from features.schema.document import Document, EventKind, preset, preset_names, read_document, write_document
-from features.schema.tables import MAX_VALUE, MIN_VALUE
+from features.schema.document import Document, preset, preset_names, read_document, write_document
+from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey
 from offline.datasets.own.any_file import column_names
@@ -77,7 +77,8 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document, items_have)
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
     doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues)]
-    doubts += [*rejects.remarks(), *_file_doubts(found)]
+    found.remark_left_out(rejects)
+    doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
     doubts += _value_doubts(description, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]
@@ -330,8 +331,3 @@ def _value_doubts(
                 f"{bad:,} values of {name} in the column {column} are no number of {kind.value} from {low:g} to {high:g}: "
                 "such rows are left out, and more than a tenth of them are refused"
             )
-
-
-def _file_doubts(found: Found) -> list[str]:
-    doubts = [f"{path.name} holds users: their attributes are not read yet" for path in found.users]
-    return doubts + [f"{path.name} is left out: {why}" for path, why in found.ignored]

@@ -11,6 +11,7 @@ from offline.datasets.own import known_names
 from offline.datasets.own.any_file import SUFFIXES, column_names
 from offline.datasets.own.description import FILE, Description, EventFile, ItemFile
 from offline.datasets.own.known_names import column_of
+from offline.datasets.rejected_lines import Rejects
 
 EVENTS, ITEMS, USERS = "events", "items", "users"
 _STEMS: Final = {
@@ -27,6 +28,11 @@ EXPECTED: Final = (
 )
 
 
+_HOLDS_USERS: Final = "{file} holds users: their attributes are not read yet"
+LEFT_OUT: Final = "{file} is left out: {first}"
+"""A remark on a file that is not read; `first` is why."""
+
+
 class Found(NamedTuple):
     """What the recogniser makes of files.
 
@@ -38,6 +44,13 @@ class Found(NamedTuple):
     description: Description
     users: tuple[Path, ...]
     ignored: tuple[tuple[Path, str], ...]
+
+    def remark_left_out(self, rejects: Rejects) -> None:
+        """Remark which files are not read, and why."""
+        for path in self.users:
+            rejects.remark(_HOLDS_USERS, path.name, "")
+        for path, why in self.ignored:
+            rejects.remark(LEFT_OUT, path.name, why)
 
 
 def recognise(paths: Sequence[Path], name: str = "") -> Found:
@@ -74,13 +87,15 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         try:
-            files += _files_of(path)
+            files += files_of(path)
         except OSError as error:
             raise BadInput("--from", "a file or a folder that can be read", f"{path}: {error.strerror}") from error
     return [path.resolve() for path in files]
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Returns what lies in a folder, but hidden files and what says what the others mean; or the file that is named. Raises
+    BadInput for a path that is neither, OSError for a folder that can't be read."""
     if path.is_dir():
         return sorted(each for each in path.iterdir() if not each.name.startswith(".") and each.name not in _MEANINGS)
     if not path.is_file():

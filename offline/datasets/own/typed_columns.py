@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from features.arrays import BoolArray, DoubleArray
 from features.contracts.events import FUTURE_SLACK_MS
-from features.schema.tables import MAX_VALUE
+from features.schema.event_kinds import MAX_VALUE
+from features.types import MAX_ID
 from features.units import DAY_MS
 
 _NUMBER: Final = r"^[0-9]{1,19}(\.[0-9]+)?$"
@@ -22,7 +23,8 @@ LAST_DAY: Final = 21_001_231
 NO_VALUE: Final = -1
 """Hundredths that no value has: of what stands where a value should and is none, or is out of all ranges."""
 EXACT_BELOW: Final = 1 << 53
-"""Below it a float tells each whole number from its neighbours: no id that came as a float is larger, and no time later."""
+"""Below it a float tells each whole number from its neighbours: no id that came as a float is larger, and no time
+that came as a number later."""
 FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "t", "1"), True),
     **dict.fromkeys(("false", "no", "f", "0"), False),
@@ -35,16 +37,24 @@ UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
 
 
 def texts(column: pa.ChunkedArray) -> pa.Array:
-    """Ids or names as trimmed text; null where there is none. A whole number that came as a float is that number, another the
-    decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
+    """Ids or names as text, as they stand; null where there is none. A whole number that came as a float is that number, another
+    the decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
     flat = _flat(column)
     if pa.types.is_floating(flat.type):
         flat = _text_of_floats(flat)
     if pa.types.is_list(flat.type):
         joined = (None if value is None else _joined(value) for value in flat.to_pylist())
         flat = pa.array(list(joined), pa.string())
-    trimmed = pc.utf8_trim_whitespace(_string(flat))
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return _without_empty(_string(flat))
+
+
+def trimmed(words: pa.Array) -> pa.Array:
+    """Texts without blanks around them; null where nothing else stands: what is read as anything but a text goes by these."""
+    return _without_empty(pc.utf8_trim_whitespace(words))
+
+
+def _without_empty(words: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
 
 
 def _text_of_floats(flat: pa.Array) -> pa.Array:
@@ -78,7 +88,7 @@ def times(column: pa.ChunkedArray, to_come: bool = False) -> pa.Array:
         found = _scaled(flat.cast(pa.float64(), safe=False))
     else:
         found = _times_of_text(pc.utf8_trim_whitespace(_string(flat)))
-    latest = EXACT_BELOW if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
+    latest = MAX_ID if to_come else time.time_ns() // 1_000_000 + FUTURE_SLACK_MS
     good = pc.and_kleene(pc.greater_equal(found, 0), pc.less_equal(found, latest))
     return pc.if_else(pc.fill_null(good, False), found, pa.scalar(None, pa.int64()))
 
@@ -130,7 +140,7 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
         numbers = without_nan(flat)
         missing, numbers = numbers.is_null(), numbers.cast(pa.float64(), safe=False)
     else:
-        text = texts(column)
+        text = trimmed(texts(column))
         is_number = pc.fill_null(pc.match_substring_regex(text, _DECIMAL), False)
         missing = text.is_null()
         numbers = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
@@ -138,6 +148,13 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
     good = np.isfinite(values) & (values >= 0) & (values <= max(MAX_VALUE.values()))
     found = np.where(good, np.floor(np.where(good, values, 0.0) * 100 + 0.5), NO_VALUE).astype(np.int64)
     return pa.array(found, mask=missing.to_numpy(zero_copy_only=False))
+
+
+def value_at(column: pa.ChunkedArray, row: int) -> Any:
+    """What stands in a row, for who is told of it; a time as text, as Python has none after the year 9999."""
+    if pa.types.is_temporal(column.type):
+        return _string(_flat(column.slice(row, 1)))[0].as_py()
+    return column[row].as_py()
 
 
 def as_numbers(words: pa.Array) -> pa.Array | None:
@@ -168,7 +185,7 @@ def flags(column: pa.ChunkedArray) -> list[bool | None]:
     flat = _flat(column)
     if pa.types.is_boolean(flat.type):
         return list(flat.to_pylist())
-    return [None if word is None else FLAGS.get(word.lower()) for word in texts(column).to_pylist()]
+    return [None if word is None else FLAGS.get(word.lower()) for word in trimmed(texts(column)).to_pylist()]
 
 
 def vectors(column: pa.ChunkedArray) -> list[tuple[float, ...] | None]:

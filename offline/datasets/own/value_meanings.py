@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from features.errors import BadInput
-from features.schema.document import Document, ValueKind, preset, preset_names
+from features.schema.document import Document, preset, preset_names
+from features.schema.event_kinds import ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.description import Description
 

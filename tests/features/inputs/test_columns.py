@@ -98,6 +98,12 @@ def test_a_facet_value_that_reads_like_a_decade_counts_where_items_do_not_count_
     assert tastes(state.features, AT, WEIGHTS, SHOP).names == ("80s",)
 
 
+def test_a_label_of_two_digits_is_no_decade() -> None:
+    state = UserState(UserFeatures(7))
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), film(1, "x", ("80s", "Rock"), 2004), 1, MOVIES)
+    assert tastes(state.features, AT, WEIGHTS, MOVIES).names == ("80s", "Rock")
+
+
 def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
     state = UserState(UserFeatures(7))
     for number in range(3):

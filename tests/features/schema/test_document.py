@@ -44,6 +44,21 @@ BAD = [
         '[events.buy]\nvalue = "money"\nweights = [[2, 1.0], [1, 0.5]]',
         "line 3, events.buy.weights: expected at most 16 pairs",
     ),
+    *(
+        (
+            f'{CLICK}[events.buy]\nvalue = "money"\nweights = [[{start}, 1.0]]',
+            "line 5, events.buy.weights: expected at most 16 pairs [value, weight], ascending by value from 0 to 1e+09, got [",
+        )
+        for start in ("inf", "nan", "-1", "1e300", "1000000001")
+    ),
+    (
+        "[events.click]\nweight = 0.001",
+        "schema.toml, events: expected a kind with a weight above 0, such as `weight = 1.0` below [events.click], got none",
+    ),
+    (
+        '[events.buy]\nvalue = "money"\nweights = [[0, -1.0], [5, 0.0019]]',
+        "schema.toml, events: expected a kind with a weight above 0",
+    ),
     ("[events.impression]\nweight = 0.5\n[events.click]\nweight = 1", "events.impression: expected no field"),
     (
         "\n".join(f"[events.k{at}]\nweight = 1" for at in range(17)),

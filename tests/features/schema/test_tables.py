@@ -11,8 +11,9 @@ from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, freeze_user, thaw_user, undone_item
 from features.schema.declarations import Attribute, ContextField, UserAttribute
-from features.schema.document import Document, EventKind, ValueKind, read_document
-from features.schema.tables import SCALE, Schema, is_act, preset_schema, read_schema
+from features.schema.document import Document, read_document
+from features.schema.event_kinds import SCALE, EventKind, ValueKind
+from features.schema.tables import Schema, is_act, preset_schema, read_schema
 from features.types import CLICK, DISLIKE, FOREVER, KINDS, LIKE, NO_ID, PROFILE, RATING, UNDO, VIEW, Event
 from features.units import DAY_MS, MINUTE_MS
 from tests.features.strategies import CATALOGUE, START, USER

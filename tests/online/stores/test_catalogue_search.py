@@ -36,7 +36,7 @@ NOW = 101 * DAY_MS
 def all_pages(listing: CatalogueSearch, wanted: CatalogueQuery, limit: int) -> list[int]:
     rows: list[int] = []
     after = None
-    for _ in range(50):
+    for _ in range(100):
         page, after = listing.page(wanted, after, limit, NOW)
         rows += page
         if after is None:
@@ -165,6 +165,16 @@ def test_where_items_have_no_year_the_newest_are_by_the_schemas_time_or_as_they_
         store.put_item(Item(item_id, "New", {}, {"published": published}))
     rows, _ = CatalogueSearch(store).page(CatalogueQuery("newest"), None, 3, NOW)
     assert store.columns.ids[rows].tolist() == newest
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_the_newest_are_in_order_to_the_millisecond(tmp_path: Path, limit: int) -> None:
+    store = ItemStore(write_base(tmp_path / "1", preset_schema("news")))
+    ids = [*range(50, 60, 2), *range(51, 60, 2)]
+    for later, item_id in enumerate(ids):
+        store.put_item(Item(item_id, "New", {}, {"published": 1_795_685_165_553 + later}))
+    rows = all_pages(CatalogueSearch(store), CatalogueQuery("newest"), limit)
+    assert store.columns.ids[rows].tolist() == [*reversed(ids), *range(1, 41)]
 
 
 @pytest.mark.parametrize(("typed", "count"), [("fi", 40), ("film 3", 11), ("3 FILM", 11), ("film 3 x", 0), ("ilm", 0)])

@@ -32,6 +32,13 @@ def test_csv_of_any_delimiter(tmp_path: Path, delimiter: str) -> None:
     assert read(path, ("item", "user", "price")) == [(item, user, price) for user, item, price in ROWS]
 
 
+def test_blanks_around_a_text_are_none_of_it_in_csv_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('item,title\n a , An apple \n"\tb",\n')
+    assert read(tmp_path / "a.csv", ("item", "title"), Rejects()) == [("a", "An apple"), ("b", None)]
+    (tmp_path / "a.ndjson").write_text('{"item": " a "}\n')
+    assert read(tmp_path / "a.ndjson", ("item",), Rejects()) == [(" a ",)]
+
+
 def test_ndjson_and_parquet(tmp_path: Path) -> None:
     lines = [{"user": user, "item": item, "price": price and float(price)} for user, item, price in ROWS]
     path = tmp_path / "rows.ndjson"

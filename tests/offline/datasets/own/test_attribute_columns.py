@@ -31,7 +31,7 @@ def read(attribute: Attribute, values: list[Any], kind: pa.DataType | None = Non
     [
         (FACET, [1001, None], [("1001",), None]),
         (FACET, [1001.0, None, float("nan"), 1.5], [("1001",), None, None, ("1.5",)]),
-        (FACET, ["Salt|Pepper", " 007 "], [("Salt|Pepper",), ("007",)]),
+        (FACET, ["Salt|Pepper", " 007 "], [("Salt|Pepper",), (" 007 ",)]),
         (FACET, [["a"], []], [("a",), None]),
         (FACET, [True], [("true",)]),
         (TAGS, ["a| b||a", "1"], [("a", "b"), ("1",)]),
@@ -91,6 +91,14 @@ def test_what_does_not_fit_is_left_out_and_told(attribute: Attribute, values: li
     found = read_column(pa.chunked_array([pa.array(values)]), attribute, misfit)
     assert sum(each is not None for each in found) == misfit.seen - misfit.unfit
     assert told in misfit.text
+
+
+@pytest.mark.parametrize("at", [-1, -(2**63) + 1])
+def test_a_time_that_no_date_has_is_told_as_any_other(at: int) -> None:
+    misfit = Misfit("It", "it")
+    column = pa.chunked_array([pa.array([at, MS], pa.timestamp("ms", "UTC"))])
+    assert read_column(column, Attribute("time"), misfit) == [None, MS]
+    assert misfit.text.startswith("1 values of It don't fit: expected a time")
 
 
 def test_more_than_a_tenth_is_refused_but_of_images() -> None:

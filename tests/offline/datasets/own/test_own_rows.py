@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from examples.shop import draw_shop
@@ -145,6 +147,18 @@ def test_bad_rows_are_set_aside_with_the_reason(tmp_path: Path) -> None:
     assert (names["A-1"], names["B-3"]) == ("Again", "B-3")
 
 
+def test_a_time_that_no_date_has_is_a_bad_row_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    times = pa.array([*[AT * 1000] * 20, 2**63 - 1], pa.timestamp("ms", "UTC"))
+    rows = {"user_id": list(range(21)), "item_id": [1] * 21, "timestamp": times, "type": ["view"] * 21}
+    pq.write_table(pa.table(rows), tmp_path / "shop" / "events.parquet")
+    dataset = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
+    assert (dataset.rows, dataset.rejected) == (20, 1)
+    assert (
+        "no time that can be read, from 1970 to now\t20,1,2" in (tmp_path / "data" / "rejected-lines.txt").read_text()
+    )
+
+
 def test_too_many_bad_rows_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n" * 8 + "u1,A-1,never,view,,\n")
     with pytest.raises(BadInput, match=r"events\.csv: expected at most 10% bad lines, got 1 of 9"):
@@ -166,6 +180,34 @@ def test_what_is_doubtful_of_quotes_and_letters_is_told(tmp_path: Path, capsys: 
         in told
     )
     assert "shop: 1 rows of items.csv go over several lines, as a field in quotes may, the first from line 4 on" in told
+
+
+def test_what_is_not_read_of_a_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n")
+    (folder / "users.csv").write_text("user_id,plan\nu1,paid\n")
+    (folder / "stock.csv").write_text("warehouse,count\nnorth,3\n")
+    (folder / "notes.md").write_text("# Notes\n")
+    open_dataset(str(folder), tmp_path / "data", SHOP)
+    told = capsys.readouterr().out
+    assert "shop: users.csv holds users: their attributes are not read yet\n" in told
+    assert "shop: stock.csv is left out: no column of user, item, time among warehouse, count\n" in told
+    assert "shop: notes.md is left out: no file of .csv," in told
+
+
+def test_the_description_in_a_folder_says_what_its_files_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path / "ratings", f"u1,A-1,{AT},view,,\n")
+    (folder / "clicks.csv").write_text(f"wer,was,wann\nu1,A-1,{AT}\nu2,A-1,{AT}\n")
+    (folder / "dataset.toml").write_text(
+        "name = 'mine'\n[[events]]\nfile = 'clicks.csv'\nuser = 'wer'\nitem = 'was'\ntime = 'wann'\nevery = 'click'\n"
+    )
+    dataset = open_dataset(str(folder), tmp_path / "data", SHOP)
+    assert kinds_of(dataset, SHOP) == {"click": 2}
+    assert (dataset.name, dataset.items) == ("ratings", [])
+    told = capsys.readouterr().out
+    for name in ("events.csv", "items.csv"):
+        assert f"ratings: {name} is left out: dataset.toml does not name it\n" in told
 
 
 def test_a_description_says_that_quotes_are_letters(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from offline.datasets.own.typed_columns import NO_VALUE, as_numbers, centis, texts, times
+from offline.datasets.own.typed_columns import NO_VALUE, as_numbers, centis, flags, texts, times
 
 AT = 1_700_000_000_123
 
@@ -94,11 +94,16 @@ def test_ids() -> None:
     floats = [7.0, 7.5, 0.1, -3.0, float(2**53), float("nan"), float("inf"), None]
     assert texts(of(floats)).to_pylist() == ["7", "7.5", "0.1", "-3", *[None] * 4]
     assert texts(of([7.1], pa.float32())).to_pylist() == ["7.1"]
-    assert texts(of([" a ", "", None], pa.string())).to_pylist() == ["a", None, None]
+    assert texts(of([" a ", " ", "", None], pa.string())).to_pylist() == [" a ", " ", None, None]
     assert texts(of([["a", None, "b"], None, [None]])).to_pylist() == ["a|b", None, None]
     assert texts(of([[1, 2**60 + 1]])).to_pylist() == ["1|1152921504606846977"]
     assert texts(of([2**60 + 1])).to_pylist() == ["1152921504606846977"]
     assert texts(of(["x", "x"], pa.dictionary(pa.int32(), pa.string()))).to_pylist() == ["x", "x"]
+
+
+def test_what_is_no_text_is_read_whatever_blanks_are_around_it() -> None:
+    assert centis(of([" 2.50\t", " "])).to_pylist() == [250, None]
+    assert flags(of([" Yes", "no ", " "])) == [True, False, None]
 
 
 def test_numbers_are_numbers_if_all_are() -> None:
