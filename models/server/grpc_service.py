@@ -110,13 +110,15 @@ class GrpcService:
                 if method.background:
                     return await self._lanes.run_in_background(lambda: work(data))
                 return await self._lanes.run(len(data), lambda: work(data))
-            except ServingError as error:
-                failure = error
+            except (
+                ServingError
+            ) as error:  # held on to, it would hold this frame, and so the request, till the next collection
+                code, message = error.code, error.message
             except Exception:
                 _log.exception("%s failed", name)
-                failure = ServingError(Code.INTERNAL, "internal error; the server's log has the details")
-            await context.abort(_STATUS[failure.code.value], _cut(failure.message))
-            raise failure  # abort has raised already
+                code, message = Code.INTERNAL, "internal error; the server's log has the details"
+            await context.abort(_STATUS[code.value], _cut(message))
+            raise AssertionError("abort has raised")
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
