@@ -3,8 +3,31 @@
 from tests.mutations.fault import Fault
 
 GRPC = "models/server/grpc_service.py"
+INFERENCE = "models/server/engine/inference.py"
+TENSORS = "models/server/engine/tensors.py"
 
 FAULTS = (
+    Fault(
+        "what is no input of the model is decoded",
+        INFERENCE,
+        "    _check_inputs(set(request.inputs), signature)\n",
+        "",
+        ("test_what_is_no_input_is_not_decoded",),
+    ),
+    Fault(
+        "a request of a few bytes becomes as large as it says",
+        TENSORS,
+        "if size > MAX_INPUT_BYTES:",
+        "if False:",
+        ("test_inputs_together_may_be_so_large",),
+    ),
+    Fault(
+        "a request of a few bytes that becomes large runs on the event loop",
+        GRPC,
+        "self._lanes.run(len(data) + method.decoded(request), work)",
+        "self._lanes.run(len(data), work)",
+        ("test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop",),
+    ),
     Fault(
         "a request that failed is held until the next collection",
         GRPC,

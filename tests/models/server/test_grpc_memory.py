@@ -1,13 +1,16 @@
-"""What requests over gRPC hold: nothing once they are answered."""
+"""What requests over gRPC hold: what is large off the event loop, and nothing once they are answered."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import grpc
 import pytest
-from tensorflow_serving.apis import predict_pb2
+from tensorflow.core.example import example_pb2
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import predict_pb2, regression_pb2
 
 from models.server.config import single_model
 from models.server.engine.manager import Manager
@@ -18,13 +21,12 @@ from models.server.metrics import Metrics
 
 pytestmark = pytest.mark.keras
 
-PREDICT = "/tensorflow.serving.PredictionService/Predict"
+T = TypeVar("T")
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[grpc.aio.Channel]:
+async def serving(lanes: Lanes) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server in this process, whose one model has no version."""
-    lanes = Lanes()
     server = GrpcService(Manager(single_model("m", "/none"), 1.0), Metrics(), lanes).server()
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -45,9 +47,9 @@ def request_of(size: int) -> bytes:
     return data
 
 
-async def code_of(channel: grpc.aio.Channel, request: bytes) -> grpc.StatusCode:
+async def code_of(channel: grpc.aio.Channel, request: bytes, method: str = "Predict") -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await channel.unary_unary(PREDICT)(request, timeout=60)
+        await channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")(request, timeout=60)
     return caught.value.code()
 
 
@@ -58,7 +60,7 @@ def errors() -> set[int]:
 
 def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
     async def refused() -> list[grpc.StatusCode]:
-        async with serving() as channel:
+        async with serving(Lanes()) as channel:
             return [await code_of(channel, request_of(size)) for size in (1, INLINE_BYTES)]
 
     gc.collect()
@@ -69,3 +71,41 @@ def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
         assert errors() <= before
     finally:
         gc.enable()
+
+
+class NotedLanes(Lanes):
+    """Lanes that note the sizes for which they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    async def run(self, size: int, work: Callable[[], T]) -> T:
+        self.sizes.append(size)
+        return await super().run(size, work)
+
+
+def test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop() -> None:
+    lanes = NotedLanes()
+    filled = predict_pb2.PredictRequest()
+    text, numbers = filled.inputs["text"], filled.inputs["numbers"]
+    text.dtype, numbers.dtype = types_pb2.DT_STRING, types_pb2.DT_FLOAT
+    text.string_val.append(b"x" * 1000)
+    text.tensor_shape.dim.add().size = 1000
+    numbers.tensor_shape.dim.add().size = 1_000_000
+    in_context = regression_pb2.RegressionRequest()
+    listed = in_context.input.example_list_with_context
+    listed.context.features.feature["f"].bytes_list.value.append(b"x" * 1000)
+    listed.examples.extend([example_pb2.Example()] * 1000)
+
+    async def sent() -> None:
+        async with serving(lanes) as channel:
+            assert await code_of(channel, filled.SerializeToString()) is grpc.StatusCode.INVALID_ARGUMENT
+            for method in ("Regress", "Classify"):
+                code = await code_of(channel, in_context.SerializeToString(), method)
+                assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+    asyncio.run(sent())
+    assert len(filled.SerializeToString()) + 999_000 + 4_000_000 < lanes.sizes[0]
+    assert [size > 1_000_000 for size in lanes.sizes] == [True] * 3
+    assert len(in_context.SerializeToString()) < INLINE_BYTES < 1_000_000
