@@ -23,6 +23,7 @@ from tensorflow_serving.apis import (
 )
 
 from models.server import config
+from models.server.buffered import Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
@@ -32,8 +33,10 @@ from models.server.metrics import Metrics
 from models.server.rest_json import model_status
 
 _log = logging.getLogger(__name__)
-_MAX_CONCURRENT = 1000
-_MAX_REQUEST_BYTES = 64 * 1024 * 1024
+_MAX_CONCURRENT = 128
+_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+"""gRPC shows a request once the whole of it has come: calls that stop before their ends hold so much, _MAX_CONCURRENT times, at
+most. What has come counts in ``Buffered``."""
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
 _MAX_MESSAGE = 1024
@@ -56,10 +59,11 @@ class _Method:
 class GrpcService:
     """The two services over one manager."""
 
-    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes) -> None:
+    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes, buffered: Buffered) -> None:
         self._manager = manager
         self._metrics = metrics
         self._lanes = lanes
+        self._buffered = buffered
 
     def server(self) -> Any:
         """A grpc.aio server with both services, not yet bound or started."""
@@ -133,7 +137,9 @@ class GrpcService:
             return work()
 
         if method.background or len(data) > INLINE_BYTES:
-            return await self._lanes.run_in_background(whole)
+            with self._buffered.request() as hold:
+                hold(len(data))
+                return await self._lanes.run_in_background(whole)
         parse()
         return await self._lanes.run(len(data) + method.decoded(request), work)
 

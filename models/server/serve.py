@@ -20,6 +20,7 @@ import uvicorn
 
 from features.http_connections import Connections, RequestLimit, allowed_connections, connection_class
 from models.server import config
+from models.server.buffered import Buffered
 from models.server.config import Config
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import Lanes
@@ -84,8 +85,8 @@ async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics, lanes = Metrics(), Lanes()
-    rest = RestApp(manager, metrics, lanes, flags.rest_timeout_seconds, figures, flags.cors)
+    metrics, lanes, buffered = Metrics(), Lanes(), Buffered()
+    rest = RestApp(manager, metrics, lanes, buffered, flags.rest_timeout_seconds, figures, flags.cors)
     rest_socket = _bind(flags.host, flags.rest_port, "--rest_api_port") if flags.rest_port else None
     if flags.grpc_port:
         _bind(flags.host, flags.grpc_port, "--port").close()  # gRPC binds below; a taken port is known before loading
@@ -95,7 +96,8 @@ async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -
             await asyncio.sleep(0.02)
         if not stop.is_set():
             poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
-            await _serve_ports(flags, manager, GrpcService(manager, metrics, lanes), rest, rest_socket, stop)
+            service = GrpcService(manager, metrics, lanes, buffered)
+            await _serve_ports(flags, manager, service, rest, rest_socket, stop)
             poll.cancel()
     finally:
         manager.stop()

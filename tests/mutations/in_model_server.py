@@ -22,6 +22,20 @@ FAULTS = (
         ("test_inputs_together_may_be_so_large",),
     ),
     Fault(
+        "large requests over gRPC are held without a bound",
+        GRPC,
+        "                hold(len(data))\n",
+        "",
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+    ),
+    Fault(
+        "what large requests held is never given back",
+        "models/server/buffered.py",
+        "self._held -= own",
+        "pass",
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+    ),
+    Fault(
         "a request of a few bytes that becomes large runs on the event loop",
         GRPC,
         "self._lanes.run(len(data) + method.decoded(request), work)",

@@ -20,6 +20,7 @@ from tensorflow_serving.apis import (
 )
 
 from models.server.engine.tensors import MAX_INPUT_BYTES
+from models.server.engine.worker_threads import INLINE_BYTES
 from models.server.testing import ServerProcess
 
 pytestmark = pytest.mark.keras
@@ -129,6 +130,13 @@ def test_strings_typed_or_as_content(prediction: Any, library: Any) -> None:
     for request in (typed, content):
         answer = prediction.Predict(request, timeout=TIMEOUT)
         assert list(answer.outputs["same"].string_val) == [b"\xff", b"", b"long" * 50]
+
+
+def test_a_large_request_is_answered_like_a_small_one(prediction: Any, library: Any) -> None:
+    rows = np.tile(ROWS, (250_000, 1))
+    assert rows.nbytes > INLINE_BYTES
+    answer = prediction.Predict(library.request("linear", "one", x=rows), timeout=60)
+    assert np.array_equal(answer.outputs["score"].float_val, np.tile([4.0, 5.0], 250_000))
 
 
 def test_output_filter(prediction: Any, library: Any) -> None:

@@ -1,4 +1,4 @@
-"""What requests over gRPC hold: what is large off the event loop, and nothing once they are answered."""
+"""What requests over gRPC hold: so much together, off the event loop where they are large, and nothing once answered."""
 
 import asyncio
 import gc
@@ -7,27 +7,31 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import grpc
+import httpx
 import pytest
 from tensorflow.core.example import example_pb2
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import predict_pb2, regression_pb2
 
+from models.server.buffered import Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import ServingError
 from models.server.grpc_service import GrpcService
 from models.server.metrics import Metrics
+from models.server.rest import RestApp
 
 pytestmark = pytest.mark.keras
 
 T = TypeVar("T")
+MANAGER = Manager(single_model("m", "/none"), 1.0)
 
 
 @asynccontextmanager
-async def serving(lanes: Lanes) -> AsyncIterator[grpc.aio.Channel]:
+async def serving(lanes: Lanes, buffered: Buffered) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server in this process, whose one model has no version."""
-    server = GrpcService(Manager(single_model("m", "/none"), 1.0), Metrics(), lanes).server()
+    server = GrpcService(MANAGER, Metrics(), lanes, buffered).server()
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -60,7 +64,7 @@ def errors() -> set[int]:
 
 def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
     async def refused() -> list[grpc.StatusCode]:
-        async with serving(Lanes()) as channel:
+        async with serving(Lanes(), Buffered()) as channel:
             return [await code_of(channel, request_of(size)) for size in (1, INLINE_BYTES)]
 
     gc.collect()
@@ -99,7 +103,7 @@ def test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_l
     listed.examples.extend([example_pb2.Example()] * 1000)
 
     async def sent() -> None:
-        async with serving(lanes) as channel:
+        async with serving(lanes, Buffered()) as channel:
             assert await code_of(channel, filled.SerializeToString()) is grpc.StatusCode.INVALID_ARGUMENT
             for method in ("Regress", "Classify"):
                 code = await code_of(channel, in_context.SerializeToString(), method)
@@ -109,3 +113,29 @@ def test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_l
     assert len(filled.SerializeToString()) + 999_000 + 4_000_000 < lanes.sizes[0]
     assert [size > 1_000_000 for size in lanes.sizes] == [True] * 3
     assert len(in_context.SerializeToString()) < INLINE_BYTES < 1_000_000
+
+
+def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
+    limit = 2 * INLINE_BYTES
+    lanes, buffered = Lanes(), Buffered(limit)
+    rest = RestApp(MANAGER, Metrics(), lanes, buffered, 10, "", False)
+    body = b'{"instances": [1]}'.ljust(INLINE_BYTES)
+
+    async def large(channel: grpc.aio.Channel, client: httpx.AsyncClient) -> tuple[grpc.StatusCode, int]:
+        answer = await client.post("/v1/models/m:predict", content=body)
+        return await code_of(channel, request_of(INLINE_BYTES)), answer.status_code
+
+    async def sent() -> None:
+        async with (
+            serving(lanes, buffered) as channel,
+            httpx.AsyncClient(transport=httpx.ASGITransport(rest), base_url="http://m") as client,
+        ):
+            with buffered.request() as hold:
+                hold(limit - 100)
+                for _ in range(2):
+                    assert await large(channel, client) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
+                assert await code_of(channel, request_of(1)) is grpc.StatusCode.NOT_FOUND
+            for _ in range(3):
+                assert await large(channel, client) == (grpc.StatusCode.NOT_FOUND, 404)
+
+    asyncio.run(sent())
