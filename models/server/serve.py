@@ -12,8 +12,6 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -22,6 +20,7 @@ from features.http_connections import Connections, RequestLimit, allowed_connect
 from models.server import config
 from models.server.buffered import Buffered
 from models.server.config import Config
+from models.server.config_file import ConfigFile
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import Lanes
 from models.server.errors import ServingError
@@ -95,7 +94,7 @@ async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -
         while not manager.first_pass.is_set() and not stop.is_set():
             await asyncio.sleep(0.02)
         if not stop.is_set():
-            poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
+            poll = asyncio.create_task(_poll_config(flags, models, manager))
             service = GrpcService(manager, metrics, lanes, buffered)
             await _serve_ports(flags, manager, service, rest, rest_socket, stop)
             poll.cancel()
@@ -170,25 +169,13 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
     return listener
 
 
-async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: Lanes) -> None:
-    """Read the config file again and again; a config that can't be read or served is logged once and changes nothing."""
+async def _poll_config(flags: Flags, models: Config, manager: Manager) -> None:
     if not flags.model_config_file or not flags.config_poll_seconds:
         return
-    path: Path = flags.model_config_file
-    complaint = ""
+    file = ConfigFile(flags.model_config_file, models, manager)
     while True:
         await asyncio.sleep(flags.config_poll_seconds)
-        try:
-            changed = await asyncio.to_thread(config.read_file, path)
-            if changed != models:
-                models = changed
-                await lanes.run_in_background(partial(manager.reload, changed))
-                _log.info("serving the changed %s", path)
-            complaint = ""
-        except ServingError as error:
-            if error.message != complaint:
-                _log.warning("%s", error.message)
-            complaint = error.message
+        await asyncio.to_thread(file.follow)
 
 
 def _announce(flags: Flags, manager: Manager) -> None:

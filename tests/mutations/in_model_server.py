@@ -4,9 +4,31 @@ from tests.mutations.fault import Fault
 
 GRPC = "models/server/grpc_service.py"
 INFERENCE = "models/server/engine/inference.py"
+CONFIG_FILE = "models/server/config_file.py"
 TENSORS = "models/server/engine/tensors.py"
 
 FAULTS = (
+    Fault(
+        "a changed config that was refused once is never tried again",
+        CONFIG_FILE,
+        "        self._served = None\n        self._manager",
+        "        self._served = wanted\n        self._manager",
+        ("test_a_label_waits_for_its_version_and_the_version_before_answers",),
+    ),
+    Fault(
+        "a label can't move to a version of the same edit",
+        CONFIG_FILE,
+        "        self._manager.reload(self._manager.assignable(wanted))\n",
+        "",
+        ("test_a_label_moves_to_a_version_of_the_same_edit",),
+    ),
+    Fault(
+        "what nobody thought of ends the reading of the config file",
+        CONFIG_FILE,
+        "        except Exception as error:\n",
+        "        except ZeroDivisionError as error:\n",
+        ("test_what_nobody_thought_of_is_tried_again",),
+    ),
     Fault(
         "what is no input of the model is decoded",
         INFERENCE,
