@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from models.server.rest import MAX_REQUEST_BYTES
+from models.server.rest_json.text import EXACT_BYTES
 from models.server.testing import ServerProcess
 
 pytestmark = pytest.mark.keras
@@ -36,6 +37,7 @@ def predict(name: str, signature: str, body: str, answer: Any = None, error: str
 
 LINEAR = "/v1/models/linear"
 X = '{"instances": [[1, 0]]}'
+LONG = b"{" + b" " * EXACT_BYTES
 
 CASES = [
     Case("latest", f"{LINEAR}:predict", X, 200, {"predictions": [{"half": 2.0, "score": 4.0}]}),
@@ -252,8 +254,23 @@ def test_a_body_may_come_as_gzip(server: ServerProcess) -> None:
         b'{"instances": [' + b"9" * 5000 + b"]}",
         b'{"instances": [1\x00]}',
         b'{"signature_name": "\\udc00\xff", "instances": [1]}',
+        LONG + b'"signature_name": "\\udc00", "instances": [1]}',
+        LONG + b'"signature_name": "\\ud83d", "instances": [1]}',
+        LONG + b'"signature_name": "one", "instances": ["\\ud83d"]}',
+        LONG + b'"signature_name": "one", "instances": ["\\udc00"]}',
     ],
-    ids=["unclosed", "deep", "not UTF-8", "endless number", "NUL", "surrogate"],
+    ids=[
+        "unclosed",
+        "deep",
+        "not UTF-8",
+        "endless number",
+        "NUL",
+        "surrogate",
+        "low surrogate in a long body",
+        "high surrogate in a long body",
+        "high surrogate as a value",
+        "low surrogate as a value",
+    ],
 )
 def test_hostile_bodies_get_a_400(body: bytes, server: ServerProcess) -> None:
     response = httpx.post(f"{server.url}{LINEAR}:predict", content=body, timeout=10)
