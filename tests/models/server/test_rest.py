@@ -66,6 +66,7 @@ CASES = [
     Case("no such label", f"{LINEAR}/labels/nope:predict", X, 400, error="Unrecognized servable version label: nope"),
     Case("bad JSON of no model", "/v1/models/nope:predict", "{", 400, error="JSON Parse error"),
     Case("version too large", f"{LINEAR}/versions/{2**63}:predict", X, 400, error="to numeric"),
+    Case("version of many digits", f"{LINEAR}/versions/{'1' * 5000}", None, 400, error="to numeric", method="GET"),
     Case("query", f"{LINEAR}:predict?a=b", X, 400, {"error": f"Malformed request: POST {LINEAR}:predict?a=b"}),
     Case("verb", f"{LINEAR}:explain", X, 400, {"error": f"Malformed request: POST {LINEAR}:explain"}),
     Case("method", LINEAR, None, 400, {"error": f"Malformed request: DELETE {LINEAR}"}, method="DELETE"),
@@ -101,6 +102,9 @@ CASES = [
     predict("bool", "bool", '"instances": [true, false]', {"predictions": [True, False]}),
     predict("string", "string", '"instances": ["a\\u0000b", {"b64": "Yg"}]', {"predictions": ["a\0b", "b"]}),
     predict("empty columns", "matrix", '"inputs": [[], []]', {"outputs": [[], []]}),
+    predict("a string by columns", "string", '"inputs": "abc"', {"outputs": "abc"}),
+    predict("bytes by columns", "string", '"inputs": {"b64": "YWJj"}', {"outputs": "abc"}),
+    predict("a number by columns", "float32", '"inputs": 1.5', {"outputs": 1.5}),
     predict("scalar by columns", "total", '"inputs": [1, 2]', {"outputs": 3}),
     predict("scalar by rows", "total", '"instances": [1, 2]', error="Tensor name: total has no shape information "),
     predict(
