@@ -1,4 +1,4 @@
-"""Faults of the project's own model server: what requests hold, and what a changed configuration does."""
+"""Faults of the model server: what requests hold, and what a changed configuration does; and one of the registry."""
 
 from tests.mutations.fault import Fault
 
@@ -14,6 +14,13 @@ FAULTS = (
         "        self._served = None\n        self._manager",
         "        self._served = wanted\n        self._manager",
         ("test_a_label_waits_for_its_version_and_the_version_before_answers",),
+    ),
+    Fault(
+        "a staged version that another process takes ends a training",
+        "models/registry/versions.py",
+        "with suppress(FileNotFoundError):  # another process",
+        "with suppress(ZeroDivisionError):  # another process",
+        ("test_a_staged_version_that_another_process_takes_meanwhile_stops_nobody",),
     ),
     Fault(
         "a label can't move to a version of the same edit",
