@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from features.engines.host_port import host_port
 from features.http_connections import Connections, RequestLimit, allowed_connections, connection_class
 from models.server import config
 from models.server.buffered import Buffered
@@ -132,9 +133,9 @@ async def _start_grpc(flags: Flags, service: GrpcService) -> Any:
         return None
     server = service.server()
     try:
-        server.add_insecure_port(f"{flags.host}:{flags.grpc_port}")
+        server.add_insecure_port(host_port(flags.host, flags.grpc_port))
     except RuntimeError as error:
-        raise StartError(f"can't listen on {flags.host}:{flags.grpc_port} (--port): {error}") from None
+        raise StartError(f"can't listen on {host_port(flags.host, flags.grpc_port)} (--port): {error}") from None
     await server.start()
     return server
 
@@ -165,7 +166,7 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise StartError(f"can't listen on {host}:{port} ({flag}): {error.strerror}") from None
+        raise StartError(f"can't listen on {host_port(host, port)} ({flag}): {error.strerror}") from None
     return listener
 
 
@@ -179,8 +180,8 @@ async def _poll_config(flags: Flags, models: Config, manager: Manager) -> None:
 
 
 def _announce(flags: Flags, manager: Manager) -> None:
-    where = [f"gRPC on {flags.host}:{flags.grpc_port}"] if flags.grpc_port else []
-    where += [f"REST on http://{flags.host}:{flags.rest_port}"] if flags.rest_port else []
+    where = [f"gRPC on {host_port(flags.host, flags.grpc_port)}"] if flags.grpc_port else []
+    where += [f"REST on http://{host_port(flags.host, flags.rest_port)}"] if flags.rest_port else []
     models = ", ".join(
         f"{name}/{'+'.join(map(str, versions))}" if versions else f"{name} (no version yet)"
         for name, versions in sorted(manager.available().items())
