@@ -77,14 +77,13 @@ def dtype_of_array(array: AnyArray) -> DType:
 
 
 def decoded_bytes(protos: Mapping[str, Any]) -> int:
-    """The bytes that the arrays of these ``TensorProto`` take, and the strings with which short ones are filled up.
-
-    What ``from_proto`` refuses takes none.
+    """The bytes that the arrays of these ``TensorProto`` take where a few in typed fields may stand for any number: elements, and
+    the strings that are repeated. ``tensor_content`` is as large as it came, and what ``from_proto`` refuses takes none.
     """
-    return sum(map(_decoded_bytes, protos.values()))
+    return sum([0 if proto.tensor_content else _typed_bytes(proto) for proto in protos.values()])
 
 
-def _decoded_bytes(proto: Any) -> int:
+def _typed_bytes(proto: Any) -> int:
     dtype = _BY_ENUM.get(proto.dtype)
     shape = _shape(proto, dtype) if dtype else None
     if dtype is None or shape is None:
@@ -166,8 +165,9 @@ def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
 
 def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> AnyArray:
     if dtype.enum == types_pb2.DT_STRING:
+        strings = _split_strings(content, count, alias)
         flat = np.empty(count, dtype=object)
-        flat[:] = _split_strings(content, count, alias)
+        flat[:] = strings
         return flat.reshape(shape)
     if len(content) != count * dtype.numpy.itemsize:
         raise _unparsed(alias)

@@ -11,7 +11,7 @@ from models.server.errors import Code, ServingError
 pytestmark = pytest.mark.keras
 
 
-def tensor(dtype: int, *sizes: int, **fields: list[Any]) -> Any:
+def tensor(dtype: int, *sizes: int, **fields: Any) -> Any:
     proto = tensor_pb2.TensorProto(dtype=dtype, **fields)
     for size in sizes:
         proto.tensor_shape.dim.add().size = size
@@ -24,6 +24,7 @@ def test_how_large_the_array_of_a_tensor_is() -> None:
         tensor(types_pb2.DT_INT64, 0, 4).SerializeToString(): 0,
         tensor(types_pb2.DT_STRING, 10, string_val=[b"abc", b"xx"]).SerializeToString(): 10 * 8 + 8 * 2,
         tensor(types_pb2.DT_STRING, 1, string_val=[b"abc", b"xx"]).SerializeToString(): 8,
+        tensor(types_pb2.DT_FLOAT, 4, tensor_content=b"x").SerializeToString(): 0,
         tensor(types_pb2.DT_FLOAT, -1).SerializeToString(): 0,
         tensor(types_pb2.DT_RESOURCE, 3).SerializeToString(): 0,
     }
@@ -40,6 +41,12 @@ def test_inputs_together_may_be_so_large() -> None:
     ) as caught:
         from_protos({"a": half, "b": half, "c": tensor(types_pb2.DT_UINT8, 1)})
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("dtype", [types_pb2.DT_FLOAT, types_pb2.DT_STRING])
+def test_content_is_as_large_as_its_shape_says(dtype: int) -> None:
+    with pytest.raises(ServingError, match="tensor parsing error: x"):
+        from_protos({"x": tensor(dtype, 2**40, tensor_content=b"\0" * 8)})
 
 
 @pytest.mark.parametrize("dtype", [types_pb2.DT_HALF, types_pb2.DT_BFLOAT16])
