@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from features.engines.host_port import host_port
 from features.engines.passwords import REDIS_VARIABLE, password_of
 from features.engines.redis_slots import Server
 from features.engines.tls import Tls
@@ -99,9 +100,11 @@ class RedisAddress(msgspec.Struct, frozen=True):
         'redis://cache:6379/2'
         >>> str(RedisAddress("a", 6379, cluster=True, others=(("b", 6380),)))
         'redis://a:6379,b:6380'
+        >>> str(RedisAddress("::1", 6379))
+        'redis://[::1]:6379'
         """
         scheme = "redis" if self.tls is None else "rediss"
-        servers = ",".join(f"{host}:{port}" for host, port in self.servers)
+        servers = ",".join(host_port(host, port) for host, port in self.servers)
         return f"{scheme}://{servers}{f'/{self.database}' if self.database else ''}"
 
     def __repr__(self) -> str:

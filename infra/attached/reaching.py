@@ -4,6 +4,7 @@ import socket
 import ssl
 from typing import Any
 
+from features.engines.host_port import host_port
 from features.engines.own_certificate import shown_by_client
 from features.engines.tls import Tls
 from features.errors import BadInput
@@ -16,7 +17,7 @@ def reach(name: str, host: str, port: int, tls: Tls | None) -> Finding:
     """Returns what came of connecting to a server, by TLS if it is given: nobody, a certificate that is refused, or all is well.
     Raises BadInput for files of TLS that can't be used."""
     context = None if tls is None else tls.context()
-    where = f"{host}:{port}"
+    where = host_port(host, port)
     try:
         with socket.create_connection((host, port), TIMEOUT) as plain:
             if context is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from features.engines.host_port import host_port
 from features.engines.loopback import ANY_ADDRESS, LOOPBACK
 from features.errors import Unavailable
 from infra.home.paths import Home
@@ -56,7 +57,7 @@ def reached_at(host: str, port: int, scheme: str = "http") -> str:
     ('http://127.0.0.1:9464', 'https://[::1]:8000')
     """
     name = LOOPBACK if host in ANY_ADDRESS else host
-    return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}"
+    return f"{scheme}://{host_port(name, port)}"
 
 
 def public_address(ports: Ports, settings: Api) -> str:

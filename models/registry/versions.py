@@ -101,8 +101,9 @@ def staging_folder(models_dir: Path, name: str) -> Path:
     staging = models_dir / STAGING
     staging.mkdir(parents=True, exist_ok=True)
     for old in staging.iterdir():
-        if old.stat().st_mtime < time.time() - STALE_STAGING_S:
-            shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process publishes it, or clears it too
+            if old.stat().st_mtime < time.time() - STALE_STAGING_S:
+                shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=staging))
 
 

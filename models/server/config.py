@@ -1,7 +1,7 @@
 """The models to serve: TensorFlow Serving's ModelServerConfig, from a text file, a message or two flags, checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from models.server.errors import Code, ServingError, invalid
-from models.server.version_policy import All, Latest, Policy, Specific
+from models.server.version_policy import All, Besides, Latest, Policy, Specific
 
 PLATFORM = "tensorflow"
 
@@ -64,11 +64,13 @@ def from_proto(message: Any) -> Config:
 
 
 def _model(entry: Any) -> ModelConfig:
-    platform = entry.model_platform or model_server_config_pb2.ModelType.Name(entry.model_type).lower()
-    if platform != PLATFORM:
+    is_served = entry.model_platform == PLATFORM or (
+        not entry.model_platform and entry.model_type == model_server_config_pb2.ModelType.TENSORFLOW
+    )
+    if not is_served:
         raise invalid(
-            f'model {entry.name}: expected model_platform: "{PLATFORM}", got "{entry.model_platform}"; '
-            "no other platform is served"
+            f'model {entry.name}: expected model_platform: "{PLATFORM}", got "{entry.model_platform}" and model_type '
+            f"{entry.model_type}; no other platform is served"
         )
     labels = dict(entry.version_labels)
     return ModelConfig(entry.name, _absolute(entry.base_path, entry.name), _policy(entry), labels)
@@ -100,14 +102,34 @@ def check_change(old: Config, new: Config, available: Mapping[str, frozenset[int
     With ``any_label`` that is allowed for a label that is new; moving a label always needs a version that can answer.
     """
     for name, model in new.items():
-        known = old[name].labels if name in old else {}
-        for label, version in model.labels.items():
-            if version in available.get(name, frozenset()):
-                continue
-            if any_label and known.get(label, version) == version:
-                continue
+        for version in _waiting(old.get(name), model, available.get(name, frozenset()), any_label).values():
             raise ServingError(
                 Code.FAILED_PRECONDITION,
                 f"Request to assign label to version {version} of model {name}, which is not currently available for "
                 "inference",
             )
+
+
+def assignable(old: Config, new: Config, available: Mapping[str, frozenset[int]], any_label: bool) -> Config:
+    """The part of ``new`` to which ``check_change`` has no objection.
+
+    A label that waits for its version stays where ``old`` has it, and the version that it has there stays with it.
+    """
+    changed = {}
+    for name, model in new.items():
+        known = old[name].labels if name in old else {}
+        waiting = _waiting(old.get(name), model, available.get(name, frozenset()), any_label)
+        stay = {label: known[label] for label in waiting if label in known}
+        labels = {label: version for label, version in model.labels.items() if label not in waiting} | stay
+        changed[name] = replace(model, policy=Besides(model.policy, frozenset(stay.values())), labels=labels)
+    return changed
+
+
+def _waiting(old: ModelConfig | None, new: ModelConfig, available: frozenset[int], any_label: bool) -> dict[str, int]:
+    """The labels of ``new`` that may not be assigned yet, and their versions."""
+    known = old.labels if old else {}
+    return {
+        label: version
+        for label, version in new.labels.items()
+        if version not in available and not (any_label and known.get(label, version) == version)
+    }

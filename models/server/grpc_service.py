@@ -23,16 +23,20 @@ from tensorflow_serving.apis import (
 )
 
 from models.server import config
+from models.server.buffered import Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.tensors import decoded_bytes
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
 
 _log = logging.getLogger(__name__)
-_MAX_CONCURRENT = 1000
-_MAX_REQUEST_BYTES = 64 * 1024 * 1024
+_MAX_CONCURRENT = 128
+_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+"""gRPC shows a request once the whole of it has come: calls that stop before their ends hold so much, _MAX_CONCURRENT times, at
+most. What has come counts in ``Buffered``."""
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
 _MAX_MESSAGE = 1024
@@ -40,10 +44,14 @@ _MAX_MESSAGE = 1024
 
 @dataclass(frozen=True)
 class _Method:
-    """One unary method: the messages it takes and gives, what it does, and where."""
+    """One unary method: the messages it takes and gives, what it does, and where.
+
+    decoded: the bytes that a request becomes beside those in which it came
+    """
 
     request: Any
     run: Callable[[Any], Any]
+    decoded: Callable[[Any], int] = lambda request: 0
     timed: bool = False
     background: bool = False
 
@@ -51,10 +59,11 @@ class _Method:
 class GrpcService:
     """The two services over one manager."""
 
-    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes) -> None:
+    def __init__(self, manager: Manager, metrics: Metrics, lanes: Lanes, buffered: Buffered) -> None:
         self._manager = manager
         self._metrics = metrics
         self._lanes = lanes
+        self._buffered = buffered
 
     def server(self) -> Any:
         """A grpc.aio server with both services, not yet bound or started."""
@@ -67,10 +76,10 @@ class GrpcService:
             maximum_concurrent_rpcs=_MAX_CONCURRENT,
         )
         prediction = {
-            "Predict": _Method(predict_pb2.PredictRequest, self._predict, timed=True),
-            "Classify": _Method(classification_pb2.ClassificationRequest, self._classify, timed=True),
-            "Regress": _Method(regression_pb2.RegressionRequest, self._regress, timed=True),
-            "MultiInference": _Method(inference_pb2.MultiInferenceRequest, self._multi_inference),
+            "Predict": _Method(predict_pb2.PredictRequest, self._predict, _decoded_inputs, timed=True),
+            "Classify": _Method(classification_pb2.ClassificationRequest, self._classify, _decoded_context, timed=True),
+            "Regress": _Method(regression_pb2.RegressionRequest, self._regress, _decoded_context, timed=True),
+            "MultiInference": _Method(inference_pb2.MultiInferenceRequest, self._multi_inference, _decoded_context),
             "GetModelMetadata": _Method(get_model_metadata_pb2.GetModelMetadataRequest, self._metadata),
         }
         model = {
@@ -86,39 +95,53 @@ class GrpcService:
         return server
 
     def _handler(self, name: str, method: _Method) -> Any:
-        def work(data: bytes) -> bytes:
-            began = time.perf_counter()
-            request, code = method.request(), Code.OK
-            try:
-                request.ParseFromString(data)
-                response: bytes = method.run(request).SerializeToString()
-                return response
-            except ServingError as error:
-                code = error.code
-                raise
-            except DecodeError:
-                raise ServingError(Code.INTERNAL, f"the request is no {method.request.DESCRIPTOR.full_name}") from None
-            finally:
-                if method.timed:
-                    self._count(request.model_spec.name, name, code, time.perf_counter() - began)
-
         async def handle(data: bytes, context: Any) -> bytes:
             remaining = context.time_remaining()
             if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
                 await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
+            request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
             try:
-                if method.background:
-                    return await self._lanes.run_in_background(lambda: work(data))
-                return await self._lanes.run(len(data), lambda: work(data))
-            except ServingError as error:
-                failure = error
+                answer = await self._answer(method, request, data)
+                code = Code.OK
+                return answer
+            except (
+                ServingError
+            ) as error:  # held on to, it would hold this frame, and so the request, till the next collection
+                code, message = error.code, error.message
             except Exception:
                 _log.exception("%s failed", name)
-                failure = ServingError(Code.INTERNAL, "internal error; the server's log has the details")
-            await context.abort(_STATUS[failure.code.value], _cut(failure.message))
-            raise failure  # abort has raised already
+                code, message = Code.INTERNAL, "internal error; the server's log has the details"
+            finally:
+                if method.timed:
+                    self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+            await context.abort(_STATUS[code.value], _cut(message))
+            raise AssertionError("abort has raised")
 
         return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def _answer(self, method: _Method, request: Any, data: bytes) -> bytes:
+        """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
+
+        def parse() -> None:
+            try:
+                request.ParseFromString(data)
+            except DecodeError:
+                raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
+
+        def work() -> bytes:
+            response: bytes = method.run(request).SerializeToString()
+            return response
+
+        def whole() -> bytes:
+            parse()
+            return work()
+
+        if method.background or len(data) > INLINE_BYTES:
+            with self._buffered.request() as hold:
+                hold(len(data))
+                return await self._lanes.run_in_background(whole)
+        parse()
+        return await self._lanes.run(len(data) + method.decoded(request), work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
         known = self._manager.serves(model)
@@ -185,6 +208,14 @@ class GrpcService:
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = int(Code.OK)
         return response
+
+
+def _decoded_inputs(request: Any) -> int:
+    return decoded_bytes(request.inputs)
+
+
+def _decoded_context(request: Any) -> int:
+    return inference.context_bytes(request.input)
 
 
 def _cut(message: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from models.server import url_routes
+from models.server.buffered import Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
@@ -29,12 +30,12 @@ MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Of JSON: some 35,000 candidates. Parsing holds the interpreter, so this bounds how long others wait for it."""
 
 _log = logging.getLogger(__name__)
-_MAX_BUFFERED_BYTES = 128 * 1024 * 1024
 _ORIGIN = re.compile(rb"https?://")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Hold = Callable[[int], None]
 
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -60,15 +61,22 @@ class RestApp:
     """
 
     def __init__(
-        self, manager: Manager, metrics: Metrics, lanes: Lanes, body_timeout: float, metrics_path: str, cors: bool
+        self,
+        manager: Manager,
+        metrics: Metrics,
+        lanes: Lanes,
+        buffered: Buffered,
+        body_timeout: float,
+        metrics_path: str,
+        cors: bool,
     ) -> None:
         self._manager = manager
         self._metrics = metrics
         self._lanes = lanes
+        self._buffered = buffered
         self._body_timeout = body_timeout
         self._metrics_path = metrics_path
         self._headers = _CORS if cors else ()
-        self._buffered = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One HTTP request."""
@@ -91,32 +99,31 @@ class RestApp:
         self, method: str, path: str, headers: Iterable[tuple[bytes, bytes]], receive: Receive, send: Send
     ) -> None:
         began = time.perf_counter()
-        chunks: list[bytes] = []
         try:
-            body = await self._body(headers, receive, chunks)
-            if b"gzip" in _header(headers, b"content-encoding"):
-                work = self._lanes.run_in_background(lambda: self._handle(method, path, _inflated(body), began))
-            else:
-                work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
-            status, answer = await work
-            await _answer(send, status, answer, headers=self._headers)
+            with self._buffered.request() as hold:
+                body = await self._body(headers, receive, hold)
+                if b"gzip" in _header(headers, b"content-encoding"):
+                    work = self._lanes.run_in_background(lambda: self._handle(method, path, _inflated(body), began))
+                else:
+                    work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
+                status, answer = await work
+                await _answer(send, status, answer, headers=self._headers)
         except _TooLarge:
             await _answer(send, 413, response.error_body(_TOO_LARGE), close=True)
         except ServingError as error:
             await _answer(send, http_status(error.code), response.error_body(error.message), close=True)
         except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
             await _answer(send, 503, response.error_body("the server is stopping"), close=True)
-        finally:
-            self._buffered -= sum(map(len, chunks))
 
-    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, chunks: list[bytes]) -> bytes:
-        """The whole body, also left in ``chunks``, which count as buffered until the request is answered.
+    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, hold: Hold) -> bytes:
+        """The whole body, of which ``hold`` is called with the size of each part.
 
-        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, UNAVAILABLE if too much is buffered, CANCELLED if nobody waits.
+        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what ``hold`` raises.
         """
         declared = _header(headers, b"content-length")
         if declared.isdigit() and int(declared) > MAX_REQUEST_BYTES:
             raise _TooLarge
+        chunks: list[bytes] = []
         size = 0
         try:
             async with asyncio.timeout(self._body_timeout):
@@ -125,13 +132,11 @@ class RestApp:
                     if message["type"] == "http.disconnect":
                         raise ServingError(Code.CANCELLED, "the client has gone")
                     chunk: bytes = message.get("body", b"")
-                    chunks.append(chunk)
                     size += len(chunk)
-                    self._buffered += len(chunk)
                     if size > MAX_REQUEST_BYTES:
                         raise _TooLarge
-                    if self._buffered > _MAX_BUFFERED_BYTES:
-                        raise ServingError(Code.UNAVAILABLE, "too many large requests at once; try again later")
+                    hold(len(chunk))
+                    chunks.append(chunk)
                     if not message.get("more_body", False):
                         return b"".join(chunks)
         except TimeoutError:

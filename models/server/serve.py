@@ -12,15 +12,16 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 
+from features.engines.host_port import host_port
 from features.http_connections import Connections, RequestLimit, allowed_connections, connection_class
 from models.server import config
+from models.server.buffered import Buffered
 from models.server.config import Config
+from models.server.config_file import ConfigFile
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import Lanes
 from models.server.errors import ServingError
@@ -84,8 +85,8 @@ async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics, lanes = Metrics(), Lanes()
-    rest = RestApp(manager, metrics, lanes, flags.rest_timeout_seconds, figures, flags.cors)
+    metrics, lanes, buffered = Metrics(), Lanes(), Buffered()
+    rest = RestApp(manager, metrics, lanes, buffered, flags.rest_timeout_seconds, figures, flags.cors)
     rest_socket = _bind(flags.host, flags.rest_port, "--rest_api_port") if flags.rest_port else None
     if flags.grpc_port:
         _bind(flags.host, flags.grpc_port, "--port").close()  # gRPC binds below; a taken port is known before loading
@@ -94,8 +95,9 @@ async def _serve(flags: Flags, models: Config, manager: Manager, figures: str) -
         while not manager.first_pass.is_set() and not stop.is_set():
             await asyncio.sleep(0.02)
         if not stop.is_set():
-            poll = asyncio.create_task(_poll_config(flags, models, manager, lanes))
-            await _serve_ports(flags, manager, GrpcService(manager, metrics, lanes), rest, rest_socket, stop)
+            poll = asyncio.create_task(_poll_config(flags, models, manager))
+            service = GrpcService(manager, metrics, lanes, buffered)
+            await _serve_ports(flags, manager, service, rest, rest_socket, stop)
             poll.cancel()
     finally:
         manager.stop()
@@ -131,9 +133,9 @@ async def _start_grpc(flags: Flags, service: GrpcService) -> Any:
         return None
     server = service.server()
     try:
-        server.add_insecure_port(f"{flags.host}:{flags.grpc_port}")
+        server.add_insecure_port(host_port(flags.host, flags.grpc_port))
     except RuntimeError as error:
-        raise StartError(f"can't listen on {flags.host}:{flags.grpc_port} (--port): {error}") from None
+        raise StartError(f"can't listen on {host_port(flags.host, flags.grpc_port)} (--port): {error}") from None
     await server.start()
     return server
 
@@ -164,34 +166,22 @@ def _bind(host: str, port: int, flag: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise StartError(f"can't listen on {host}:{port} ({flag}): {error.strerror}") from None
+        raise StartError(f"can't listen on {host_port(host, port)} ({flag}): {error.strerror}") from None
     return listener
 
 
-async def _poll_config(flags: Flags, models: Config, manager: Manager, lanes: Lanes) -> None:
-    """Read the config file again and again; a config that can't be read or served is logged once and changes nothing."""
+async def _poll_config(flags: Flags, models: Config, manager: Manager) -> None:
     if not flags.model_config_file or not flags.config_poll_seconds:
         return
-    path: Path = flags.model_config_file
-    complaint = ""
+    file = ConfigFile(flags.model_config_file, models, manager)
     while True:
         await asyncio.sleep(flags.config_poll_seconds)
-        try:
-            changed = await asyncio.to_thread(config.read_file, path)
-            if changed != models:
-                models = changed
-                await lanes.run_in_background(partial(manager.reload, changed))
-                _log.info("serving the changed %s", path)
-            complaint = ""
-        except ServingError as error:
-            if error.message != complaint:
-                _log.warning("%s", error.message)
-            complaint = error.message
+        await asyncio.to_thread(file.follow)
 
 
 def _announce(flags: Flags, manager: Manager) -> None:
-    where = [f"gRPC on {flags.host}:{flags.grpc_port}"] if flags.grpc_port else []
-    where += [f"REST on http://{flags.host}:{flags.rest_port}"] if flags.rest_port else []
+    where = [f"gRPC on {host_port(flags.host, flags.grpc_port)}"] if flags.grpc_port else []
+    where += [f"REST on http://{host_port(flags.host, flags.rest_port)}"] if flags.rest_port else []
     models = ", ".join(
         f"{name}/{'+'.join(map(str, versions))}" if versions else f"{name} (no version yet)"
         for name, versions in sorted(manager.available().items())

@@ -13,23 +13,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from features.engines.host_port import host_port
+from features.engines.loopback import LOOPBACK
+
 _ROOT = Path(__file__).parents[2]
-_LOCALHOST = "127.0.0.1"
 _PORTS = range(10_000, 20_000)
 """None that the system gives to a connection while the server is still importing TensorFlow, or `./martlet up` to a service."""
 
 
 class ServerProcess:
-    """``python -m models.server`` on free ports of 127.0.0.1, for the length of a ``with`` block.
+    """``python -m models.server`` on free ports of ``host``, for the length of a ``with`` block.
 
     ``flags`` configure what it serves. The process starts at once; the block begins when its ports are open. On the way out
     it gets SIGTERM, and SIGKILL if it does not heed that; ``log`` is what it wrote to stderr.
     """
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, host: str = LOOPBACK) -> None:
+        self._host = host
         self.rest_port, self.grpc_port = _free_ports(2)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
-        ports = (f"--rest_api_port={self.rest_port}", f"--port={self.grpc_port}")
+        ports = (f"--host={host}", f"--rest_api_port={self.rest_port}", f"--port={self.grpc_port}")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "models.server", *ports, *flags],
             cwd=_ROOT,
@@ -41,12 +44,12 @@ class ServerProcess:
     @property
     def url(self) -> str:
         """The address of the REST API, without a path."""
-        return f"http://{_LOCALHOST}:{self.rest_port}"
+        return f"http://{host_port(self._host, self.rest_port)}"
 
     @property
     def target(self) -> str:
         """The address of gRPC, for ``grpc.insecure_channel``."""
-        return f"{_LOCALHOST}:{self.grpc_port}"
+        return host_port(self._host, self.grpc_port)
 
     @property
     def log(self) -> str:
@@ -80,7 +83,7 @@ class ServerProcess:
 
     def _wait_ready(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not all(_accepts(port) for port in (self.grpc_port, self.rest_port)):
+        while not all(_accepts(self._host, port) for port in (self.grpc_port, self.rest_port)):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the model server ended with {self.process.returncode}:\n{self.log}")
             if time.monotonic() > deadline:
@@ -88,9 +91,9 @@ class ServerProcess:
             time.sleep(0.05)
 
 
-def _accepts(port: int) -> bool:
+def _accepts(host: str, port: int) -> bool:
     try:
-        socket.create_connection((_LOCALHOST, port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True
@@ -105,7 +108,7 @@ def _free_ports(count: int) -> list[int]:
 def _is_unused(port: int) -> bool:
     with socket.socket() as probe:
         try:
-            probe.bind((_LOCALHOST, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
     return True

@@ -40,13 +40,18 @@ def parse(method: str, path: str) -> Route:
     verb = match["verb"] or "status"
     if method == "POST" and verb != verb.lower():
         raise _malformed(method, path)
-    version = int(match["version"]) if match["version"] else None
-    if version is not None and version > MAX_VERSION:
-        raise invalid(f"Failed to convert version: {match['version']} to numeric.")
+    version = _version(match["version"]) if match["version"] else None
     if not match["name"]:
         raise invalid("Missing model name in request.")
     label = unquote(match["label"]) if match["label"] else None
     return Route("status" if verb not in _VERBS else verb, unquote(match["name"]), version, label)
+
+
+def _version(digits: str) -> int:
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > len(str(MAX_VERSION)) or int(significant) > MAX_VERSION:  # of thousands of digits int raises
+        raise invalid(f"Failed to convert version: {digits} to numeric.")
+    return int(significant)
 
 
 _VERBS = ("predict", "classify", "regress", "metadata")

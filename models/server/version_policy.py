@@ -25,7 +25,15 @@ class Specific:
     versions: frozenset[int]
 
 
-Policy = Latest | All | Specific
+@dataclass(frozen=True)
+class Besides:
+    """What ``policy`` wants, and these versions, where they exist."""
+
+    policy: "Policy"
+    versions: frozenset[int]
+
+
+Policy = Latest | All | Specific | Besides
 
 
 def versions_in(children: Iterable[str]) -> dict[int, str]:
@@ -43,6 +51,8 @@ def wanted(present: Mapping[int, str], policy: Policy) -> dict[int, str]:
         chosen: Collection[int] = sorted(present, reverse=True)[: policy.count]
     elif isinstance(policy, Specific):
         chosen = policy.versions & present.keys()
+    elif isinstance(policy, Besides):
+        chosen = wanted(present, policy.policy).keys() | policy.versions & present.keys()
     else:
         chosen = present
     return {version: present[version] for version in chosen}

@@ -4,7 +4,7 @@ Both protocols and the warm-up come through here, so they can't differ. Shapes o
 is fed; element types are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_p
 
 from features.arrays import AnyArray
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
-from models.server.engine.tensors import dtype_of_array, fill_proto, from_proto
+from models.server.engine.tensors import check_decoded, dtype_of_array, fill_proto, from_protos
 from models.server.errors import Code, ServingError, invalid
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -26,31 +26,33 @@ def predict(
 
     Raises INVALID_ARGUMENT when the aliases of inputs or filter are not the signature's.
     """
-    if len(inputs) > len(signature.inputs) or (len(inputs) < len(signature.inputs) and not signature.defaults):
-        raise _wrong_inputs(inputs, signature)
-    feeds = []
-    for alias, spec in signature.inputs.items():
-        array = inputs.get(alias)
-        if array is None:
-            array = signature.defaults.get(alias)
-        if array is None:
-            raise invalid(
-                f"Signature input alias: {alias}(feed name: {spec.name}) not found in request and no default value "
-                f"provided. Inputs expected to be in the request {{{','.join(sorted(inputs))}}}, "
-                f"or default input alias set: {','.join(signature.defaults)}"
-            )
-        feeds.append((spec.name, array))
-    if unknown := inputs.keys() - signature.inputs.keys():
-        used = ",".join(sorted(inputs.keys() - unknown))
-        raise invalid(
-            f"Inputs contains invalid name. Used request inputs: {used}, request input: {','.join(sorted(inputs))}"
-        )
+    _check_inputs(inputs.keys(), signature)
+    given = {**signature.defaults, **inputs}
+    feeds = [(spec.name, given[alias]) for alias, spec in signature.inputs.items()]
     aliases = _aliases(output_filter, signature)
     values = servable.run(feeds, [signature.outputs[alias].name for alias in aliases])
     return dict(zip(aliases, values, strict=True))
 
 
-def _wrong_inputs(inputs: Mapping[str, AnyArray], signature: Signature) -> ServingError:
+def _check_inputs(inputs: Set[str], signature: Signature) -> None:
+    """Raise INVALID_ARGUMENT if aliases of inputs are not the signature's."""
+    if len(inputs) > len(signature.inputs) or (len(inputs) < len(signature.inputs) and not signature.defaults):
+        raise _wrong_inputs(inputs, signature)
+    for alias, spec in signature.inputs.items():
+        if alias not in inputs and alias not in signature.defaults:
+            raise invalid(
+                f"Signature input alias: {alias}(feed name: {spec.name}) not found in request and no default value "
+                f"provided. Inputs expected to be in the request {{{','.join(sorted(inputs))}}}, "
+                f"or default input alias set: {','.join(signature.defaults)}"
+            )
+    if unknown := inputs - signature.inputs.keys():
+        used = ",".join(sorted(inputs - unknown))
+        raise invalid(
+            f"Inputs contains invalid name. Used request inputs: {used}, request input: {','.join(sorted(inputs))}"
+        )
+
+
+def _wrong_inputs(inputs: Collection[str], signature: Signature) -> ServingError:
     sent, wanted = sorted(inputs), sorted(signature.inputs)
     return invalid(
         f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{','.join(sent)}}}) != "
@@ -81,7 +83,8 @@ def predict_proto(servable: Servable, request: Any) -> Any:
     signature = servable.signatures.get(name)
     if signature is None:
         raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-    inputs = {alias: from_proto(tensor, alias) for alias, tensor in request.inputs.items()}
+    _check_inputs(set(request.inputs), signature)
+    inputs = from_protos(request.inputs)
     response = predict_pb2.PredictResponse()
     for alias, array in predict(servable, signature, inputs, request.output_filter).items():
         fill_proto(array, response.outputs[alias])
@@ -193,8 +196,18 @@ def _regression(signature: Signature) -> tuple[str, str]:
     return signature.inputs["inputs"].name, signature.outputs["outputs"].name
 
 
+def context_bytes(request_input: Any) -> int:
+    """The bytes of a context before all the examples of an ``Input``."""
+    with_context = request_input.example_list_with_context
+    return int(with_context.context.ByteSize()) * len(with_context.examples)
+
+
 def _examples(request_input: Any) -> AnyArray:
-    """Serialised tf.Examples, shape [n]; a context is put before each, so that the example's own features win."""
+    """Serialised tf.Examples, shape [n]; a context is put before each, so that the example's own features win.
+
+    Raises RESOURCE_EXHAUSTED, with nothing put before any, if that takes more than a request may.
+    """
+    check_decoded(context_bytes(request_input), "the context before each example")
     if request_input.WhichOneof("kind") == "example_list_with_context":
         examples_of = request_input.example_list_with_context
         context = examples_of.context.SerializeToString()

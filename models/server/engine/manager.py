@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from models.server import version_policy
-from models.server.config import Config, ModelConfig, check_change
+from models.server.config import Config, ModelConfig, assignable, check_change
 from models.server.engine import servable, warmup
 from models.server.engine.servable import Servable
 from models.server.errors import Code, ServingError, invalid
@@ -153,8 +153,7 @@ class Manager:
         made, if a model that is new has versions and none of them loads.
         """
         with self._lock:
-            old = {name: model.config for name, model in self._models.items() if model.config}
-            available = {name: frozenset(model.loaded) for name, model in self._models.items()}
+            old, available = self._current()
             check_change(old, config, available, self._any_label)
             for name, model in self._models.items():
                 model.config = config.get(name)
@@ -167,6 +166,17 @@ class Manager:
             broken = [self._models[name] for name in config.keys() - old.keys() if self._is_broken(self._models[name])]
             if broken:
                 raise ServingError(Code.UNKNOWN, _unavailable(broken))
+
+    def assignable(self, config: Config) -> Config:
+        """The part of ``config`` that may be served now. See ``models.server.config.assignable``."""
+        with self._lock:
+            old, available = self._current()
+            return assignable(old, config, available, self._any_label)
+
+    def _current(self) -> tuple[Config, Mapping[str, frozenset[int]]]:
+        """What is served, and which versions answer, while nobody changes either."""
+        configs = {name: model.config for name, model in self._models.items() if model.config}
+        return configs, {name: frozenset(model.loaded) for name, model in self._models.items()}
 
     @staticmethod
     def _is_broken(model: _Model) -> bool:

@@ -5,7 +5,8 @@ TensorFlow Serving writes them.
 """
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,12 @@ from tensorflow.core.framework import types_pb2
 from features.arrays import AnyArray
 from models.server.errors import Code, ServingError, invalid
 
-MAX_TENSOR_BYTES = 256 * 1024 * 1024
-"""The largest tensor accepted: a shape of a few bytes can demand any amount of memory."""
+MAX_INPUT_BYTES = 64 * 1024 * 1024
+"""What a request becomes at most once it is decoded: a shape of a few bytes can demand any amount of memory."""
+
+_MAX_RANK = 32
+_FILLED_AT_ONCE = 10_000
+"""Elements of an answer: each step holds the interpreter until it is done, and makes a Python object of each."""
 
 
 @dataclass(frozen=True)
@@ -71,38 +76,80 @@ def dtype_of_array(array: AnyArray) -> DType:
     return _BY_NUMPY[array.dtype]
 
 
+def decoded_bytes(protos: Mapping[str, Any]) -> int:
+    """The bytes that the arrays of these ``TensorProto`` take where a few in typed fields may stand for any number: elements, and
+    the strings that are repeated. ``tensor_content`` is as large as it came, and what ``from_proto`` refuses takes none.
+    """
+    return sum([0 if proto.tensor_content else _typed_bytes(proto) for proto in protos.values()])
+
+
+def _typed_bytes(proto: Any) -> int:
+    dtype = _BY_ENUM.get(proto.dtype)
+    shape = _shape(proto, dtype) if dtype else None
+    if dtype is None or shape is None:
+        return 0
+    count, strings = math.prod(shape), proto.string_val
+    repeated = len(strings[-1]) * max(count - len(strings), 0) if strings else 0
+    return count * dtype.numpy.itemsize + repeated
+
+
+def check_decoded(size: int, what: str) -> None:
+    """Raise RESOURCE_EXHAUSTED if that many bytes are too many for one request; ``what`` names its part in the error."""
+    if size > MAX_INPUT_BYTES:
+        raise ServingError(
+            Code.RESOURCE_EXHAUSTED, f"{what}: a request may be decoded to {MAX_INPUT_BYTES} bytes at most, got {size}"
+        )
+
+
+def from_protos(protos: Mapping[str, Any]) -> dict[str, AnyArray]:
+    """The arrays of a request's inputs by alias. See ``from_proto``.
+
+    Raises RESOURCE_EXHAUSTED, with nothing decoded, if all of them together have more than MAX_INPUT_BYTES.
+    """
+    check_decoded(decoded_bytes(protos), f"inputs {', '.join(sorted(protos))}")
+    return {alias: from_proto(proto, alias) for alias, proto in protos.items()}
+
+
 def from_proto(proto: Any, alias: str) -> AnyArray:
     """The array a ``TensorProto`` stands for; ``alias`` names it in the error.
 
     A typed field shorter than its shape repeats its last value, an empty one means zeros, a longer one is cut: so
-    TensorFlow reads them. Raises INVALID_ARGUMENT when shape and content do not agree.
+    TensorFlow reads them. Raises INVALID_ARGUMENT when shape and content do not agree, or no array has the shape.
     """
     if proto.dtype not in types_pb2.DataType.values() or proto.dtype == types_pb2.DT_INVALID:
         raise _unparsed(alias)
     dtype = dtype_of(proto.dtype)
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape) or len(shape) > 32:
+    shape = _shape(proto, dtype)
+    if shape is None:
         raise _unparsed(alias)
     count = math.prod(shape)
-    if count * dtype.numpy.itemsize > MAX_TENSOR_BYTES:
-        raise ServingError(
-            Code.RESOURCE_EXHAUSTED, f"input {alias}: a tensor may hold {MAX_TENSOR_BYTES} bytes at most"
-        )
     if content := proto.tensor_content:
         return _from_content(content, dtype, shape, count, alias)
     values = getattr(proto, dtype.field)
-    if dtype.field == "half_val":
-        flat = np.array(values, dtype=np.uint16).view(dtype.numpy)
-    elif dtype.field.endswith("complex_val"):
+    if dtype.field.endswith("complex_val"):
         flat = np.array(values[: len(values) // 2 * 2], dtype=dtype.numpy.type(0).real.dtype).view(dtype.numpy)
     elif dtype.enum == types_pb2.DT_STRING:
         flat = np.empty(len(values), dtype=object)
         flat[:] = list(values)
-    elif dtype.field == "int_val" and dtype.enum != types_pb2.DT_INT32:
-        flat = np.array(values, dtype=np.int32).astype(dtype.numpy)
+    elif dtype.field == "half_val":
+        flat = np.array(values, dtype=np.int32).astype(np.uint16).view(dtype.numpy)
+    elif dtype.field == "int_val":
+        flat = np.array(values, dtype=np.int32).astype(dtype.numpy, copy=False)
     else:
         flat = np.array(values, dtype=dtype.numpy)
     return _filled(flat, count, dtype).reshape(shape)
+
+
+def _shape(proto: Any, dtype: DType) -> tuple[int, ...] | None:
+    """The shape of a ``TensorProto``; None if it is open, or no array of ``dtype`` has it."""
+    dims = proto.tensor_shape.dim
+    if proto.tensor_shape.unknown_rank or len(dims) > _MAX_RANK:
+        return None
+    shape = tuple(dim.size for dim in dims)
+    is_possible = (
+        all(size >= 0 for size in shape) and math.prod(filter(None, shape)) <= sys.maxsize // dtype.numpy.itemsize
+    )
+    return shape if is_possible else None
 
 
 def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
@@ -118,8 +165,9 @@ def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
 
 def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> AnyArray:
     if dtype.enum == types_pb2.DT_STRING:
+        strings = _split_strings(content, count, alias)
         flat = np.empty(count, dtype=object)
-        flat[:] = _split_strings(content, count, alias)
+        flat[:] = strings
         return flat.reshape(shape)
     if len(content) != count * dtype.numpy.itemsize:
         raise _unparsed(alias)
@@ -164,10 +212,12 @@ def fill_proto(array: AnyArray, proto: Any) -> None:
         flat = flat.view(np.uint16)
     elif dtype.field.endswith("complex_val"):
         flat = flat.view(flat.real.dtype)
-    values: list[Any] = flat.tolist()
-    if dtype.enum == types_pb2.DT_STRING:
-        values = [value.encode() if isinstance(value, str) else value for value in values]
-    getattr(proto, dtype.field).extend(values)
+    field = getattr(proto, dtype.field)
+    for at in range(0, flat.size, _FILLED_AT_ONCE):
+        values: list[Any] = flat[at : at + _FILLED_AT_ONCE].tolist()
+        if dtype.enum == types_pb2.DT_STRING:
+            values = [value.encode() if isinstance(value, str) else value for value in values]
+        field.extend(values)
 
 
 def fill_shape(shape: Sequence[int], proto: Any) -> None:

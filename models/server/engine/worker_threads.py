@@ -18,7 +18,7 @@ class Lanes:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="large-request")
 
     async def run(self, size: int, work: Callable[[], _T]) -> _T:
-        """The result of ``work``, on a request of ``size`` bytes."""
+        """The result of ``work``, on a request of ``size`` bytes, as it came or decoded."""
         if size <= INLINE_BYTES:
             return work()
         return await self.run_in_background(work)

@@ -140,7 +140,7 @@ def _whole(value: Any, dtype: DType) -> AnyArray:
             return array
     column = Column(dtype)
     column.add(value)
-    whole: AnyArray = column.batch()[0]
+    whole: AnyArray = column.batch()[0, ...]
     return whole
 
 

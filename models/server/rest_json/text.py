@@ -43,6 +43,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _read_large(body: bytes) -> Any:
+    body = _plain_surrogates(body)
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").lstrip(" \n\r\t")
     try:
         return json.JSONDecoder(object_pairs_hook=_first_wins).raw_decode(text)[0]
@@ -53,6 +54,22 @@ def _read_large(body: bytes) -> Any:
         raise _too_deep() from None
     except ValueError as error:  # a whole number of thousands of digits
         raise invalid(f"JSON Parse error: {error}") from None
+
+
+def _plain_surrogates(body: bytes) -> bytes:
+    """``body`` with each escaped low surrogate that has no high one before it as its bytes, which the standard library can't tell
+    from a byte that is no UTF-8. Raises INVALID_ARGUMENT for a high one without a low one."""
+    if not _SURROGATE.search(body):
+        return body
+
+    def plain(match: re.Match[bytes]) -> bytes:
+        if match["low"]:
+            return match["before"] + chr(int(match["low"], 16)).encode("utf-8", "surrogatepass")
+        if not match["pair"]:
+            _Reader(body).read_escape(match.end("before"))
+        return match[0]
+
+    return _SURROGATES.sub(plain, body)
 
 
 def _first_wins(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -71,6 +88,12 @@ _DIGITS = re.compile(rb"[0-9]+")
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
 _ESCAPES = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _WORDS: dict[bytes, tuple[bytes, Any]] = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
+
+_SURROGATE = re.compile(rb"\\u[Dd][89A-Fa-f]")
+_SURROGATES = re.compile(  # after pairs of backslashes, each of which stands for one
+    rb"(?<!\\)(?P<before>(?:\\\\)*)\\u"
+    rb"(?:[Dd][89ABab][0-9A-Fa-f]{2}(?P<pair>\\u[Dd][C-Fc-f][0-9A-Fa-f]{2})?|(?P<low>[Dd][C-Fc-f][0-9A-Fa-f]{2}))"
+)
 
 _NO_VALUE = "Invalid value."
 _BAD_ESCAPE = "Invalid escape character in string."
@@ -133,6 +156,11 @@ class _Reader:
             value = stack.pop()
         self._root = value
         return False
+
+    def read_escape(self, start: int) -> bytes:
+        """The bytes for which the escape at ``start`` stands. Raises INVALID_ARGUMENT if it stands for none."""
+        self._at = start
+        return self._escape()
 
     def _next(self) -> bytes:
         """Skip white space; the byte that is there then, empty at the end."""

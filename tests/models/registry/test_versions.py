@@ -211,6 +211,12 @@ def test_what_another_training_writes_is_left_alone_for_a_day(tmp_path: Path) ->
     assert not dead.exists()
 
 
+def test_a_staged_version_that_another_process_takes_meanwhile_stops_nobody(tmp_path: Path) -> None:
+    """A link that leads nowhere is, as such a version, a name without a file."""
+    (staging_folder(tmp_path, "toy").parent / "taken").symlink_to(tmp_path / "nowhere")
+    assert staging_folder(tmp_path, "toy").is_dir()
+
+
 def test_the_record_of_numbers_is_written_with_each_version(tmp_path: Path) -> None:
     for number in ("1", "2"):
         publish_one(tmp_path)

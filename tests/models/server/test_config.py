@@ -50,6 +50,7 @@ def test_a_file(tmp_path: Path) -> None:
         ('model_config_list { config { name: "a" base_path: "m" model_platform: "tensorflow" } }', "absolute path"),
         ('model_config_list { config { name: "a" base_path: "/m" } }', 'expected model_platform: "tensorflow", got ""'),
         ('model_config_list { config { name: "a" base_path: "/m" model_platform: "onnx" } }', 'got "onnx"'),
+        ('model_config_list { config { name: "a" base_path: "/m" model_type: 99 } }', 'got "" and model_type 99'),
         (GOOD.replace('"b"', '"a"'), "Illegal to list model a multiple times"),
     ],
     ids=lambda value: value[:40],

@@ -73,6 +73,7 @@ def test_routes() -> None:
     assert parse("POST", "/v1/models/a:predict") == Route("predict", "a", None, None)
     assert parse("POST", "/v1/models/a%2Fb/labels/x%20y:classify") == Route("classify", "a/b", None, "x y")
     assert parse("GET", "/v1/models/a/versions/007/metadata") == Route("metadata", "a", 7, None)
+    assert parse("GET", f"/v1/models/a/versions/{'0' * 5000}7") == Route("status", "a", 7, None)
     assert parse("GET", "/V1/models/a") == Route("status", "a", None, None)
     assert is_api("/V1/anything?at=all")
     assert not is_api("/v1")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,6 +19,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from models.server.engine.tensors import MAX_INPUT_BYTES
+from models.server.engine.worker_threads import INLINE_BYTES
 from models.server.testing import ServerProcess
 
 pytestmark = pytest.mark.keras
@@ -40,6 +43,20 @@ def prediction(channel: grpc.Channel) -> Any:
 @pytest.fixture(scope="module")
 def model_service(channel: grpc.Channel) -> Any:
     return model_service_pb2_grpc.ModelServiceStub(channel)
+
+
+def shaped(model: str, signature: str, **shapes: list[int]) -> Any:
+    """A PredictRequest of floats that are all the same: one value for each shape."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
+    for alias, sizes in shapes.items():
+        tensor = request.inputs[alias]
+        tensor.dtype = tf.float32.as_datatype_enum
+        tensor.float_val.append(1.0)
+        for size in sizes:
+            tensor.tensor_shape.dim.add().size = size
+    return request
 
 
 def failure(call: Any, request: Any) -> tuple[grpc.StatusCode, str]:
@@ -80,15 +97,7 @@ def test_a_version_by_number_or_label(prediction: Any, library: Any) -> None:
 
 
 def test_a_short_typed_field_repeats_its_last_value(prediction: Any) -> None:
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "linear"
-    request.model_spec.signature_name = "one"
-    tensor = request.inputs["x"]
-    tensor.dtype = tf.float32.as_datatype_enum
-    for size in (3, 2):
-        tensor.tensor_shape.dim.add().size = size
-    tensor.float_val.append(1.0)
-    answer = prediction.Predict(request, timeout=TIMEOUT)
+    answer = prediction.Predict(shaped("linear", "one", x=[3, 2]), timeout=TIMEOUT)
     assert list(answer.outputs["score"].float_val) == [7.0, 7.0, 7.0]
 
 
@@ -121,6 +130,13 @@ def test_strings_typed_or_as_content(prediction: Any, library: Any) -> None:
     for request in (typed, content):
         answer = prediction.Predict(request, timeout=TIMEOUT)
         assert list(answer.outputs["same"].string_val) == [b"\xff", b"", b"long" * 50]
+
+
+def test_a_large_request_is_answered_like_a_small_one(prediction: Any, library: Any) -> None:
+    rows = np.tile(ROWS, (250_000, 1))
+    assert rows.nbytes > INLINE_BYTES
+    answer = prediction.Predict(library.request("linear", "one", x=rows), timeout=60)
+    assert np.array_equal(answer.outputs["score"].float_val, np.tile([4.0, 5.0], 250_000))
 
 
 def test_output_filter(prediction: Any, library: Any) -> None:
@@ -166,7 +182,15 @@ def test_what_is_wrong_with_a_predict_request(prediction: Any, library: Any) -> 
         cases.append((request, invalid, "tensor parsing error: x"))
     request = library.request("linear", x=1.0)
     request.inputs["x"].tensor_shape.dim.add().size = 10**12
-    cases.append((request, grpc.StatusCode.RESOURCE_EXHAUSTED, "input x: a tensor may hold "))
+    cases.append((request, grpc.StatusCode.RESOURCE_EXHAUSTED, "inputs x: a request may be decoded to "))
+    for sizes in ([0, 2**62], [2**62, 2**62]):  # no array has such a shape
+        request = shaped("kinds", "matrix", value=sizes)
+        cases.append((request, invalid, "tensor parsing error: value"))
+    huge = [MAX_INPUT_BYTES // 4]  # one of them may be sent, two may not; what is no input is not looked at
+    request = shaped("linear", "one", x=huge, y=huge)
+    cases.append((request, invalid, "input size does not match signature: 2!=1 "))
+    request = shaped("kinds", "", dense=huge, item=huge, tag=[1])
+    cases.append((request, grpc.StatusCode.RESOURCE_EXHAUSTED, "inputs dense, item, tag: a request may be decoded to "))
     for request, code, text in cases:
         got_code, got_text = failure(prediction.Predict, request)
         assert got_code is code
@@ -208,6 +232,19 @@ def test_regress(prediction: Any) -> None:
     assert failure(prediction.Regress, request) == (grpc.StatusCode.INVALID_ARGUMENT, "Input is empty.")
 
 
+def test_a_context_before_many_examples_takes_no_more_than_a_request_may(prediction: Any) -> None:
+    request = examples(regression_pb2.RegressionRequest())
+    request.model_spec.name = "linear"
+    request.model_spec.signature_name = "regress"
+    listed = request.input.example_list_with_context
+    listed.context.features.feature["f"].bytes_list.value.append(b"x" * 1_000_000)
+    for _ in range(MAX_INPUT_BYTES // 1_000_000 + 1):
+        listed.examples.add()
+    code, text = failure(prediction.Regress, request)
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert text.startswith("the context before each example: a request may be decoded to ")
+
+
 def test_multi_inference_is_one_answer_a_task(prediction: Any) -> None:
     request = examples(inference_pb2.MultiInferenceRequest(), [1, 0])
     for method in ("regress", "classify"):
@@ -247,6 +284,8 @@ def test_status(model_service: Any) -> None:
     )
 
 
-def test_a_request_that_is_no_message(channel: grpc.Channel) -> None:
+def test_a_request_that_is_no_message_counts_as_a_failure(channel: grpc.Channel, server: ServerProcess) -> None:
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
     assert failure(call, b"\xff\xff\xff")[0] is grpc.StatusCode.INTERNAL
+    page = httpx.get(f"{server.url}/monitoring/prometheus/metrics", timeout=TIMEOUT).text
+    assert ':tensorflow:serving:request_count{model_name="",status="INTERNAL"}' in page

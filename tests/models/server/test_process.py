@@ -181,6 +181,18 @@ def test_where_the_figures_are_and_who_may_read_answers(tmp_path: Path, library:
             assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_an_address_of_ipv6(tmp_path: Path, library: Any) -> None:
+    library.put(library.linear(1), tmp_path / "m")
+    with ServerProcess("--model_name=m", f"--model_base_path={tmp_path}/m", host="::1") as server:
+        assert httpx.post(server.url + URL, content=BODY, timeout=10).json() == {"predictions": [3.0]}
+        with grpc.insecure_channel(server.target) as channel:
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
+                library.request("m", "one", x=X), timeout=10
+            )
+        assert list(answer.outputs["score"].float_val) == [3.0]
+        assert f"gRPC on [::1]:{server.grpc_port} and REST on http://[::1]:{server.rest_port}" in server.log
+
+
 def test_figures_switched_off(tmp_path: Path) -> None:
     file = tmp_path / "monitoring.config"
     for text, path in (

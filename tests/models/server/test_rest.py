@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from models.server.rest import MAX_REQUEST_BYTES
+from models.server.rest_json.text import EXACT_BYTES
 from models.server.testing import ServerProcess
 
 pytestmark = pytest.mark.keras
@@ -36,6 +37,7 @@ def predict(name: str, signature: str, body: str, answer: Any = None, error: str
 
 LINEAR = "/v1/models/linear"
 X = '{"instances": [[1, 0]]}'
+LONG = b"{" + b" " * EXACT_BYTES
 
 CASES = [
     Case("latest", f"{LINEAR}:predict", X, 200, {"predictions": [{"half": 2.0, "score": 4.0}]}),
@@ -64,6 +66,7 @@ CASES = [
     Case("no such label", f"{LINEAR}/labels/nope:predict", X, 400, error="Unrecognized servable version label: nope"),
     Case("bad JSON of no model", "/v1/models/nope:predict", "{", 400, error="JSON Parse error"),
     Case("version too large", f"{LINEAR}/versions/{2**63}:predict", X, 400, error="to numeric"),
+    Case("version of many digits", f"{LINEAR}/versions/{'1' * 5000}", None, 400, error="to numeric", method="GET"),
     Case("query", f"{LINEAR}:predict?a=b", X, 400, {"error": f"Malformed request: POST {LINEAR}:predict?a=b"}),
     Case("verb", f"{LINEAR}:explain", X, 400, {"error": f"Malformed request: POST {LINEAR}:explain"}),
     Case("method", LINEAR, None, 400, {"error": f"Malformed request: DELETE {LINEAR}"}, method="DELETE"),
@@ -99,6 +102,9 @@ CASES = [
     predict("bool", "bool", '"instances": [true, false]', {"predictions": [True, False]}),
     predict("string", "string", '"instances": ["a\\u0000b", {"b64": "Yg"}]', {"predictions": ["a\0b", "b"]}),
     predict("empty columns", "matrix", '"inputs": [[], []]', {"outputs": [[], []]}),
+    predict("a string by columns", "string", '"inputs": "abc"', {"outputs": "abc"}),
+    predict("bytes by columns", "string", '"inputs": {"b64": "YWJj"}', {"outputs": "abc"}),
+    predict("a number by columns", "float32", '"inputs": 1.5', {"outputs": 1.5}),
     predict("scalar by columns", "total", '"inputs": [1, 2]', {"outputs": 3}),
     predict("scalar by rows", "total", '"instances": [1, 2]', error="Tensor name: total has no shape information "),
     predict(
@@ -252,8 +258,23 @@ def test_a_body_may_come_as_gzip(server: ServerProcess) -> None:
         b'{"instances": [' + b"9" * 5000 + b"]}",
         b'{"instances": [1\x00]}',
         b'{"signature_name": "\\udc00\xff", "instances": [1]}',
+        LONG + b'"signature_name": "\\udc00", "instances": [1]}',
+        LONG + b'"signature_name": "\\ud83d", "instances": [1]}',
+        LONG + b'"signature_name": "one", "instances": ["\\ud83d"]}',
+        LONG + b'"signature_name": "one", "instances": ["\\udc00"]}',
     ],
-    ids=["unclosed", "deep", "not UTF-8", "endless number", "NUL", "surrogate"],
+    ids=[
+        "unclosed",
+        "deep",
+        "not UTF-8",
+        "endless number",
+        "NUL",
+        "surrogate",
+        "low surrogate in a long body",
+        "high surrogate in a long body",
+        "high surrogate as a value",
+        "low surrogate as a value",
+    ],
 )
 def test_hostile_bodies_get_a_400(body: bytes, server: ServerProcess) -> None:
     response = httpx.post(f"{server.url}{LINEAR}:predict", content=body, timeout=10)

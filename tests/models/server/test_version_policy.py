@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.server.version_policy import All, Latest, Specific, to_unload, versions_in, wanted
+from models.server.version_policy import All, Besides, Latest, Policy, Specific, to_unload, versions_in, wanted
 
 
 def test_only_whole_numbers_are_versions() -> None:
@@ -23,9 +23,10 @@ def test_one_folder_of_two_with_the_same_number() -> None:
         (All(), {1, 2, 3, 4}),
         (Specific(frozenset({1, 3, 7})), {1, 3}),
         (Specific(frozenset()), set()),
+        (Besides(Latest(), frozenset({1, 7})), {1, 4}),
     ],
 )
-def test_what_a_policy_asks_for(policy: Latest | All | Specific, versions: set[int]) -> None:
+def test_what_a_policy_asks_for(policy: Policy, versions: set[int]) -> None:
     present = {1: "001", 2: "2", 3: "3", 4: "4"}
     assert wanted(present, policy) == {version: present[version] for version in versions}
 

@@ -98,3 +98,33 @@ def test_a_long_body_is_read_by_the_same_rules_with_a_shorter_message() -> None:
 def test_depth_is_bounded(size: int) -> None:
     with pytest.raises(ServingError, match="nested deeper than 1000 levels"):
         parse_object(b'{"a": ' + b"[" * size)
+
+
+SURROGATES = (
+    rb"\ud83d\ude00",
+    rb"\udc00",
+    rb"\uDC85\udfff \ud83d\ude00\udc00",
+    rb"\\ud83d",
+    rb"\\\udc00 \\\\ud800",
+    rb"\\ud83d\udc00",
+    rb"\n\udc00\t\\",
+)
+"""Escapes that both readers take; after a pair of backslashes there is none."""
+
+
+@pytest.mark.parametrize("text", SURROGATES)
+def test_surrogates_of_a_long_body_are_read_as_those_of_a_short_one(text: bytes) -> None:
+    short = b'{"a": "' + text + b'"}'
+    value = _Reader(short).read()["a"]
+    assert parse_object(short + b" " * EXACT_BYTES + b"trailing")["a"] == value
+    assert value.encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("text", [rb"\ud83d", rb"\ud83dx", rb"\\\ud83d\n", rb"\ud83d\u0041", rb"\ud83d\ud83d\ude00"])
+@pytest.mark.parametrize("padding", [0, EXACT_BYTES])
+def test_a_high_surrogate_alone_is_refused_whatever_the_length_of_the_body(text: bytes, padding: int) -> None:
+    before = b'{"a":' + b" " * padding + b'"'
+    offset = len(before) + text.index(b"\\u")
+    with pytest.raises(ServingError) as caught:
+        parse_object(before + text + b'"}')
+    assert caught.value.message == f"JSON Parse error: The surrogate pair in string is invalid. at offset: {offset}"

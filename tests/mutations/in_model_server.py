@@ -1,0 +1,81 @@
+"""Faults of the model server: what requests hold, and what a changed configuration does; and one of the registry."""
+
+from tests.mutations.fault import Fault
+
+GRPC = "models/server/grpc_service.py"
+INFERENCE = "models/server/engine/inference.py"
+CONFIG_FILE = "models/server/config_file.py"
+TENSORS = "models/server/engine/tensors.py"
+
+FAULTS = (
+    Fault(
+        "a changed config that was refused once is never tried again",
+        CONFIG_FILE,
+        "        self._served = None\n        self._manager",
+        "        self._served = wanted\n        self._manager",
+        ("test_a_label_waits_for_its_version_and_the_version_before_answers",),
+    ),
+    Fault(
+        "a staged version that another process takes ends a training",
+        "models/registry/versions.py",
+        "with suppress(FileNotFoundError):  # another process",
+        "with suppress(ZeroDivisionError):  # another process",
+        ("test_a_staged_version_that_another_process_takes_meanwhile_stops_nobody",),
+    ),
+    Fault(
+        "a label can't move to a version of the same edit",
+        CONFIG_FILE,
+        "        self._manager.reload(self._manager.assignable(wanted))\n",
+        "",
+        ("test_a_label_moves_to_a_version_of_the_same_edit",),
+    ),
+    Fault(
+        "what nobody thought of ends the reading of the config file",
+        CONFIG_FILE,
+        "        except Exception as error:\n",
+        "        except ZeroDivisionError as error:\n",
+        ("test_what_nobody_thought_of_is_tried_again",),
+    ),
+    Fault(
+        "what is no input of the model is decoded",
+        INFERENCE,
+        "    _check_inputs(set(request.inputs), signature)\n",
+        "",
+        ("test_what_is_no_input_is_not_decoded",),
+    ),
+    Fault(
+        "a request of a few bytes becomes as large as it says",
+        TENSORS,
+        "if size > MAX_INPUT_BYTES:",
+        "if False:",
+        ("test_inputs_together_may_be_so_large",),
+    ),
+    Fault(
+        "large requests over gRPC are held without a bound",
+        GRPC,
+        "                hold(len(data))\n",
+        "",
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+    ),
+    Fault(
+        "what large requests held is never given back",
+        "models/server/buffered.py",
+        "self._held -= own",
+        "pass",
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+    ),
+    Fault(
+        "a request of a few bytes that becomes large runs on the event loop",
+        GRPC,
+        "self._lanes.run(len(data) + method.decoded(request), work)",
+        "self._lanes.run(len(data), work)",
+        ("test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop",),
+    ),
+    Fault(
+        "a request that failed is held until the next collection",
+        GRPC,
+        "code, message = error.code, error.message",
+        "code, message, held = error.code, error.message, error",
+        ("test_a_request_that_failed_is_not_held_until_the_next_collection",),
+    ),
+)
