@@ -104,9 +104,8 @@ class GrpcService:
                 answer = await self._answer(method, request, data)
                 code = Code.OK
                 return answer
-            except (
-                ServingError
-            ) as error:  # held on to, it would hold this frame, and so the request, till the next collection
+            except ServingError as error:
+                # Nothing but these stays: the error holds this frame, and so the request, until the next collection.
                 code, message = error.code, error.message
             except Exception:
                 _log.exception("%s failed", name)
