@@ -59,24 +59,19 @@ class Comparison:
                 stored = self._base.stored_user
                 wanted = expected.users.written(user_id) or written_of(decode_stored_user(stored(user_id) or b""))
                 found, for_good, for_a_time = answers[3 * at : 3 * at + 3]
-                hidden = dict.fromkeys(map(int, for_good), FOREVER) | {
-                    int(item): int(until) for item, until in for_a_time
-                }
                 next_offset = expected.next_offsets.get(user_id)
                 if next_offset is None:
                     next_offset = self._base.offset_of(decode_user(wanted.features).user_id)
                 expected_fields = (self._generation, str(next_offset).encode(), wanted.features)
                 if tuple(found) != expected_fields:
                     return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {tuple(found)}"
-                if hidden != wanted.hidden:
-                    missing = sorted(wanted.hidden.items() - hidden.items())
-                    surplus = sorted(hidden.items() - wanted.hidden.items())
-                    for_good = any(until == FOREVER for _, until in missing + surplus)
-                    key = seen_key(user_id) if for_good else hidden_key(user_id)
-                    return (
-                        f"{key}: expected {len(wanted.hidden)} items, got {len(hidden)};"
-                        f" missing {missing[:5]}, too many {surplus[:5]}"
-                    )
+                seen = {item: until for item, until in wanted.hidden.items() if until == FOREVER}
+                later = {int(item): int(until) for item, until in for_a_time}
+                difference = _hidden_difference(
+                    seen_key(user_id), seen, dict.fromkeys(map(int, for_good), FOREVER)
+                ) or _hidden_difference(hidden_key(user_id), dict(wanted.hidden.items() - seen.items()), later)
+                if difference is not None:
+                    return difference
         return None
 
     def _items(self) -> str | None:
@@ -133,6 +128,14 @@ class Comparison:
         found = (key.decode(errors="replace") for key in self._nodes.scan())
         surplus = min((key for key in found if key.startswith(self._kinds) and key not in known), default=None)
         return None if surplus is None else f"{surplus}: expected no such key, got one"
+
+
+def _hidden_difference(key: str, wanted: dict[int, int], found: dict[int, int]) -> str | None:
+    """The first items, in order, by which one of a user's sets (item → until when) is not as it must be; None if it is."""
+    missing, surplus = sorted(wanted.items() - found.items()), sorted(found.items() - wanted.items())
+    if not missing and not surplus:
+        return None
+    return f"{key}: expected {len(wanted)} items, got {len(found)}; missing {missing[:5]}, too many {surplus[:5]}"
 
 
 @dataclass(frozen=True)

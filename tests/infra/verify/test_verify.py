@@ -17,7 +17,7 @@ from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
 from features.fold.state import encode_features
 from features.fold.user import freeze_user, thaw_user
-from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import lane_key
 from features.types import LIKE, NO_ID, PROFILE, Event
 from infra.services.base_loader import load_base
@@ -59,7 +59,7 @@ class MemoryLog:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return write_base(tmp_path_factory.mktemp("bases") / "1", PEOPLED)
+    return write_base(tmp_path_factory.mktemp("bases") / "1", PEOPLED, hidden={40: HORIZON})
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +163,13 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "an item too many is seen": (seen_key(USER), lambda client: client.sadd(seen_key(USER), 999)),
     "an item too few is seen": (seen_key(USER), lambda client: client.spop(seen_key(USER))),
     "no item is seen": (seen_key(USER), lambda client: client.delete(seen_key(USER))),
+    "an item hidden for a time is hidden for good, too": (seen_key(7), lambda client: client.sadd(seen_key(7), 40)),
+    "an item hidden for good is hidden for a time, too": (
+        hidden_key(7),
+        lambda client: client.zadd(hidden_key(7), {"1": HORIZON}),
+    ),
+    "an item is hidden for longer": (hidden_key(7), lambda client: client.zincrby(hidden_key(7), 1, "40")),
+    "no item is hidden for a time": (hidden_key(7), lambda client: client.delete(hidden_key(7))),
     "an item's value": (item_key(ITEM), _flipped(item_key(ITEM))),
     "an item's count": (item_key(ITEM), _set(item_key(ITEM), N, -1)),
     "an item's generation": (item_key(ITEM), _set(item_key(ITEM), GENERATION, -1)),

@@ -1,0 +1,17 @@
+"""Faults of what is counted and compared: by `verify`, by evaluations, by a replay of itself, and by the judge of versions."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+COMPARE: Final = "infra/verify/compare.py"
+
+FAULTS: Final = (
+    Fault(
+        "what is hidden for a time may be hidden for good as well",
+        COMPARE,
+        "seen_key(user_id), seen, dict.fromkeys(map(int, for_good), FOREVER)",
+        "seen_key(user_id), seen, dict.fromkeys({*map(int, for_good)} - {*later}, FOREVER)",
+        ("test_a_fault_is_found_and_its_key_named",),
+    ),
+)
