@@ -3,6 +3,7 @@ keys, with their fences, and no others."""
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +16,7 @@ from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, decode_stored_user, decode_user, encode_features
 from features.keys import GENERATION, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
-from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_fields, lane_key, lane_keys, read_lanes
 from features.types import FOREVER
 from infra.verify.expected_users import written_of
 from infra.verify.recompute import Ends, Expected, KafkaReader, KernelRecomputer, LogReader, Recomputer
@@ -100,21 +101,26 @@ class Comparison:
         return None
 
     def _ledger(self) -> str | None:
-        """Compare the job's own counts of verdicts; returns the first difference, or None."""
+        """Compare the job's own counts of verdicts; returns the first difference, or None. A lane that is not there, or is of
+        another generation, has counted nothing in this one."""
         pipe = self._nodes.pipeline()
         for key in lane_keys(self._base.partitions):
             pipe.add("hgetall", key)
-        lanes = read_lanes(pipe.execute())
+        generation = int(self._generation)
+        lanes = read_lanes(pipe.execute(), generation)
+        nothing = Lane(generation=generation, next_offset=0)
         for number in range(self._base.partitions):
-            lane = lanes.get(number)
-            for topic, ledgers, prefix in (
-                ("events", self._expected.ledgers, ""),
-                ("served", self._expected.list_ledgers, "served_"),
+            counts = lane_fields(lanes.get(number, nothing))
+            for topic, ledgers, prefix, verdicts in (
+                ("events", self._expected.ledgers, "", VERDICTS),
+                ("served", self._expected.list_ledgers, "served_", SERVED_VERDICTS),
             ):
-                for name, count in ledgers.get(number, {}).items():
-                    counted = None if lane is None else getattr(lane, prefix + name)
-                    if counted != count:
-                        return f"{lane_key(number)}: expected {count} records of {topic} {name}, got {counted}"
+                ledger = ledgers.get(number, Counter())
+                for name in ("read", *verdicts):
+                    expected, counted = ledger[name], counts[prefix + name]
+                    if counted != expected:
+                        records = f"{expected} records of {topic} {name} in generation {generation}"
+                        return f"{lane_key(number)}: expected {records}, got {counted}"
         return None
 
     def surplus(self) -> str | None:

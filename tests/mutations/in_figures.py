@@ -14,4 +14,18 @@ FAULTS: Final = (
         "seen_key(user_id), seen, dict.fromkeys({*map(int, for_good)} - {*later}, FOREVER)",
         ("test_a_fault_is_found_and_its_key_named",),
     ),
+    Fault(
+        "verify takes any generation's lanes for this one's",
+        COMPARE,
+        "lanes = read_lanes(pipe.execute(), generation)",
+        "lanes = read_lanes(pipe.execute())",
+        ("test_a_fault_is_found_and_its_key_named",),
+    ),
+    Fault(
+        "verify looks for no verdict that the log has none of",
+        COMPARE,
+        'for name in ("read", *verdicts):',
+        "for name in ledger:",
+        ("test_a_fault_is_found_and_its_key_named", "test_a_lane_counts_nothing_where_the_log_has_nothing"),
+    ),
 )

@@ -265,7 +265,7 @@ FAULTS: Final = (
     Fault(
         "verify does not look at the ledger",
         "infra/verify/compare.py",
-        "if counted != count:",
+        "if counted != expected:",
         "if False:",
         ("test_a_fault_is_found_and_its_key_named",),
     ),

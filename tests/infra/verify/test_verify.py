@@ -180,6 +180,9 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "neighbours are missing": (pairs_key(ITEM), lambda client: client.delete(pairs_key(ITEM))),
     "a lane's count": (lane_key(0), _set(lane_key(0), "applied", 1)),
     "a lane's count of lists": (lane_key(0), _set(lane_key(0), "served_applied", -1)),
+    "a lane's count of a verdict that the log has none of": (lane_key(0), _set(lane_key(0), "late", 1)),
+    "a lane's count of lists that the log has none of": (lane_key(0), _set(lane_key(0), "served_late", 1)),
+    "a lane of another generation": (lane_key(0), _set(lane_key(0), GENERATION, -1)),
     "a lane is missing": (lane_key(0), lambda client: client.delete(lane_key(0))),
     "a user too many": (user_key(4242), lambda client: client.hset(user_key(4242), N, 1)),
     "a seen set too many": (seen_key(4242), lambda client: client.sadd(seen_key(4242), 1)),
@@ -205,6 +208,25 @@ def test_a_fault_is_found_and_its_key_named(base: Base, redis: RedisProcess, log
     assert finding.text(1.0).startswith(f"DIFFERENT: {key}")
     assert json.loads(finding.json_line(1.0))["difference"] == finding.difference
     assert judged(base, redis, log).difference is None
+
+
+def test_a_lane_counts_nothing_where_the_log_has_nothing(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    """What it counted for a generation of before says nothing of this one."""
+    settings = settings_of(base.folder, redis.port)
+    expected = expected_of(log, base, settings)
+    read = expected.ledgers.pop(0)["read"]
+    del expected.list_ledgers[0]
+    before = redis.client.dump(lane_key(0)) or b""
+    with RedisNodes(settings.redis, 5) as nodes:
+        comparison = Comparison(expected, base, nodes, settings.generation)
+        now = comparison.first_difference()
+        _set(lane_key(0), GENERATION, -1)(redis.client)
+        of_before = comparison.first_difference()
+        redis.client.delete(lane_key(0))
+        nothing = comparison.first_difference()
+    redis.client.restore(lane_key(0), 0, before)
+    assert now == f"{lane_key(0)}: expected 0 records of events read in generation {settings.generation}, got {read}"
+    assert (of_before, nothing) == (None, None)
 
 
 def test_items_that_are_not_folded_any_more_may_still_be_there(base: Base, redis: RedisProcess, log: SmallLog) -> None:
