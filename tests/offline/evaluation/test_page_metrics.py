@@ -25,7 +25,7 @@ def queries_of(pages: list[tuple[int, list[int]]]) -> Queries:
     queries = Queries()
     for page, (user, wanted) in enumerate(pages):
         for item_id in wanted:
-            queries.add(user, item_id, 0, 0, 0, page)
+            queries.add(user, item_id, 0, 0, 0, 0, page)
     return queries
 
 
