@@ -28,4 +28,11 @@ FAULTS: Final = (
         "for name in ledger:",
         ("test_a_fault_is_found_and_its_key_named", "test_a_lane_counts_nothing_where_the_log_has_nothing"),
     ),
+    Fault(
+        "an item that a page wants twice is two targets",
+        "offline/evaluation/page_metrics.py",
+        "np.unique(np.array([queries.pages, queries.wanted], np.int64), axis=1)",
+        "np.array([queries.pages, queries.wanted], np.int64)",
+        ("test_an_item_that_a_page_wants_twice_is_one_target",),
+    ),
 )

@@ -202,8 +202,8 @@ FAULTS: Final = (
     Fault(
         "a page is as good as its one best answer",
         "offline/evaluation/page_metrics.py",
-        "[np.minimum(wanted, TOP)]",
-        "[np.minimum(wanted, 1)]",
+        "[np.minimum(targets, TOP)]",
+        "[np.minimum(targets, 1)]",
         ("test_a_page_is_measured_against_all_that_its_user_wanted",),
     ),
     Fault(

@@ -45,6 +45,18 @@ def test_a_page_that_wants_more_than_a_list_holds_can_be_answered_whole() -> Non
     assert (hr[0], recall[0], ndcg[0]) == pytest.approx((1, 10 / 12, 1))
 
 
+def test_an_item_that_a_page_wants_twice_is_one_target() -> None:
+    queries = queries_of([(1, [10, 11, 10]), (2, [10, 10])])
+    found = page_gains(queries, np.stack([as_list([10, 11]), as_list([12, 10])]))
+    assert [values.tolist() for values in found] == [[1, 1], [1, 1], [1, 1 / np.log2(3)]]
+    one = page_gains(queries, np.stack([as_list([10]), as_list([])]))
+    assert [values[0] for values in one] == pytest.approx([1, 1 / 2, 1 / (1 + 1 / np.log2(3))])
+
+
+def test_no_page_has_no_gains() -> None:
+    assert [values.tolist() for values in page_gains(Queries(), np.zeros((0, 10), np.int64))] == [[], [], []]
+
+
 def test_each_query_is_measured_by_the_first_list_of_its_page() -> None:
     queries = queries_of([(1, [5, 6]), (2, [7, 8])])
     found = page_results(queries, {"a": np.stack([as_list([6]), as_list([])])})["a"]
