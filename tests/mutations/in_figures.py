@@ -29,6 +29,13 @@ FAULTS: Final = (
         ("test_a_fault_is_found_and_its_key_named", "test_a_lane_counts_nothing_where_the_log_has_nothing"),
     ),
     Fault(
+        "the pages of a part of the rows are those of its rows alone",
+        "offline/evaluation/prequential.py",
+        "islice(protocol_rows(dataset, schema, first, dataset.rows, queries), end)",
+        "protocol_rows(dataset, schema, first, end or dataset.rows, queries)",
+        ("test_lists_of_parts_of_the_rows_are_those_of_all_of_them",),
+    ),
+    Fault(
         "an item that a page wants twice is two targets",
         "offline/evaluation/page_metrics.py",
         "np.unique(np.array([queries.pages, queries.wanted], np.int64), axis=1)",
