@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutations.fault import Fault
 
 COMPARE: Final = "infra/verify/compare.py"
+NOTES: Final = "infra/replay/progress_notes.py"
 
 FAULTS: Final = (
     Fault(
@@ -41,5 +42,19 @@ FAULTS: Final = (
         "np.unique(np.array([queries.pages, queries.wanted], np.int64), axis=1)",
         "np.array([queries.pages, queries.wanted], np.int64)",
         ("test_an_item_that_a_page_wants_twice_is_one_target",),
+    ),
+    Fault(
+        "a note of a replay that can't be written ends it",
+        NOTES,
+        "except OSError as error:",
+        "except ZeroDivisionError as error:",
+        ("test_one_that_can_not_be_written_is_said_once_and_the_next_one_counts",),
+    ),
+    Fault(
+        "a Redis that hangs stops a replay",
+        NOTES,
+        "await asyncio.to_thread(put_mark, self._marked, self._offset)",
+        "put_mark(self._marked, self._offset)",
+        ("test_a_redis_that_hangs_holds_up_notes_alone",),
     ),
 )
