@@ -143,12 +143,12 @@ class Evidence:
 
 
 def ndcg(ranks: Sequence[int]) -> float:
-    """NDCG@10 of the items at these ranks, from 0, all equally good.
+    """NDCG@10 of the items at these ranks, from 0, all equally good: 1 at most, as gains are added up in the order of ranks.
 
     >>> ndcg([0]), round(ndcg([1]), 3), ndcg([10])
     (1.0, 0.631, 0.0)
     """
-    gains = [1 / np.log2(2 + rank) for rank in ranks if rank < CUTOFF]
+    gains = [1 / np.log2(2 + rank) for rank in sorted(set(ranks)) if rank < CUTOFF]
     ideal = [1 / np.log2(2 + rank) for rank in range(min(len(ranks), CUTOFF))]
     return float(sum(gains) / sum(ideal))
 

@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutations.fault import Fault
 
 COMPARE: Final = "infra/verify/compare.py"
+OUTCOMES: Final = "infra/judging/outcomes.py"
 NOTES: Final = "infra/replay/progress_notes.py"
 
 FAULTS: Final = (
@@ -56,5 +57,12 @@ FAULTS: Final = (
         "await asyncio.to_thread(put_mark, self._marked, self._offset)",
         "put_mark(self._marked, self._offset)",
         ("test_a_redis_that_hangs_holds_up_notes_alone",),
+    ),
+    Fault(
+        "the gains of ranks are added up as they come",
+        OUTCOMES,
+        "for rank in sorted(set(ranks)) if",
+        "for rank in ranks if",
+        ("test_what_is_liked_is_ranked_alike_in_whatever_order_it_comes",),
     ),
 )

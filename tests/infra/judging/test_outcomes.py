@@ -93,6 +93,19 @@ def test_a_shadow_is_compared_by_the_ranks_of_what_was_liked() -> None:
     assert found.differences.sums[7] == pytest.approx(-ndcg([1]))
 
 
+def test_what_is_liked_is_ranked_alike_in_whatever_order_it_comes() -> None:
+    """Ten ranks in this order once summed up to a little more than in their own."""
+    best = [0, 8, 2, 6, 9, 7, 1, 5, 3, 4]
+    assert ndcg(best) == ndcg(sorted(best)) == 1
+    assert ndcg([0, 0, 0]) < 1
+    items, shown = tuple(range(100, 130)), 15
+    ranks = [*range(100, 100 + shown), *best, *range(200, 205)]
+    evidence = Evidence()
+    record = ShadowList("a", 7, "fusion", 4, 0.002, "", items, tuple(ranks))
+    evidence.count(record, {items[shown + number] for number in range(10)})
+    assert evidence.shadows["fusion", 4].differences.sums == {7: 1}
+
+
 def test_what_was_counted_survives_as_json() -> None:
     joined, evidence = Joined(), Evidence()
     joined.add_list(interleaved("open", "Ada"), ts=20)
