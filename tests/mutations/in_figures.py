@@ -59,6 +59,27 @@ FAULTS: Final = (
         ("test_a_redis_that_hangs_holds_up_notes_alone",),
     ),
     Fault(
+        "acts that name no compared list push out those that do",
+        OUTCOMES,
+        "        if not self._is_open((user, request_id)):\n",
+        "        if True:\n",
+        ("test_acts_that_name_no_compared_list_push_out_none_that_do",),
+    ),
+    Fault(
+        "the judge counts what was undone",
+        OUTCOMES,
+        "            for each in self.acts.get(user, {}).values():\n                each.likes",
+        "            for each in ():\n                each.likes",
+        ("test_a_list_has_what_its_own_user_liked_and_has_not_taken_back",),
+    ),
+    Fault(
+        "whoever names a list likes what is on it",
+        "online/recommend/interleaving_outcomes.py",
+        "self._of_users.get(event.outer_user, {})",
+        "{name: likes for of_user in self._of_users.values() for name, likes in of_user.items()}",
+        ("test_a_list_has_what_its_own_user_liked_and_has_not_taken_back",),
+    ),
+    Fault(
         "the gains of ranks are added up as they come",
         OUTCOMES,
         "for rank in sorted(set(ranks)) if",
