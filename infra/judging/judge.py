@@ -37,7 +37,8 @@ LATE_MS: Final = 2_000
 _decoder = msgspec.json.Decoder(JudgeState)
 NOTHING: Final[dict[str, object]] = {"stable": None, "candidate": None, "last_good": None, "proved": True}
 """Labels of a model whose versions are not judged."""
-_NAMED: Final = b'"request_id"'
+_OF_LISTS: Final = b'"request_id"', b'"undo"'
+"""One of these is in each event that says something of a list."""
 
 
 class Judge:
@@ -189,7 +190,7 @@ class Judge:
                 record = read_score(value)
                 if isinstance(record, CountedList):
                     self._joined.add_list(record, ts)
-            elif _NAMED in value:
+            elif any(each in value for each in _OF_LISTS):
                 self._joined.add_act(read_event(value, self._schema), self._schema, ts)
         except BadEvent:  # rejected by the job, too
             self._joined.unreadable += 1

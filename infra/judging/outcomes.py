@@ -17,12 +17,10 @@ from features.schema.likes import Likes
 from features.schema.tables import Schema, is_act
 from features.statistics.betting import PairedDifferences
 from features.statistics.interleaving import Interleaving
-from features.types import Event, ItemId, Millis
+from features.types import UNDO, Event, ItemId, Millis
 
 MAX_OPEN: Final = 20_000
-"""Lists whose window is open, and request ids with acts, at most; the oldest are counted, or forgotten, early."""
-MAX_ACTED: Final = 1_000
-"""Items of one list that acts count for."""
+"""Lists whose window is open, and lists beside them that acts name, at most each; the oldest are counted, or forgotten, early."""
 EARLY_MS: Final = 60_000
 """The time by which an act may come before the record of its list, which the API logs after its answer."""
 CUTOFF: Final = 10
@@ -39,37 +37,53 @@ class OpenList(msgspec.Struct, frozen=True):
 
 
 class Acts(msgspec.Struct):
-    """Acts that name one list. ts: when the broker took the first, ms."""
+    """What a user did with one list. ts: when the broker took the first act, ms."""
 
     ts: Millis
     likes: Likes = msgspec.field(default_factory=Likes)
 
 
+ListName = tuple[OuterId, str]
+"""A user and a request id: acts name a list by both, as another user's acts say nothing of it."""
+
+
 @dataclass
 class Joined:
-    """Open lists by request id, and the acts on lists, whether their records have come or not."""
+    """Open lists, and the acts on lists, whether their records have come or not."""
 
     lists: dict[str, OpenList] = field(default_factory=dict)
-    acts: dict[str, Acts] = field(default_factory=dict)
+    acts: dict[OuterId, dict[str, Acts]] = field(default_factory=dict)
+    """By user and request id."""
+    unclaimed: dict[ListName, Millis] = field(default_factory=dict)
+    """Of `acts` those on no open list, in the order of their first ones: when the broker took these."""
     early: int = 0
     """Lists counted, and acts forgotten, before their window was over."""
     unreadable: int = 0
     """Records that were none."""
 
     def add_list(self, record: CountedList, ts: Millis) -> None:
-        key = f"{type(record).__name__} {record.request_id}"
-        self.lists.setdefault(key, OpenList(ts, record))
+        opened = self.lists.setdefault(_key(type(record), record.request_id), OpenList(ts, record))
+        self.unclaimed.pop(_name(opened.record), None)
 
     def add_act(self, event: Event, schema: Schema, ts: Millis) -> None:
-        """Add an act that names a list; an event that is none says nothing."""
-        if not event.request_id or not is_act(event.kind):
+        """Add an act that names a list, or take one back that was undone; an event that is neither says nothing."""
+        user, request_id = event.outer_user, event.request_id
+        if event.kind == UNDO:
+            for each in self.acts.get(user, {}).values():
+                each.likes.take_back(event.target)
+        if not request_id or not is_act(event.kind):
             return
-        acts = self.acts.setdefault(event.request_id, Acts(ts))
-        if len(acts.likes.judged) + len(acts.likes.clicked) < MAX_ACTED:
-            acts.likes.add(schema, event.kind, event.centi, event.item_id)
-        if len(self.acts) > MAX_OPEN:
-            self.acts.pop(next(iter(self.acts)))
+        self.hold(user, request_id, Acts(ts)).add(schema, event.event_id, event.kind, event.centi, event.item_id)
+        if len(self.unclaimed) > MAX_OPEN:
+            self._forget(next(iter(self.unclaimed)))
             self.early += 1
+
+    def hold(self, user: OuterId, request_id: str, acts: Acts) -> Likes:
+        """Have these acts on a list unless there are others; returns the likes of those that there are."""
+        known = self.acts.setdefault(user, {}).setdefault(request_id, acts)
+        if not self._is_open((user, request_id)):
+            self.unclaimed.setdefault((user, request_id), known.ts)
+        return known.likes
 
     def close(self, until: Millis, read: Millis) -> Iterator[tuple[CountedList, set[ItemId]]]:
         """Lists of before `until`, each once, with the items that were liked. read: the time up to which both topics were read:
@@ -79,13 +93,34 @@ class Joined:
                 break  # in the order in which they came
             self.early += self.lists[key].ts >= until
             record = self.lists.pop(key).record
-            yield record, self.acts.get(record.request_id, Acts(0)).likes.liked
-        opened = {each.record.request_id for each in self.lists.values()}
-        for request_id, acts in list(self.acts.items()):
-            if acts.ts >= read - EARLY_MS:
-                break  # in the order of their first act
-            if request_id not in opened:
-                del self.acts[request_id]
+            user, request_id = name = _name(record)
+            yield record, self.acts.get(user, {}).get(request_id, Acts(0)).likes.liked
+            if not self._is_open(name):
+                self._forget(name)
+        for name, ts in list(self.unclaimed.items()):
+            if ts >= read - EARLY_MS:
+                break
+            self._forget(name)
+
+    def _is_open(self, name: ListName) -> bool:
+        opened = (self.lists.get(_key(kind, name[1])) for kind in (InterleavedList, ShadowList))
+        return any(each is not None and _name(each.record) == name for each in opened)
+
+    def _forget(self, name: ListName) -> None:
+        user, request_id = name
+        self.unclaimed.pop(name, None)
+        of_user = self.acts.get(user, {})
+        of_user.pop(request_id, None)
+        if not of_user:
+            self.acts.pop(user, None)
+
+
+def _key(kind: type[CountedList], request_id: str) -> str:
+    return f"{kind.__name__} {request_id}"
+
+
+def _name(record: CountedList) -> ListName:
+    return record.user_id, record.request_id
 
 
 @dataclass
@@ -143,12 +178,12 @@ class Evidence:
 
 
 def ndcg(ranks: Sequence[int]) -> float:
-    """NDCG@10 of the items at these ranks, from 0, all equally good.
+    """NDCG@10 of the items at these ranks, from 0, all equally good: 1 at most, as gains are added up in the order of ranks.
 
     >>> ndcg([0]), round(ndcg([1]), 3), ndcg([10])
     (1.0, 0.631, 0.0)
     """
-    gains = [1 / np.log2(2 + rank) for rank in ranks if rank < CUTOFF]
+    gains = [1 / np.log2(2 + rank) for rank in sorted(set(ranks)) if rank < CUTOFF]
     ideal = [1 / np.log2(2 + rank) for rank in range(min(len(ranks), CUTOFF))]
     return float(sum(gains) / sum(ideal))
 
@@ -185,13 +220,14 @@ class _Shadow(msgspec.Struct):
 
 
 class JudgeState(msgspec.Struct, kw_only=True):
-    """All that a judge holds, as JSON. offsets: topic → the next offset of each partition."""
+    """All that a judge holds, as JSON. offsets: topic → the next offset of each partition; acted: acts, with user and request
+    id."""
 
     offsets: dict[str, dict[int, int]]
     lists: dict[str, OpenList]
-    acts: dict[str, Acts]
     interleaved: list[_Interleaved]
     shadows: list[_Shadow]
+    acted: list[tuple[OuterId, str, Acts]] = []
     early: int = 0
     unreadable: int = 0
 
@@ -200,7 +236,7 @@ class JudgeState(msgspec.Struct, kw_only=True):
         return cls(
             offsets=offsets,
             lists=joined.lists,
-            acts=joined.acts,
+            acted=[(user, *each) for user, acts in joined.acts.items() for each in acts.items()],
             interleaved=[
                 _Interleaved(key, each.lists, each.liked, _Counts.of(each.differences))
                 for key, each in evidence.interleaved.items()
@@ -214,7 +250,10 @@ class JudgeState(msgspec.Struct, kw_only=True):
         )
 
     def joined(self) -> Joined:
-        return Joined(dict(self.lists), dict(self.acts), self.early, self.unreadable)
+        joined = Joined(dict(self.lists), early=self.early, unreadable=self.unreadable)
+        for user, request_id, acts in sorted(self.acted, key=lambda each: each[2].ts):
+            joined.hold(user, request_id, acts)
+        return joined
 
     def evidence(self) -> Evidence:
         return Evidence(

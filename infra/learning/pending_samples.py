@@ -153,5 +153,5 @@ def _likes(sample: Sample | SampleReference, schema: Schema) -> int:
     for action in sample.actions:
         code = schema.code_of.get(action.type)
         if code is not None and is_act(code) and isinstance(action.item_id, int):
-            likes.add(schema, code, centi_of(action), action.item_id)
+            likes.add(schema, action.event_id, code, centi_of(action), action.item_id)
     return len(likes.liked)

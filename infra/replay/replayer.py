@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,13 +22,13 @@ from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
 from features.errors import BadInput, Unavailable
 from features.schema.tables import Schema
-from infra.home.paths import Home, read_json, write_json
+from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.home.schema_file import schema_of
 from infra.offline_jobs.runner import dataset_of
 from infra.replay.batch_producer import EventProducer
-from infra.replay.clock_mark import OFFSET, offset_of, put_mark
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
+from infra.replay.progress_notes import ProgressNotes
 from infra.system.times import parse_time
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, whole_rows
 
@@ -126,7 +127,6 @@ class Replayer:
         self._ack_timeout = ack_timeout
         self._marked = marked
         self._sent_ts = 0
-        self._offset: int | None = (read_json(self._file, sync=False) or {}).get(OFFSET)
 
     def resume_row(self, first: int, last: int) -> int:
         """Returns the row at which an interrupted replay of the same rows stopped; `first` if there is none or it was
@@ -154,16 +154,20 @@ class Replayer:
             TimeElapsedColumn(),
         )
         task, began = bar.add_task("replay", total=plan.last - plan.first, rate=0.0), time.monotonic()
+        print_line = partial(bar.console.print, markup=False, highlight=False, soft_wrap=True)
+        notes, ended = ProgressNotes(self._file, self._marked, print_line), asyncio.Event()
 
-        def note(sync: bool) -> None:
+        async def note(sync: bool) -> None:
             progress = {"dataset": self._dataset.name, "first": plan_first, "last": plan.last, "row": in_flight.row}
-            write_json(self._file, progress | self._mark(), sync)
+            await notes.note(progress, self._sent_ts, sync)
             bar.update(task, completed=in_flight.rows, rate=in_flight.records / max(time.monotonic() - began, 1e-9))
 
         async def note_periodically() -> None:
             while True:
-                await asyncio.sleep(NOTE_EVERY)
-                note(sync=False)  # a disk that is slow must not hold up events
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), NOTE_EVERY)
+                    return
+                await note(sync=False)  # a disk that is slow must not hold up events
 
         with bar:
             noting = asyncio.create_task(note_periodically())
@@ -171,18 +175,9 @@ class Replayer:
                 async with EventProducer(self._kafka, in_flight.acknowledged, self._ack_timeout) as producer:
                     await self._send(plan, producer, in_flight)
             finally:
-                noting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await noting
-                note(sync=True)
-
-    def _mark(self) -> dict[str, int]:
-        """Move the home's clock on to the newest event that was sent; returns the newest mark, to be noted."""
-        if self._marked is not None and self._sent_ts:
-            offset = offset_of(self._sent_ts)
-            self._offset = offset if self._offset is None else max(self._offset, offset)
-            put_mark(self._marked, self._offset)
-        return {} if self._offset is None else {OFFSET: self._offset}
+                ended.set()
+                await asyncio.gather(noting, return_exceptions=True)
+                await note(sync=True)
 
     async def _send(self, plan: Plan, producer: EventProducer, in_flight: RowsInFlight) -> None:
         began = ship_at = time.monotonic()

@@ -3,6 +3,7 @@ keys, with their fences, and no others."""
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +16,7 @@ from features.errors import Unavailable
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, decode_stored_user, decode_user, encode_features
 from features.keys import GENERATION, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
-from features.store.job_status import VERDICTS, lane_key, lane_keys, read_lanes
+from features.store.job_status import SERVED_VERDICTS, VERDICTS, Lane, lane_fields, lane_key, lane_keys, read_lanes
 from features.types import FOREVER
 from infra.verify.expected_users import written_of
 from infra.verify.recompute import Ends, Expected, KafkaReader, KernelRecomputer, LogReader, Recomputer
@@ -59,24 +60,19 @@ class Comparison:
                 stored = self._base.stored_user
                 wanted = expected.users.written(user_id) or written_of(decode_stored_user(stored(user_id) or b""))
                 found, for_good, for_a_time = answers[3 * at : 3 * at + 3]
-                hidden = dict.fromkeys(map(int, for_good), FOREVER) | {
-                    int(item): int(until) for item, until in for_a_time
-                }
                 next_offset = expected.next_offsets.get(user_id)
                 if next_offset is None:
                     next_offset = self._base.offset_of(decode_user(wanted.features).user_id)
                 expected_fields = (self._generation, str(next_offset).encode(), wanted.features)
                 if tuple(found) != expected_fields:
                     return f"{user_key(user_id)}: expected g, n, v = {expected_fields}, got {tuple(found)}"
-                if hidden != wanted.hidden:
-                    missing = sorted(wanted.hidden.items() - hidden.items())
-                    surplus = sorted(hidden.items() - wanted.hidden.items())
-                    for_good = any(until == FOREVER for _, until in missing + surplus)
-                    key = seen_key(user_id) if for_good else hidden_key(user_id)
-                    return (
-                        f"{key}: expected {len(wanted.hidden)} items, got {len(hidden)};"
-                        f" missing {missing[:5]}, too many {surplus[:5]}"
-                    )
+                seen = {item: until for item, until in wanted.hidden.items() if until == FOREVER}
+                later = {int(item): int(until) for item, until in for_a_time}
+                difference = _hidden_difference(
+                    seen_key(user_id), seen, dict.fromkeys(map(int, for_good), FOREVER)
+                ) or _hidden_difference(hidden_key(user_id), dict(wanted.hidden.items() - seen.items()), later)
+                if difference is not None:
+                    return difference
         return None
 
     def _items(self) -> str | None:
@@ -105,21 +101,26 @@ class Comparison:
         return None
 
     def _ledger(self) -> str | None:
-        """Compare the job's own counts of verdicts; returns the first difference, or None."""
+        """Compare the job's own counts of verdicts; returns the first difference, or None. A lane that is not there, or is of
+        another generation, has counted nothing in this one."""
         pipe = self._nodes.pipeline()
         for key in lane_keys(self._base.partitions):
             pipe.add("hgetall", key)
-        lanes = read_lanes(pipe.execute())
+        generation = int(self._generation)
+        lanes = read_lanes(pipe.execute(), generation)
+        nothing = Lane(generation=generation, next_offset=0)
         for number in range(self._base.partitions):
-            lane = lanes.get(number)
-            for topic, ledgers, prefix in (
-                ("events", self._expected.ledgers, ""),
-                ("served", self._expected.list_ledgers, "served_"),
+            counts = lane_fields(lanes.get(number, nothing))
+            for topic, ledgers, prefix, verdicts in (
+                ("events", self._expected.ledgers, "", VERDICTS),
+                ("served", self._expected.list_ledgers, "served_", SERVED_VERDICTS),
             ):
-                for name, count in ledgers.get(number, {}).items():
-                    counted = None if lane is None else getattr(lane, prefix + name)
-                    if counted != count:
-                        return f"{lane_key(number)}: expected {count} records of {topic} {name}, got {counted}"
+                ledger = ledgers.get(number, Counter())
+                for name in ("read", *verdicts):
+                    expected, counted = ledger[name], counts[prefix + name]
+                    if counted != expected:
+                        records = f"{expected} records of {topic} {name} in generation {generation}"
+                        return f"{lane_key(number)}: expected {records}, got {counted}"
         return None
 
     def surplus(self) -> str | None:
@@ -133,6 +134,14 @@ class Comparison:
         found = (key.decode(errors="replace") for key in self._nodes.scan())
         surplus = min((key for key in found if key.startswith(self._kinds) and key not in known), default=None)
         return None if surplus is None else f"{surplus}: expected no such key, got one"
+
+
+def _hidden_difference(key: str, wanted: dict[int, int], found: dict[int, int]) -> str | None:
+    """The first items, in order, by which one of a user's sets (item → until when) is not as it must be; None if it is."""
+    missing, surplus = sorted(wanted.items() - found.items()), sorted(found.items() - wanted.items())
+    if not missing and not surplus:
+        return None
+    return f"{key}: expected {len(wanted)} items, got {len(found)}; missing {missing[:5]}, too many {surplus[:5]}"
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,13 @@ from offline.evaluation.ranking_metrics import Bootstrap, Measure, Queries, rank
 
 def page_gains(queries: Queries, page_lists: IntArray) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
     """(hr, recall, ndcg), [P] each, of lists [P, TOP]: whether the list holds any item that the page's queries wanted, the share
-    of them that it holds, and the discounted gain of these over that of the best list there could be."""
-    pages = np.asarray(queries.pages, np.int64)
-    ranks = ranks_of(page_lists[pages], queries.wanted)
-    gains = rank_gains(ranks)
+    of them that it holds, each item once, and the discounted gain of these over that of the best list there could be."""
+    pages, wanted = np.unique(np.array([queries.pages, queries.wanted], np.int64), axis=1)
+    gains = rank_gains(ranks_of(page_lists[pages], wanted))
     size = len(page_lists)
-    hits, wanted = np.bincount(pages, gains["hr"], size), np.bincount(pages, minlength=size)
-    best = np.concatenate([[0.0], np.cumsum(1 / np.log2(2.0 + np.arange(TOP)))])[np.minimum(wanted, TOP)]
-    recall: DoubleArray = hits / np.maximum(wanted, 1)
+    hits, targets = np.bincount(pages, gains["hr"], size), np.bincount(pages, minlength=size)
+    best = np.concatenate([[0.0], np.cumsum(1 / np.log2(2.0 + np.arange(TOP)))])[np.minimum(targets, TOP)]
+    recall: DoubleArray = hits / np.maximum(targets, 1)
     ndcg: DoubleArray = np.bincount(pages, gains["ndcg"], size) / np.maximum(best, 1e-9)
     return (hits > 0).astype(np.float64), recall, ndcg
 

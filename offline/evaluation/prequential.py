@@ -4,6 +4,7 @@ a list."""
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -80,7 +81,8 @@ def prequential(
     since: int = 0,
     end: int | None = None,
 ) -> QueryLists:
-    """Replay all rows, or those before row `end`, with queries from row `first` on, and lists for those from `since` on.
+    """Replay all rows, or those before row `end`, with queries from row `first` on, and lists for those from `since` on. Pages
+    are those of all rows: one whose rows lie on both sides of `end` has its list where it opens.
 
     schema: what events mean. late_ms: rows from `first` on are known to the methods so much later than they happen; NEVER: not
     at all. (Items that are hidden by now are left out all the same.) The weights between items in `relations` stay as they are.
@@ -92,7 +94,7 @@ def prequential(
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}
     page_lists: dict[str, list[IntArray]] = {name: [] for name in methods}
-    for row in protocol_rows(dataset, schema, first, dataset.rows if end is None else end, queries):
+    for row in islice(protocol_rows(dataset, schema, first, dataset.rows, queries), end):
         if (row.is_query or row.opens_page) and row.number >= since:
             while waiting and waiting[0][4] <= row.ts - late_ms:
                 late.fold(waiting.popleft())

@@ -58,7 +58,7 @@ def protocol_rows(dataset: Dataset, schema: Schema, first: int, end: int, querie
         user_id, item_id, kind, _, ts = event[:5]
         if is_query:
             gap = ts - newest[user_id] if user_id in newest else -1
-            queries.add(user_id, item_id, gap, events[user_id], ts - since[item_id], page)
+            queries.add(user_id, item_id, ts, gap, events[user_id], ts - since[item_id], page)
         yield ProtocolRow(number, event, weight, is_query, opens_page)
         since.setdefault(item_id, ts)
         if is_act(kind):

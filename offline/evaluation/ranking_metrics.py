@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from features.arrays import BoolArray, DoubleArray, IntArray
-from features.units import DAY_MS, ends_session
+from features.units import DAY_MS, SECOND_MS, ends_session
 from models.training.row_metrics import TOP, rank_gains
 
 NO_RANK: Final = 1 << 30
@@ -20,20 +20,22 @@ OF_USERS: Final = "{} of users"
 
 @dataclass
 class Queries:
-    """One row for each query. wanted: the item that came next;
+    """One row for each query. wanted: the item that came next; times: when, ms;
     gaps: ms since the user's event before, −1 where there is none; events: that the user had before;
     ages: ms since the item's first event; pages: the page, from 0."""
 
     users: list[int] = field(default_factory=list)
     wanted: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     ages: list[int] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
 
-    def add(self, user_id: int, item_id: int, gap: int, events: int, age: int, page: int) -> None:
+    def add(self, user_id: int, item_id: int, ts: int, gap: int, events: int, age: int, page: int) -> None:
         self.users.append(user_id)
         self.wanted.append(item_id)
+        self.times.append(ts)
         self.gaps.append(gap)
         self.events.append(events)
         self.ages.append(age)
@@ -41,12 +43,13 @@ class Queries:
 
     def slices(self) -> dict[str, BoolArray]:
         """Masks of the queries in each group, by the name of the group."""
-        gaps, events, ages = (np.asarray(values, np.int64) for values in (self.gaps, self.events, self.ages))
+        columns = (self.times, self.gaps, self.events, self.ages)
+        times, gaps, events, ages = (np.asarray(values, np.int64) for values in columns)
         starts = np.array([gap < 0 or ends_session(gap) for gap in self.gaps], bool)
         return {
             "all": np.ones(len(gaps), bool),
             "session starts": starts,
-            "same second": gaps == 0,
+            "same second": (gaps >= 0) & (times // SECOND_MS == (times - gaps) // SECOND_MS),
             "no event before": events == 0,
             "1-5 before": (events > 0) & (events <= 5),
             "6-20 before": (events > 5) & (events <= 20),

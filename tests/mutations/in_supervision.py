@@ -188,8 +188,8 @@ FAULTS: Final = (
     Fault(
         "acts on lists that are not compared push out others",
         "infra/judging/outcomes.py",
-        "            if request_id not in opened:\n                del self.acts[request_id]",
-        "            if False:\n                del self.acts[request_id]",
+        "                break\n            self._forget(name)",
+        "                break",
         ("test_acts_on_lists_that_are_not_compared_push_out_none_that_are",),
     ),
     Fault(

@@ -52,8 +52,9 @@ class Trial:
             except UnknownTopicOrPartitionError:  # made this moment
                 assert time.monotonic() < deadline
 
-    def show(self, users: range, liked: int) -> None:
-        """A list for each of these users, who like one of its two items, 1 of the stable version's and 2 of its opponent's."""
+    def show(self, users: range, liked: int, takes_back: bool = False) -> None:
+        """A list for each of these users, who like one of its two items, 1 of the stable version's and 2 of its opponent's, and
+        take that back or not."""
         producer = KafkaProducer(bootstrap_servers=self._broker.bootstrap)
         for user in users:
             value = write_score(InterleavedList(f"list {user}", user, "toy", 1, "toy:2", (1,), (2,)))
@@ -69,6 +70,14 @@ class Trial:
             producer.send(
                 EVENTS, json.dumps(act).encode(), str(user).encode(), partition=partition_of(user, DEFAULT_PARTITIONS)
             )
+            if takes_back:
+                undo = {"event_id": f"u{user}", "type": "undo", "ts": 2, "user_id": user, "target": f"e{user}"}
+                producer.send(
+                    EVENTS,
+                    json.dumps(undo).encode(),
+                    str(user).encode(),
+                    partition=partition_of(user, DEFAULT_PARTITIONS),
+                )
             producer.send(
                 EVENTS, b'{"request_id": 7', partition=partition_of(user, DEFAULT_PARTITIONS)
             )  # what can't be read is none
@@ -103,6 +112,16 @@ def test_a_judge_that_was_killed_counts_each_list_once(broker: Broker, tmp_path:
     assert (found.lists, found.liked) == (30, (0, 30))
     assert found.differences.sums == dict.fromkeys(range(30), -1.0)
     assert trial.decisions() == ["begun"]
+
+
+def test_an_undo_takes_back_what_was_liked_of_a_list(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    judge = trial.judge()
+    trial.show(range(200, 205), liked=2, takes_back=True)
+    trial.show(range(205, 208), liked=1)
+    until_counted(judge, 8)
+    found = judge.evidence.of("toy", 1, "toy:2")
+    assert (found.lists, found.liked) == (8, (3, 0))
 
 
 def test_a_better_candidate_is_promoted_and_the_topic_has_the_decision(broker: Broker, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Lists are counted once, when their window is over, with the likes that came until then; a judge that was killed goes on."""
 
+import itertools
+
 import msgspec
 import pytest
 
 from features.contracts.scores import InterleavedList, ShadowList
-from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, Event
+from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, NO_ID, RATING, UNDO, Event
 from infra.judging.outcomes import EARLY_MS, MAX_OPEN, CountedList, Evidence, Joined, JudgeState, ndcg
 from tests.schemas import MOVIES
 
@@ -19,8 +21,15 @@ def shadow(request_id: str, ranks: tuple[int, ...], problem: str = "") -> Shadow
     return ShadowList(request_id, 7, "fusion", 4, 0.002, problem, (1, 2, 3), ranks)
 
 
-def act(request_id: str, item_id: int, kind: int, centi: int = 0) -> Event:
-    return Event("e", kind, 7, item_id, centi, "", 0, request_id, 0)
+_numbers = itertools.count()
+
+
+def act(request_id: str, item_id: int, kind: int, centi: int = 0, user: int = 7, name: str = "") -> Event:
+    return Event(name or f"e{next(_numbers)}", kind, user, item_id, centi, "", 0, request_id, 0)
+
+
+def undo(target: str, user: int = 7) -> Event:
+    return Event(f"e{next(_numbers)}", UNDO, user, NO_ID, 0, target, 0)
 
 
 def closed(joined: Joined, until: int, read: int = 0) -> list[tuple[str, set[int]]]:
@@ -42,10 +51,48 @@ def test_a_list_is_counted_once_with_the_newest_act_on_each_item() -> None:
     assert closed(joined, 10) == []
     assert closed(joined, 20) == [("a", {3, 5})]
     assert closed(joined, 21) == [("b", set())]
+    assert joined == Joined()
+
+
+def test_an_act_waits_a_minute_for_its_lists_record() -> None:
+    joined = Joined()
+    joined.add_act(act("a", 3, LIKE), MOVIES, ts=9)
+    joined.add_act(act("b", 3, LIKE), MOVIES, ts=9)
     assert closed(joined, 99, 9 + EARLY_MS) == []
-    assert joined.acts.keys() == {"a"}
-    assert closed(joined, 99, 10 + EARLY_MS) == []
-    assert joined.acts == {}
+    joined.add_list(interleaved("a"), ts=10)
+    assert closed(joined, 10, 10 + EARLY_MS) == []
+    joined.add_list(interleaved("b"), ts=10)
+    assert closed(joined, 99) == [("a", {3}), ("b", set())]
+    assert joined == Joined()
+
+
+def test_a_list_has_what_its_own_user_liked_and_has_not_taken_back() -> None:
+    joined = Joined()
+    joined.add_act(act("a", 1, LIKE, name="early"), MOVIES, ts=9)
+    joined.add_list(interleaved("a"), ts=10)
+    joined.add_list(shadow("a", (0, 1, 2)), ts=10)
+    for event in (
+        act("a", 2, LIKE, name="undone"), act("a", 3, LIKE, user=8, name="another's"), act("a", 4, LIKE, name="stays"),
+        undo("early"), undo("undone"), undo("stays", user=8), undo("another's"), undo("unknown"),
+        act("a", 2, LIKE, name="undone"),
+    ):  # fmt: skip
+        joined.add_act(event, MOVIES, ts=11)
+    assert closed(joined, 99) == [("a", {4}), ("a", {4})]
+    assert closed(joined, 99, 12 + EARLY_MS) == []
+    assert joined == Joined()
+
+
+def test_acts_that_name_no_compared_list_push_out_none_that_do() -> None:
+    """Whoever they are of, and also those on a list whose user is another."""
+    joined = Joined()
+    joined.add_list(interleaved("a"), ts=10)
+    joined.add_act(act("a", 1, LIKE), MOVIES, ts=11)
+    for number in range(MAX_OPEN + 5):
+        joined.add_act(act(f"made up {number}", 1, LIKE, user=7 + number % 2), MOVIES, ts=12)
+    joined.add_act(act("a", 2, LIKE, user=8), MOVIES, ts=12)
+    assert (len(joined.unclaimed), joined.early) == (MAX_OPEN, 6)
+    assert sum(map(len, joined.acts.values())) == MAX_OPEN + 1
+    assert closed(joined, 11) == [("a", {1})]
 
 
 def test_acts_on_lists_that_are_not_compared_push_out_none_that_are() -> None:
@@ -68,9 +115,8 @@ def test_what_is_open_is_bounded() -> None:
     for number in range(MAX_OPEN + 100):
         joined.add_act(act(f"r{number}", 1, LIKE), MOVIES, ts=number)
         joined.add_list(interleaved(f"r{number}"), ts=number)
-    assert len(joined.acts) == MAX_OPEN
     assert len(closed(joined, 0)) == 100
-    assert (len(joined.lists), joined.early) == (MAX_OPEN, 200)
+    assert (len(joined.lists), len(joined.acts[7]), joined.early) == (MAX_OPEN, MAX_OPEN, 100)
 
 
 def test_a_list_is_won_by_whose_picks_were_liked_more() -> None:
@@ -93,11 +139,25 @@ def test_a_shadow_is_compared_by_the_ranks_of_what_was_liked() -> None:
     assert found.differences.sums[7] == pytest.approx(-ndcg([1]))
 
 
+def test_what_is_liked_is_ranked_alike_in_whatever_order_it_comes() -> None:
+    """Ten ranks in this order once summed up to a little more than in their own."""
+    best = [0, 8, 2, 6, 9, 7, 1, 5, 3, 4]
+    assert ndcg(best) == ndcg(sorted(best)) == 1
+    assert ndcg([0, 0, 0]) < 1
+    items, shown = tuple(range(100, 130)), 15
+    ranks = [*range(100, 100 + shown), *best, *range(200, 205)]
+    evidence = Evidence()
+    record = ShadowList("a", 7, "fusion", 4, 0.002, "", items, tuple(ranks))
+    evidence.count(record, {items[shown + number] for number in range(10)})
+    assert evidence.shadows["fusion", 4].differences.sums == {7: 1}
+
+
 def test_what_was_counted_survives_as_json() -> None:
     joined, evidence = Joined(), Evidence()
     joined.add_list(interleaved("open", "Ada"), ts=20)
     joined.add_list(shadow("open", (1, 2, 3)), ts=20)
     joined.add_act(act("open", 3, LIKE), MOVIES, ts=21)
+    joined.add_act(act("open", 3, LIKE)._replace(user="Ada"), MOVIES, ts=21)
     counted: list[tuple[CountedList, set[int]]] = [
         (interleaved("a", "Ada"), {1}), (interleaved("b"), {3}), (shadow("c", (0, 1, 2)), {3})
     ]  # fmt: skip
@@ -109,6 +169,13 @@ def test_what_was_counted_survives_as_json() -> None:
     assert again.offsets == {"events": {0: 17}, "scores": {0: 3}}
     assert again.evidence() == evidence
     assert again.joined() == joined
+
+
+def test_a_state_of_before_acts_had_users_is_read() -> None:
+    acts = {"a": {"ts": 9, "likes": {"judged": {"3": True}, "clicked": [4]}}}
+    before = {"offsets": {"events": {0: 17}}, "lists": {}, "acts": acts, "interleaved": [], "shadows": []}
+    state = msgspec.json.decode(msgspec.json.encode(before), type=JudgeState)
+    assert (state.offsets, state.joined(), state.evidence()) == ({"events": {0: 17}}, Joined(), Evidence())
 
 
 def test_what_was_counted_of_versions_that_are_gone_is_dropped() -> None:

@@ -1,6 +1,7 @@
 """`replay` against a real broker: order, exactness, and progress when the broker or the replay itself dies."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,17 @@ def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Data
     assert (sent.rows, sent.records) == (MANY_ROWS, MANY_ROWS)
     assert log.read() == expected(dataset, plan)
     assert json.loads((home.data / "replay.json").read_text())["row"] == MANY_ROWS
+
+
+def test_progress_that_can_not_be_noted_costs_no_event(
+    home: Home, dataset: Dataset, log: Log, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, elsewhere = Plan(0, ROWS, None), Home(tmp_path).make()
+    replayer = Replayer(elsewhere, KafkaAddress(bootstrap(home)), dataset, MOVIES)
+    shutil.rmtree(elsewhere.data)
+    assert replayer.run(plan, 0).rows == ROWS
+    assert log.read() == expected(dataset, plan)
+    assert capsys.readouterr().out.count("expected to note in it how far the replay is") == 1
 
 
 def test_a_broker_that_is_killed_meanwhile_costs_nothing(home: Home, dataset: Dataset, log: Log) -> None:

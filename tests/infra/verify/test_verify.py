@@ -17,7 +17,7 @@ from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
 from features.fold.state import encode_features
 from features.fold.user import freeze_user, thaw_user
-from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, item_key, pairs_key, seen_key, user_key
+from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import lane_key
 from features.types import LIKE, NO_ID, PROFILE, Event
 from infra.services.base_loader import load_base
@@ -59,7 +59,7 @@ class MemoryLog:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
-    return write_base(tmp_path_factory.mktemp("bases") / "1", PEOPLED)
+    return write_base(tmp_path_factory.mktemp("bases") / "1", PEOPLED, hidden={40: HORIZON})
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +163,13 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "an item too many is seen": (seen_key(USER), lambda client: client.sadd(seen_key(USER), 999)),
     "an item too few is seen": (seen_key(USER), lambda client: client.spop(seen_key(USER))),
     "no item is seen": (seen_key(USER), lambda client: client.delete(seen_key(USER))),
+    "an item hidden for a time is hidden for good, too": (seen_key(7), lambda client: client.sadd(seen_key(7), 40)),
+    "an item hidden for good is hidden for a time, too": (
+        hidden_key(7),
+        lambda client: client.zadd(hidden_key(7), {"1": HORIZON}),
+    ),
+    "an item is hidden for longer": (hidden_key(7), lambda client: client.zincrby(hidden_key(7), 1, "40")),
+    "no item is hidden for a time": (hidden_key(7), lambda client: client.delete(hidden_key(7))),
     "an item's value": (item_key(ITEM), _flipped(item_key(ITEM))),
     "an item's count": (item_key(ITEM), _set(item_key(ITEM), N, -1)),
     "an item's generation": (item_key(ITEM), _set(item_key(ITEM), GENERATION, -1)),
@@ -173,6 +180,9 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "neighbours are missing": (pairs_key(ITEM), lambda client: client.delete(pairs_key(ITEM))),
     "a lane's count": (lane_key(0), _set(lane_key(0), "applied", 1)),
     "a lane's count of lists": (lane_key(0), _set(lane_key(0), "served_applied", -1)),
+    "a lane's count of a verdict that the log has none of": (lane_key(0), _set(lane_key(0), "late", 1)),
+    "a lane's count of lists that the log has none of": (lane_key(0), _set(lane_key(0), "served_late", 1)),
+    "a lane of another generation": (lane_key(0), _set(lane_key(0), GENERATION, -1)),
     "a lane is missing": (lane_key(0), lambda client: client.delete(lane_key(0))),
     "a user too many": (user_key(4242), lambda client: client.hset(user_key(4242), N, 1)),
     "a seen set too many": (seen_key(4242), lambda client: client.sadd(seen_key(4242), 1)),
@@ -198,6 +208,25 @@ def test_a_fault_is_found_and_its_key_named(base: Base, redis: RedisProcess, log
     assert finding.text(1.0).startswith(f"DIFFERENT: {key}")
     assert json.loads(finding.json_line(1.0))["difference"] == finding.difference
     assert judged(base, redis, log).difference is None
+
+
+def test_a_lane_counts_nothing_where_the_log_has_nothing(base: Base, redis: RedisProcess, log: SmallLog) -> None:
+    """What it counted for a generation of before says nothing of this one."""
+    settings = settings_of(base.folder, redis.port)
+    expected = expected_of(log, base, settings)
+    read = expected.ledgers.pop(0)["read"]
+    del expected.list_ledgers[0]
+    before = redis.client.dump(lane_key(0)) or b""
+    with RedisNodes(settings.redis, 5) as nodes:
+        comparison = Comparison(expected, base, nodes, settings.generation)
+        now = comparison.first_difference()
+        _set(lane_key(0), GENERATION, -1)(redis.client)
+        of_before = comparison.first_difference()
+        redis.client.delete(lane_key(0))
+        nothing = comparison.first_difference()
+    redis.client.restore(lane_key(0), 0, before)
+    assert now == f"{lane_key(0)}: expected 0 records of events read in generation {settings.generation}, got {read}"
+    assert (of_before, nothing) == (None, None)
 
 
 def test_items_that_are_not_folded_any_more_may_still_be_there(base: Base, redis: RedisProcess, log: SmallLog) -> None:

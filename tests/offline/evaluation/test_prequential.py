@@ -47,19 +47,26 @@ def test_of_one_user_there_is_no_spread() -> None:
 
 def test_groups_are_by_silence_history_and_age() -> None:
     queries = Queries()
-    for user, gap, events, age in (
-        (1, -1, 0, 5),
-        (1, 0, 1, 5),
-        (2, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
-        (2, SESSION_GAP_MS, 7, 5),
+    for user, ts, gap, events, age in (
+        (1, 1_000, -1, 0, 5),
+        (1, 1_000, 0, 1, 5),
+        (2, 9 * DAY_MS, SESSION_GAP_MS + 1, 30, 40 * DAY_MS),
+        (2, 9 * DAY_MS, SESSION_GAP_MS, 7, 5),
     ):
-        queries.add(user, 1, gap, events, age, 0)
+        queries.add(user, 1, ts, gap, events, age, 0)
     inside = {name: np.flatnonzero(each).tolist() for name, each in queries.slices().items()}
     assert inside["all"] == [0, 1, 2, 3]
     assert inside["session starts"] == [0, 2]
     assert inside["same second"] == [1]
     assert (inside["no event before"], inside["1-5 before"], inside["21-100 before"]) == ([0], [1], [2])
     assert (inside["item new for 30 days"], inside["item older"]) == ([0, 1, 3], [2])
+
+
+def test_the_same_second_is_a_whole_second_as_of_a_page() -> None:
+    queries = Queries()
+    for ts, gap in ((5_999, 999), (6_000, 1), (6_999, 0), (0, -1)):
+        queries.add(1, 1, ts, gap, 0, 0, 0)
+    assert queries.slices()["same second"].tolist() == [True, False, True, False]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from features.errors import BadInput
 from offline.datasets.dataset import Dataset, open_dataset
 from offline.evaluation.methods.model_methods import ModelMethod
 from offline.evaluation.prequential import QueryLists, prequential
+from offline.evaluation.protocol import protocol_rows
+from offline.evaluation.ranking_metrics import Queries
 from offline.evaluation.renewed import Stage, renewed_lists, title
 from tests.seed import DATASET, HISTORY, seed
 
@@ -45,6 +47,12 @@ def catalogue(dataset: Dataset) -> Any:
     return {item.item_id: item for item in dataset.items}
 
 
+def amid_a_page(folder: Path, dataset: Dataset) -> int:
+    """The first row behind the one that opens a page, where none of the page's queries has come yet."""
+    rows = protocol_rows(dataset, Base(folder / "base" / "1").schema, FIRST, ROWS, Queries())
+    return next(row.number + 1 for row in rows if row.opens_page and not row.is_query)
+
+
 @pytest.fixture(scope="module")
 def plain(folder: Path, dataset: Dataset) -> QueryLists:
     """What the model gives as it is."""
@@ -57,9 +65,9 @@ def plain(folder: Path, dataset: Dataset) -> QueryLists:
 def test_each_row_is_ranked_by_its_stage_and_weights_learn_what_is_liked(
     folder: Path, dataset: Dataset, plain: QueryLists, tmp_path: Path
 ) -> None:
-    stages = [stage(folder, FIRST), stage(folder, SECOND)]
+    stages = [stage(folder, rows) for rows in (FIRST, amid_a_page(folder, dataset), SECOND)]
     found = renewed_lists(dataset, catalogue(dataset), stages, ["fusion"], tmp_path, positives=20)
-    anew, learning, both = title("fusion", 1), title("fusion", 0, True), title("fusion", 1, True)
+    anew, learning, both = title("fusion", 2), title("fusion", 0, True), title("fusion", 2, True)
     assert set(found.lists) == set(found.page_lists) == {anew, learning, both}
     for lists, expected in ((found.lists, plain.lists["plain"]), (found.page_lists, plain.page_lists["plain"])):
         np.testing.assert_array_equal(lists[anew], expected, "each stage has the same weights here")
@@ -67,8 +75,8 @@ def test_each_row_is_ranked_by_its_stage_and_weights_learn_what_is_liked(
             differs = (lists[name] != expected).any(axis=1)
             assert differs.any()
             assert not differs[:10].any(), "nothing was learned yet"
-    slices = [sorted(each.name for each in (tmp_path / f"fusion-{work}").iterdir()) for work in ("0-on", 0, 1)]
-    assert len(slices[0]) >= len(slices[1]) + len(slices[2]) >= 1, "each stage begins with its own weights"
+    slices = [sorted(each.name for each in (tmp_path / f"fusion-{work}").iterdir()) for work in ("0-on", 0, 1, 2)]
+    assert len(slices[0]) >= sum(map(len, slices[1:])) >= 1, "each stage begins with its own weights"
 
 
 def test_stages_that_do_not_follow_one_another_are_refused(folder: Path, dataset: Dataset, tmp_path: Path) -> None:

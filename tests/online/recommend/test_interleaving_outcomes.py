@@ -1,32 +1,46 @@
 """Lists that interleave two models are compared by what was liked of whose picks."""
 
-from features.types import CLICK, DISLIKE, LIKE, Event
+from features.types import CLICK, DISLIKE, LIKE, NO_ID, UNDO, Event
 from online.recommend.interleaving_outcomes import MAX_PAIRS, InterleavingOutcomes
 from tests.schemas import MOVIES
 
 
-def event(kind: int, request_id: str) -> Event:
-    return Event(f"e{kind}", kind, 1, 2, 0, "", 0, request_id, 0)
+def event(kind: int, number: int, user: int | None = None, item: int = 2) -> Event:
+    """An act on the list of a number, which a user of that number was shown."""
+    user = number if user is None else user
+    return Event(f"e{kind} of {user}", kind, user, item, 0, "", 0, f"list {number}", 0)
 
 
 def test_interleaved_lists_are_compared() -> None:
     outcomes = InterleavingOutcomes(MOVIES)
     for user in range(3):
         outcomes.record_shown(f"list {user}", user, {2: "din", 3: "fusion"})
-    outcomes.record_shown("of one model alone", 4, {2: "din"})
-    outcomes.record_events(
-        [event(LIKE, "list 0"), event(CLICK, "list 1"), event(DISLIKE, "list 1"), event(LIKE, "of one")]
-    )
+    outcomes.record_shown("list 4", 4, {2: "din"})
+    outcomes.record_events([event(LIKE, 0), event(CLICK, 1), event(DISLIKE, 1), event(LIKE, 4)])
     (verdict,) = outcomes.verdicts()
     assert (verdict.first, verdict.second, verdict.lists, verdict.liked) == ("din", "fusion", 3, (1, 0))
     assert (verdict.counted, verdict.users, verdict.share, verdict.decided) == (1, 1, 1.0, False)
+
+
+def test_a_list_has_what_its_own_user_liked_and_has_not_taken_back() -> None:
+    outcomes = InterleavingOutcomes(MOVIES)
+    for user in range(2):
+        outcomes.record_shown(f"list {user}", user, {2: "din", 3: "fusion"})
+
+    def undo(target: Event, user: int) -> Event:
+        return Event(f"undo of {target.event_id}", UNDO, user, NO_ID, 0, target.event_id, 0)
+
+    undone, another_user, stays = event(LIKE, 0), event(LIKE, 0, user=9, item=3), event(LIKE, 1)
+    outcomes.record_events([undone, another_user, stays, undo(undone, 0), undo(stays, 0)])
+    (verdict,) = outcomes.verdicts()
+    assert (verdict.lists, verdict.liked) == (2, (1, 0))
 
 
 def test_what_settled_lists_brought_stays() -> None:
     outcomes = InterleavingOutcomes(MOVIES, limit=1)
     for user in range(80):
         outcomes.record_shown(f"list {user}", user, {2: "din", 3: "fusion"})
-        outcomes.record_events([event(LIKE, f"list {user}"), event(LIKE, "list 0")])
+        outcomes.record_events([event(LIKE, user), event(LIKE, 0)])
     (verdict,) = outcomes.verdicts()
     assert (verdict.lists, verdict.liked, verdict.decided, verdict.wanted) == (80, (80, 0), True, 0)
 

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from features.base.reader import EASE, SIMILAR
 from offline.datasets.dataset import Dataset
 from offline.evaluation.methods.count_blend import CountBlend
 from offline.evaluation.prequential import Lesson, prequential
 from offline.evaluation.ranking_metrics import ranks_of
-from offline.item_weights.build import write_relations
 from tests.offline.drawn_events import drawn_events
+from tests.offline.nothing_between_items import nothing_between_items
 from tests.schemas import MOVIES
 
 ROWS, FIRST = 900, 500
@@ -21,12 +19,7 @@ ROWS, FIRST = 900, 500
 @pytest.fixture
 def drawn(tmp_path: Path) -> tuple[Dataset, Path]:
     """Users who mostly go on with the item after the one before; nothing is known between items."""
-    for kind in (EASE, SIMILAR):
-        write_relations(
-            tmp_path / "relations" / kind,
-            np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32),
-        )  # fmt: skip
-    return drawn_events(tmp_path / "data", MOVIES, {"rating": 1.0}, ROWS), tmp_path / "relations"
+    return drawn_events(tmp_path / "data", MOVIES, {"rating": 1.0}, ROWS), nothing_between_items(tmp_path)
 
 
 def hits(drawn: tuple[Dataset, Path], lessons: Callable[[CountBlend], tuple[Lesson, ...]]) -> float:

@@ -1,0 +1,89 @@
+"""Faults of what is counted and compared: by `verify`, by evaluations, by a replay of itself, and by the judge of versions."""
+
+from typing import Final
+
+from tests.mutations.fault import Fault
+
+COMPARE: Final = "infra/verify/compare.py"
+OUTCOMES: Final = "infra/judging/outcomes.py"
+NOTES: Final = "infra/replay/progress_notes.py"
+
+FAULTS: Final = (
+    Fault(
+        "what is hidden for a time may be hidden for good as well",
+        COMPARE,
+        "seen_key(user_id), seen, dict.fromkeys(map(int, for_good), FOREVER)",
+        "seen_key(user_id), seen, dict.fromkeys({*map(int, for_good)} - {*later}, FOREVER)",
+        ("test_a_fault_is_found_and_its_key_named",),
+    ),
+    Fault(
+        "verify takes any generation's lanes for this one's",
+        COMPARE,
+        "lanes = read_lanes(pipe.execute(), generation)",
+        "lanes = read_lanes(pipe.execute())",
+        ("test_a_fault_is_found_and_its_key_named",),
+    ),
+    Fault(
+        "verify looks for no verdict that the log has none of",
+        COMPARE,
+        'for name in ("read", *verdicts):',
+        "for name in ledger:",
+        ("test_a_fault_is_found_and_its_key_named", "test_a_lane_counts_nothing_where_the_log_has_nothing"),
+    ),
+    Fault(
+        "the pages of a part of the rows are those of its rows alone",
+        "offline/evaluation/prequential.py",
+        "islice(protocol_rows(dataset, schema, first, dataset.rows, queries), end)",
+        "protocol_rows(dataset, schema, first, end or dataset.rows, queries)",
+        ("test_lists_of_parts_of_the_rows_are_those_of_all_of_them",),
+    ),
+    Fault(
+        "an item that a page wants twice is two targets",
+        "offline/evaluation/page_metrics.py",
+        "np.unique(np.array([queries.pages, queries.wanted], np.int64), axis=1)",
+        "np.array([queries.pages, queries.wanted], np.int64)",
+        ("test_an_item_that_a_page_wants_twice_is_one_target",),
+    ),
+    Fault(
+        "a note of a replay that can't be written ends it",
+        NOTES,
+        "except OSError as error:",
+        "except ZeroDivisionError as error:",
+        ("test_one_that_can_not_be_written_is_said_once_and_the_next_one_counts",),
+    ),
+    Fault(
+        "a Redis that hangs stops a replay",
+        NOTES,
+        "await asyncio.to_thread(put_mark, self._marked, self._offset)",
+        "put_mark(self._marked, self._offset)",
+        ("test_a_redis_that_hangs_holds_up_notes_alone",),
+    ),
+    Fault(
+        "acts that name no compared list push out those that do",
+        OUTCOMES,
+        "        if not self._is_open((user, request_id)):\n",
+        "        if True:\n",
+        ("test_acts_that_name_no_compared_list_push_out_none_that_do",),
+    ),
+    Fault(
+        "the judge counts what was undone",
+        OUTCOMES,
+        "            for each in self.acts.get(user, {}).values():\n                each.likes",
+        "            for each in ():\n                each.likes",
+        ("test_a_list_has_what_its_own_user_liked_and_has_not_taken_back",),
+    ),
+    Fault(
+        "whoever names a list likes what is on it",
+        "online/recommend/interleaving_outcomes.py",
+        "self._of_users.get(event.outer_user, {})",
+        "{name: likes for of_user in self._of_users.values() for name, likes in of_user.items()}",
+        ("test_a_list_has_what_its_own_user_liked_and_has_not_taken_back",),
+    ),
+    Fault(
+        "the gains of ranks are added up as they come",
+        OUTCOMES,
+        "for rank in sorted(set(ranks)) if",
+        "for rank in ranks if",
+        ("test_what_is_liked_is_ranked_alike_in_whatever_order_it_comes",),
+    ),
+)
