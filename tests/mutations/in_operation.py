@@ -195,4 +195,18 @@ FAULTS: Final = (
         "if self._read is None:",
         ("test_a_certificate_says_when_it_ends_and_another_one_in_its_place_too",),
     ),
+    Fault(
+        "what is killed was no attempt",
+        "infra/learning/learner_state.py",
+        "        self.commit(msgspec.structs.replace(before, **counted))\n",
+        "",
+        ("test_where_each_attempt_is_killed_it_rests_between_them_and_is_given_up",),
+    ),
+    Fault(
+        "a stop in order is an attempt",
+        "infra/learning/learner_state.py",
+        "        except KeyboardInterrupt:\n            self.commit(before)\n",
+        "        except KeyboardInterrupt:\n",
+        ("test_a_stop_in_order_is_no_attempt",),
+    ),
 )
