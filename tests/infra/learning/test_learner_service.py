@@ -24,6 +24,7 @@ from infra.monitoring.snapshot import Snapshot
 from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId
 from online.ranking.policy import Learning
+from tests.home import until
 
 pytestmark = pytest.mark.services
 
@@ -205,4 +206,17 @@ def test_a_learner_of_a_model_that_can_not_learn_says_so_once_and_waits_for_anot
         serving.write_text('{"judge": {}, "learn": {"model": "widedeep"}}')
         assert "got widedeep, which learns from rows" in learner.stdout.readline(), "nothing else in between"
         learner.terminate()
+        assert learner.wait(30) == 0
+
+
+def test_a_learner_that_nobody_ends_removes_its_lists_once_nothing_is_to_be_learned(home: Home) -> None:
+    lists = home.path / "learning" / "toy" / "lists-1"
+    lists.mkdir(parents=True)
+    (home.path / "serving.json").write_text('{"judge": {}}')
+    argv = [sys.executable, "-m", "infra.learning", "--home", str(home.path)]
+    with subprocess.Popen(argv, start_new_session=True) as learner:
+        try:
+            until(lambda: not lists.exists(), 30, "nobody reads any more who wants to be forgotten")
+        finally:
+            learner.terminate()
         assert learner.wait(30) == 0
