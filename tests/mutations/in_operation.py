@@ -230,4 +230,11 @@ FAULTS: Final = (
         "        raise",
         ("test_lists_come_again_where_the_disk_has_no_second_names",),
     ),
+    Fault(
+        "a full disk has a healthy job stopped",
+        "infra/services/supervisor.py",
+        "os.utime(self._file)",
+        "pass",
+        ("test_a_supervisor_that_has_no_room_for_its_status_is_well",),
+    ),
 )
