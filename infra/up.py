@@ -24,13 +24,13 @@ from infra.replay.replay_service import Replays
 from infra.services import api, model_server, model_server_config
 from infra.services.api_settings import api_settings
 from infra.services.model_server_config import ServingConfig
-from infra.services.readiness import read_readiness
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.stack import Stack
 from infra.start_plan import NothingToDo, Plan
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
+from infra.system.readiness import read_readiness
 from infra.system.stop_signal import StopSignal
 from infra.up_options import UpOptions
 from infra.watching import add_chores, started_monitor

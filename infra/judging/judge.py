@@ -21,7 +21,7 @@ from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
 from infra.judging.read_times import ReadTimes
 from infra.judging.rules import decide
 from infra.judging.score_topic import KAFKA_MS, append_score
-from infra.services.readiness import read_readiness
+from infra.system.readiness import read_readiness
 from infra.system.times import wall_ms
 from models.registry import Labels, change_labels, list_models, list_versions, read_labels
 from online.ranking.policy import NO_SERVING, read_serving

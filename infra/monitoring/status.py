@@ -20,9 +20,9 @@ from infra.monitoring.collector import collector_of
 from infra.monitoring.json_report import flow_report
 from infra.monitoring.status_view import print_report
 from infra.services import api
-from infra.services.readiness import read_readiness
 from infra.system import probes
 from infra.system.processes import ProcessId, memory_mib
+from infra.system.readiness import read_readiness
 
 MIN_WIDTH = 120
 

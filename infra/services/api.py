@@ -14,10 +14,10 @@ from features.errors import Unavailable
 from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.services.environment import python_env
-from infra.services.readiness import read_readiness
 from infra.services.service import Service
 from infra.settings.table import Api
 from infra.system.processes import claim_ports
+from infra.system.readiness import read_readiness
 
 API: Final = "api"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from features.durable import write_whole
 from features.errors import Broken, Unavailable
 from infra.home.paths import Home
-from infra.services.readiness import read_readiness
+from infra.system.readiness import read_readiness
 from models.registry import list_models, list_versions, read_labels
 
 ALIASES = {"recmodel": "neuralcf"}

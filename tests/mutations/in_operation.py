@@ -211,7 +211,7 @@ FAULTS: Final = (
     ),
     Fault(
         "an API that refuses to answer ends who asks it",
-        "infra/services/readiness.py",
+        "infra/system/readiness.py",
         "except msgspec.ValidationError as error:",
         "except ZeroDivisionError as error:",
         ("test_an_api_with_too_many_requests_to_answer_changes_nothing",),
