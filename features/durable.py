@@ -88,6 +88,28 @@ def write_secret(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Have a file under a second name, unless there is one of that name: then FileExistsError is raised. Where a file system has
+    no second names it is copied, synced, and for a moment may be seen in part."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        _copy_new(Path(source), Path(target))
+
+
+def _copy_new(source: Path, target: Path) -> None:
+    with source.open("rb") as file, target.open("xb") as copy:
+        try:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
 @contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
     """A new, empty folder beside `out`, which becomes `out` when the block ends. What a writer that was killed left beside it is

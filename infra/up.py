@@ -28,9 +28,9 @@ from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.stack import Stack
 from infra.start_plan import NothingToDo, Plan
-from infra.system import probes
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
+from infra.system.readiness import read_readiness
 from infra.system.stop_signal import StopSignal
 from infra.up_options import UpOptions
 from infra.watching import add_chores, started_monitor
@@ -214,8 +214,7 @@ class Up:
         deadline = time.monotonic() + RANK_TIMEOUT
         while True:
             try:
-                ready = [probes.http_json(f"{each}/readyz", also=503)["models"] for each in self._addresses]
-                rank = set.intersection(*({each.split("/")[0] for each in models} for models in ready))
+                rank = set.intersection(*({*read_readiness(each).ranking} for each in self._addresses))
                 if not (missing := self._fitting_models() - rank):
                     return
                 reason = f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why"

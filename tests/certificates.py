@@ -13,3 +13,15 @@ def self_signed(folder: Path, name: str, host: str = "127.0.0.1", days: int = 1)
     argv = ["openssl", "req", "-x509", *options, *names, "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(argv, check=True, capture_output=True, timeout=30)
     return certificate, key
+
+
+def run_out(folder: Path, name: str) -> tuple[Path, Path]:
+    """The PEM files of a certificate that ran out a day ago, signed by its own key, and of that key."""
+    certificate, key = self_signed(folder, name)
+    asked = folder / f"{name}.csr"
+    for argv in (
+        ["req", "-new", "-key", str(key), "-subj", f"/CN={name}", "-out", str(asked)],
+        ["x509", "-req", "-in", str(asked), "-key", str(key), "-days", "-1", "-out", str(certificate)],
+    ):
+        subprocess.run(["openssl", *argv], check=True, capture_output=True, timeout=30)
+    return certificate, key

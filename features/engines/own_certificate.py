@@ -8,6 +8,8 @@ from typing import Any, Final
 Passphrase = str | Callable[[], str]
 _ROUNDS: Final = 10
 """Of a handshake that does not come to its end by then."""
+_NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python's `ssl` has no name for."""
 _KEYWORDS: Final = {
     "commonName": "CN",
     "localityName": "L",
@@ -22,11 +24,16 @@ _KEYWORDS: Final = {
 """Of attributes of names, as RFC 2253 has them."""
 
 
-def shown_by_server(certificate: str | Path, key: str | Path, passphrase: Passphrase) -> dict[str, Any]:
+def shown_by_server(
+    certificate: str | Path, key: str | Path, passphrase: Passphrase, at_any_time: bool = False
+) -> dict[str, Any]:
     """Returns what a client reads in a server's certificate, as `ssl.SSLSocket.getpeercert` has it. Raises OSError for files that
-    can't be used or do not belong together, and for one that is not valid now; ValueError where the passphrase does."""
+    can't be used or do not belong together, and for one that is not valid now, unless it is read `at_any_time`; ValueError where
+    the passphrase does."""
     server = _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key, passphrase)
     client = _trusting(_client_context(), certificate, key, passphrase)
+    if at_any_time:
+        client.verify_flags |= _NO_CHECK_TIME
     return _handshake(client, server)[0]
 
 

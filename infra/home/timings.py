@@ -17,14 +17,14 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     two snapshots of the monitor, from which alarms come; longest_pause: what a service that dies over and over waits for its
     next start, at most. nice: the niceness of offline steps, which often run while the home serves."""
 
-    spare_calm: float = 60.0
-    watch_every: float = 5.0
-    longest_pause: float = 30.0
+    spare_calm: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    watch_every: Annotated[float, msgspec.Meta(gt=0, le=10)] = 5.0
+    longest_pause: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     nice: Annotated[int, msgspec.Meta(ge=0, le=19)] = 19
 
 
 def read_timings(home: Home) -> Timings:
-    """Raises Broken for a file that does not hold some of the fields, as numbers."""
+    """Raises Broken for a file that does not hold some of the fields, as numbers in their bounds."""
     path = home.run / "times.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=Timings)

@@ -21,7 +21,7 @@ from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
 from infra.judging.read_times import ReadTimes
 from infra.judging.rules import decide
 from infra.judging.score_topic import KAFKA_MS, append_score
-from infra.system import probes
+from infra.system.readiness import read_readiness
 from infra.system.times import wall_ms
 from models.registry import Labels, change_labels, list_models, list_versions, read_labels
 from online.ranking.policy import NO_SERVING, read_serving
@@ -125,10 +125,9 @@ class Judge:
     def _ranking(self) -> dict[str, int]:
         """Model → the version that ranks, as the API says; nothing where it does not answer."""
         try:
-            ready = probes.http_json(f"{self._api}/readyz", timeout=1.0, also=503)
-            found = {model: int(version) for model, version in (each.split("/") for each in ready["models"])}
-        except (Unavailable, ValueError, KeyError, TypeError) as error:
-            self._print_once(f"{self._api} does not say what ranks: {error!r}")
+            found = read_readiness(self._api, timeout=1.0).ranking
+        except Unavailable as error:
+            self._print_once(f"{self._api} does not say what ranks: {error}")
             return {}
         self._print_once("")
         return found

@@ -18,7 +18,20 @@ STATE: Final = "judge.json"
 """In the home: what the judge has counted, and how far it has read."""
 SERVING: Final = "serving.json"
 POLLS_TO_RELEASE: Final = 3
-"""Polls in a row that find no judging until it is off."""
+"""Polls in a row that find nothing to do until it is off."""
+
+
+class Absence:
+    """Finds out whether the file has a setting no more: an editor may take the file away for a moment, and one that can't be read
+    says nothing."""
+
+    def __init__(self) -> None:
+        self._polls = 0
+
+    def has_lasted(self, setting: object | None, error: str | None) -> bool:
+        """Count a poll, which has found a setting, None or an error; whether the setting is off from this one on."""
+        self._polls = 0 if setting is not None or error else self._polls + 1
+        return self._polls == POLLS_TO_RELEASE
 
 
 def is_judged(home: Home) -> bool:
@@ -34,21 +47,19 @@ class Judges:
     def __init__(self, home: Home, addresses: Callable[[], Sequence[str]], supervisor: Supervisor) -> None:
         self._home, self._addresses, self._supervisor = home, addresses, supervisor
         self._serving = ReloadableFile(str(home.path / SERVING), read_serving, NO_SERVING)
-        self._polls_without = 0
+        self._absence = Absence()
 
     def poll(self) -> None:
-        """Do what the file says. A file that can't be read says nothing; labels go only once several polls have found no judging,
-        since an editor may take a file away for a moment."""
+        """Do what the file says; labels go once judging is off."""
         self._serving.refresh()
         runs = self._supervisor.runs(NAME)
-        if self._serving.value.judging is not None:
-            self._polls_without = 0
+        judging, error = self._serving.value.judging, self._serving.error
+        is_off = self._absence.has_lasted(judging, error)
+        if judging is not None:
             begin(self._home.path / STATE)
             if not runs and self._addresses():
                 self._supervisor.begin(self._service())
-            return
-        self._polls_without = 0 if self._serving.error else self._polls_without + 1
-        if self._polls_without == POLLS_TO_RELEASE:
+        elif is_off:
             if runs:
                 self._supervisor.end(NAME)
             release(self._home.models, self._home.path / STATE)

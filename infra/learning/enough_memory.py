@@ -2,28 +2,39 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import psutil
 
 from features.errors import Unavailable
+from streaming.machine_memory import machine_memory
 
 FREE_MIB: Final = 2_048
 """Memory that must be free before a step: a slice takes some 900 MiB (docs/models.md), and who serves needs the rest."""
 TOTAL_MIB: Final = 6_144
 """A machine with less has not got that beside the services of a home, which take 4 GiB: nothing learns on it."""
-
-
 REST_S: Final = 60.0
 """Seconds between two lines that say the same."""
+CONTAINER: Final = Path("/sys/fs/cgroup")
+"""Where Linux says what memory a container may have, and has."""
 
 
 def total_mib() -> int:
-    return int(psutil.virtual_memory().total) >> 20
+    """MiB of memory of this machine, or of the container that this process runs in."""
+    return machine_memory() >> 20
 
 
-def free_mib() -> int:
-    return int(psutil.virtual_memory().available) >> 20
+def free_mib(container: Path = CONTAINER) -> int:
+    """MiB that are free on this machine, and in the container that this process runs in: files that it has cached give way."""
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit
+        limit, used = (int((container / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (container / "memory.stat").read_text().splitlines()
+        counts = {name: int(count) for name, _, count in (line.partition(" ") for line in lines)}
+        free = min(free, max(0, limit - used + counts["active_file"] + counts["inactive_file"]))
+    return free >> 20
 
 
 def lacks_total_memory(find: Callable[[], int] = total_mib) -> str | None:

@@ -20,7 +20,7 @@ from infra.judging.score_topic import append_score
 from infra.learning.enough_memory import FreeMemory, lacks_free_memory
 from infra.learning.learner_files import LearnerFiles
 from infra.learning.learner_service import learner_lock
-from infra.learning.learner_state import ATTEMPTS, FILE, RECENT, LearnedSlice, LearnerState, SavedState
+from infra.learning.learner_state import ATTEMPTS, FILE, KILLED, RECENT, LearnedSlice, LearnerState, SavedState
 from infra.learning.learning_rules import (
     MIN_POSITIVES,
     began_with,
@@ -151,13 +151,16 @@ class Learner:
     def _learn_slice(self) -> bool:
         if time.monotonic() < self._rests_until or not (self._is_over() and self._memory.is_enough()):
             return False
-        number = self.state.slice + 1
+        number, attempts = self.state.slice + 1, self.state.attempts
         try:
-            with self._files.work() as work:
+            if attempts >= ATTEMPTS:
+                raise Broken(KILLED)
+            with self._saved.attempt(attempts=attempts + 1), self._files.work() as work:
                 after = self._one_slice(number, work)
         except Unavailable as error:  # which says nothing of the slice
             self._rests_until = time.monotonic() + OUTAGE_REST_S
-            after = self.state.with_text(f"slice {number} was not learned: {error}; it is tried again", wall_ms())
+            same = msgspec.structs.replace(self.state, attempts=attempts)
+            after = same.with_text(f"slice {number} was not learned: {error}; it is tried again", wall_ms())
             self._failure = Unavailable(after.text)
         except (MartletError, OSError) as error:  # a full disk, too
             after = self._after_failure(f"slice {number} was not learned: {error}")
@@ -169,13 +172,13 @@ class Learner:
         return True
 
     def _after_failure(self, text: str) -> LearnerState:
-        """The state after a slice that failed: tried again, or given up after ATTEMPTS; then the weights are suspected, too, and
-        begin anew with the version that ranks."""
-        state = msgspec.structs.replace(self.state, attempts=self.state.attempts + 1)
+        """The state after an attempt at a slice that failed: tried again, or given up after ATTEMPTS; then the weights are
+        suspected, too, and begin anew with the version that ranks."""
+        state = self.state
         if state.attempts < ATTEMPTS:
             time.sleep(1)
             return state.with_text(f"{text}; it is tried again", wall_ms())
-        state = self._passed(state, self.state.slice + 1)
+        state = self._passed(state, state.slice + 1)
         state = msgspec.structs.replace(state, totals=state.counted(skipped=1), weights=0, origin=None, candidate=None)
         return state.with_text(f"{text}; it is given up after {ATTEMPTS} attempts", wall_ms())
 

@@ -8,14 +8,13 @@ What the state does not name is removed: a slice that was cut short is learned a
 has learned, before `serving.json` named this one, is of no use any more.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from features.durable import sync_path, sync_tree
+from features.durable import link_or_copy, sync_path, sync_tree
 from features.errors import Broken
 from infra.home.paths import Home, read_json
 from infra.learning.learner_state import LearnerState
@@ -81,11 +80,11 @@ class LearnerFiles:
         columns = _columns_of(new)
         for name in (MAPS, META):
             shutil.copyfile(new / name, out / name)
-        os.link(new / "asks" / "part-0.parquet", out / "asks" / "new.parquet")
+        link_or_copy(new / "asks" / "part-0.parquet", out / "asks" / "new.parquet")
         for number in state.replayed:
             folder = self.lists(number)
             if _columns_of(folder) == columns:
-                os.link(folder / "asks" / "part-0.parquet", out / "asks" / f"again-{number}.parquet")
+                link_or_copy(folder / "asks" / "part-0.parquet", out / "asks" / f"again-{number}.parquet")
 
     def settle(self, made: Mapping[Path, Path]) -> None:
         """Move what was made into place, synced: source → target."""

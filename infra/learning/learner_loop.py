@@ -10,8 +10,10 @@ from features.errors import BadInput, Unavailable
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.running import engines_of
+from infra.judging.judge_service import Absence
 from infra.learning.enough_memory import lacks_total_memory
 from infra.learning.learner import Learner, model_of
+from infra.learning.learner_files import remove_lists
 from infra.learning.learner_service import serving_of
 from infra.learning.slice_run import LearningSteps
 from models.learning.fit_to_learn import require_fit
@@ -31,19 +33,26 @@ def learner_of(home: Home, learning: Learning, print_line: Callable[[str], None]
 
 
 def run_for_ever(home: Home, print_line: Callable[[str], None]) -> None:
-    """Learn as `serving.json` says, until the supervisor ends this process; while Kafka is away it waits. Raises Broken where the
-    state can't be read."""
+    """Learn as `serving.json` says, until the supervisor ends this process; while Kafka is away it waits, and once `learn` is off
+    the lists are removed. Raises Broken where the state can't be read."""
     serving = serving_of(home)
     learner: Learner | None = None
     settings: Learning | None = None
+    absence = Absence()
     while True:
         serving.refresh()
+        is_off = absence.has_lasted(serving.value.learning, serving.error)
+        if serving.value.learning is None:
+            if is_off:
+                if learner is not None:
+                    learner.close()
+                learner, settings = None, None
+                remove_lists(home)
+            time.sleep(POLL_MS / 1000)
+            continue
         if (lacking := lacks_total_memory()) is not None:
             print_line(lacking)
             time.sleep(REST_S)
-            continue
-        if serving.value.learning is None:
-            time.sleep(POLL_MS / 1000)
             continue
         if settings != serving.value.learning:
             if learner is not None:

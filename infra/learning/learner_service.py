@@ -7,7 +7,7 @@ from typing import Final
 
 from features.errors import Unavailable
 from infra.home.paths import Home
-from infra.judging.judge_service import POLLS_TO_RELEASE, SERVING
+from infra.judging.judge_service import SERVING, Absence
 from infra.learning.learner_files import remove_lists
 from infra.services.environment import python_env
 from infra.services.service import Service
@@ -51,19 +51,17 @@ class Learners:
     def __init__(self, home: Home, supervisor: Supervisor) -> None:
         self._home, self._supervisor = home, supervisor
         self._serving = serving_of(home)
-        self._polls_without = 0
+        self._absence = Absence()
 
     def poll(self) -> None:
-        """Do what the file says. A file that can't be read says nothing; the learner ends once several polls have found no
-        `learn`, since an editor may take a file away for a moment."""
+        """Do what the file says; the learner ends once `learn` is off."""
         self._serving.refresh()
-        if self._serving.value.learning is not None:
-            self._polls_without = 0
+        learning, error = self._serving.value.learning, self._serving.error
+        is_off = self._absence.has_lasted(learning, error)
+        if learning is not None:
             if not self._supervisor.runs(NAME):
                 self._supervisor.begin(self._service())
-            return
-        self._polls_without = 0 if self._serving.error else self._polls_without + 1
-        if self._polls_without == POLLS_TO_RELEASE:
+        elif is_off:
             if self._supervisor.runs(NAME):
                 self._supervisor.end(NAME)
             remove_lists(self._home)

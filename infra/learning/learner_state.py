@@ -1,8 +1,9 @@
 """How far a learner is: one file of the home, written in one step once all that it names is on disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,8 +14,10 @@ from features.types import Millis
 FILE: Final = "learner.json"
 """In the home; its owner alone may read it."""
 ATTEMPTS: Final = 3
-"""Failures in a row after which a slice, a publication or a making anew is given up, so that one that can't be done stops
-nothing."""
+"""Attempts in a row without success after which a slice, a publication or a making anew is given up, so that one that can't be
+done stops nothing."""
+KILLED: Final = "its process was killed, as where memory runs out"
+"""Why something is given up whose last attempt ended without a word."""
 RECENT: Final = 48
 """Slices whose scores the file has, the newest."""
 MAX_PUBLISHED: Final = 200
@@ -51,13 +54,13 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     anew          versions that were made anew with all else, the newest last
     candidate     the version that was published last of these weights, since they began with `origin`
     published_at  wall time, ms, of the newest attempt to publish
-    publish_attempts   failures in a row to publish them for another reason than the gate's refusal
+    publish_attempts   attempts in a row to publish them that have not succeeded, but for the gate's refusal
     begun_at      wall time, ms, at which the learner first ran: hours of before are not made up for
     anew_at       wall time, ms, at which the newest making of everything anew began
     renewing      the base that it makes, until all is made
-    renewal_attempts   failures in a row of that
-    renewal_failed_at  wall time, ms, of the newest of them
-    attempts      failures in a row of the next slice
+    renewal_attempts   attempts in a row at that, without success
+    renewal_failed_at  wall time, ms, at which the newest of them began, or failed
+    attempts      attempts in a row at the next slice, without success
     totals        slices, lists, left_out, skipped (slices that were given up), refused (weights that were given up)
     recent        the newest slices, the newest last
     text          what was done last, in one line, and when (text_at, ms)
@@ -146,3 +149,15 @@ class SavedState:
             self._print_line(f"{self._model}: {state.text}")
         write_state(self._path, state)
         self.value = self._saved = state
+
+    @contextmanager
+    def attempt(self, **counted: Any) -> Iterator[None]:
+        """Try what may end this process: `counted`, the changes that count the attempt, are committed before it, as nothing is
+        after a kill. A stop in order takes them back."""
+        before = self.value
+        self.commit(msgspec.structs.replace(before, **counted))
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.commit(before)
+            raise

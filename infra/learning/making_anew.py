@@ -10,7 +10,7 @@ from features.units import MINUTE_MS
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.learning.enough_memory import FreeMemory
-from infra.learning.learner_state import ATTEMPTS, MAX_PUBLISHED, LearnerState, SavedState
+from infra.learning.learner_state import ATTEMPTS, KILLED, MAX_PUBLISHED, LearnerState, SavedState
 from infra.learning.learning_rules import RENEWAL_REST_MS, anew_is_due
 from infra.learning.publication import discard_surplus
 from infra.learning.slice_run import LearningSteps
@@ -40,33 +40,42 @@ class MakingAnew:
         if not state.begun_at:
             state = msgspec.structs.replace(state, begun_at=now)
             self._saved.commit(state)
+        if state.renewing is not None and state.renewal_attempts >= ATTEMPTS:
+            self._saved.commit(self._after_failure(state, f"was not made anew: {KILLED}"))
+            return True
         if not (anew_is_due(state, self._learning, now) and self._memory.is_enough()):
             return False
         if state.renewing is None:
             number = HomeRecord(self._home).free_base_number()
             state = msgspec.structs.replace(state, anew_at=now, renewal_attempts=0, renewing=number)
             self._saved.commit(state.with_text("makes all anew", now))
-        assert state.renewing is not None
         before = list_versions(self._home.models, state.model)
         try:
-            text = self._steps.renew(state.renewing)
+            text = self._attempted(now)
         except (MartletError, OSError) as error:
-            self._saved.commit(self._after_failure(state, f"was not made anew: {error}"))
+            self._saved.commit(self._after_failure(self._saved.value, f"was not made anew: {error}"))
             return True
         new = [each for each in list_versions(self._home.models, state.model) if each not in before]
         done = msgspec.structs.replace(
-            state, renewing=None, renewal_attempts=0, anew=(*state.anew, *new)[-MAX_PUBLISHED:]
+            self._saved.value, renewing=None, renewal_attempts=0, anew=(*state.anew, *new)[-MAX_PUBLISHED:]
         )
         self._saved.commit(done.with_text(text, self._clock()))
         discard_surplus(self._home.models, done)
         return True
 
+    def _attempted(self, now: Millis) -> str:
+        """Try to make what was begun; returns what was done, in one line. Raises MartletError or OSError."""
+        state = self._saved.value
+        assert state.renewing is not None
+        with self._saved.attempt(renewal_attempts=state.renewal_attempts + 1, renewal_failed_at=now):
+            return self._steps.renew(state.renewing)
+
     def _after_failure(self, state: LearnerState, text: str) -> LearnerState:
-        """The state after a making anew that failed: tried again after a rest, or given up after ATTEMPTS until it is due again.
+        """The state after an attempt that failed: tried again after a rest, or given up after ATTEMPTS until it is due again.
         Slices go on meanwhile."""
-        now, attempts = self._clock(), state.renewal_attempts + 1
-        failed = msgspec.structs.replace(state, renewal_attempts=attempts, renewal_failed_at=now)
-        if attempts < ATTEMPTS:
+        now = self._clock()
+        failed = msgspec.structs.replace(state, renewal_failed_at=now)
+        if state.renewal_attempts < ATTEMPTS:
             return failed.with_text(f"{text}; it is tried again after {RENEWAL_REST_MS // MINUTE_MS} minutes", now)
         return msgspec.structs.replace(failed, renewing=None).with_text(
             f"{text}; it is given up after {ATTEMPTS} attempts", now

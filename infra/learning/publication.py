@@ -11,7 +11,7 @@ from features.types import Millis
 from infra.home.paths import Home
 from infra.learning.enough_memory import FreeMemory
 from infra.learning.learner_files import LearnerFiles
-from infra.learning.learner_state import ATTEMPTS, MAX_PUBLISHED, LearnerState, SavedState
+from infra.learning.learner_state import ATTEMPTS, KILLED, MAX_PUBLISHED, LearnerState, SavedState
 from infra.learning.learning_rules import publication_waits_for, surplus
 from infra.learning.slice_run import LearningSteps
 from infra.system.times import wall_ms
@@ -58,9 +58,13 @@ class Publication:
         waits = publication_waits_for(last, labels, self._learning, now) is not None
         if waits or not self._memory.is_enough():
             return False
+        if state.publish_attempts >= ATTEMPTS:
+            self._give_up(KILLED, now)
+            return True
         try:
             folder = self._files.start(state)
-            self._steps.publish(folder)
+            with self._saved.attempt(publish_attempts=state.publish_attempts + 1, published_at=now):
+                self._steps.publish(folder)
             version = self.version()
             if version is None:
                 raise Broken(f"{folder} was published, and is no version of {self._model}")
@@ -101,12 +105,11 @@ class Publication:
     def _try_again(self, reason: str, now: Millis) -> None:
         """Weights that could not be published are tried again when the next candidate is due, and given up after ATTEMPTS."""
         state = self._saved.value
-        failed = msgspec.structs.replace(state, publish_attempts=state.publish_attempts + 1, published_at=now)
-        if failed.publish_attempts >= ATTEMPTS:
+        if state.publish_attempts >= ATTEMPTS:
             self._give_up(f"{reason}, {ATTEMPTS} times", now)
             return
         text = f"weights after slice {state.weights} were not published: {reason}; it is tried again"
-        self._saved.commit(failed.with_text(text, now))
+        self._saved.commit(state.with_text(text, now))
 
     def _give_up(self, reason: str, now: Millis) -> None:
         """Weights that the gate refuses are given up: they begin anew with the version that ranks."""

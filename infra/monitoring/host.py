@@ -42,13 +42,13 @@ class HostReader:
         return Host(usage.free, usage.total, self._certificate_ends())
 
     def _certificate_ends(self) -> int | None:
-        """Reads changed files alone: it takes a handshake. Of one that has run out since, what it said before stands."""
+        """Reads changed files alone: it takes a handshake. Of files that can't be read any more, what they said before stands."""
         if self._certificate is None:
             return None
         try:
             stamps = [(stat.st_mtime_ns, stat.st_size) for stat in map(os.stat, self._certificate)]
             if stamps != self._read:
-                shown = shown_by_server(*self._certificate, _NO_PASSPHRASE)
+                shown = shown_by_server(*self._certificate, _NO_PASSPHRASE, at_any_time=True)
                 self._read, self._ends = stamps, ssl.cert_time_to_seconds(shown["notAfter"]) * 1000
         except (OSError, ValueError, KeyError):  # the API says what is wrong with its files
             return self._ends

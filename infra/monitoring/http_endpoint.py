@@ -1,6 +1,7 @@
 """The monitor's HTTP endpoint: /metrics for Prometheus, /sight for the API. Read only, served from memory."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +13,18 @@ PATIENCE = 5.0
 """Timeout of a client's socket, seconds."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Listens on a host's address, whichever version of IP that is of."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        super().__init__((host, port), handler)
+
+
 class MonitorPage:
-    """Serves until it is closed. Raises OSError if the port is taken."""
+    """Serves until it is closed. Raises OSError if the port is taken, or the host is none of this machine."""
 
     def __init__(
         self, port: int, registry: CollectorRegistry, report: Callable[[], Mapping[str, Any]], host: str = "127.0.0.1"
@@ -39,8 +50,7 @@ class MonitorPage:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(host, port, Handler)
         threading.Thread(target=self._server.serve_forever, name="watch-page", daemon=True).start()
 
     def close(self) -> None:

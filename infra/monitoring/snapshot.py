@@ -198,9 +198,11 @@ def latest(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
 
 
 def latest_spanning(snapshots: Sequence[Snapshot], ms: int) -> list[Snapshot]:
-    """Returns the snapshots of the last `ms`; empty while they do not span (0.8 of) that time."""
-    found = latest(snapshots, ms)
-    return found if found[-1].taken_at - found[0].taken_at >= 0.8 * ms else []
+    """Returns the newest snapshots, as many as span `ms`; empty while there are not so many."""
+    since = snapshots[-1].taken_at - ms
+    spanning = (number for number in range(len(snapshots) - 1, -1, -1) if snapshots[number].taken_at <= since)
+    first = next(spanning, None)
+    return [] if first is None else list(snapshots[first:])
 
 
 def freshness_between(snapshots: Sequence[Snapshot], operator: str) -> FreshnessHistogram | None:

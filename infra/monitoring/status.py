@@ -22,6 +22,7 @@ from infra.monitoring.status_view import print_report
 from infra.services import api
 from infra.system import probes
 from infra.system.processes import ProcessId, memory_mib
+from infra.system.readiness import read_readiness
 
 MIN_WIDTH = 120
 
@@ -146,8 +147,10 @@ def _process(address: str) -> dict[str, Any]:
     with contextlib.suppress(MartletError):  # it may want a key; that it does not answer is said by /readyz
         found["refused"] = probes.http_json(f"{address}/v1/models")["refused"]
     try:
-        ready = probes.http_json(f"{address}/readyz")
-        found |= {"ready": ready["ready"], "dependencies": ready["dependencies"], "models": ready["models"]}
-    except MartletError as error:  # a 503 of /readyz, too: its text names what is missing
-        found["error"] = str(error)
+        state = read_readiness(address)
+    except MartletError as error:
+        return found | {"error": str(error)}
+    found |= {"ready": state.ready, "dependencies": state.dependencies, "models": state.models}
+    if not state.ready:
+        found["error"] = f"{address} has no {', '.join(state.missing)}"
     return found

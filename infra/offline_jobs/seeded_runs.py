@@ -1,7 +1,6 @@
 """Evaluations from the data set on, one for each seed: ties in an order of the seed's, a base, training data, models trained with
 the seed, and the walk. What differs between them is chance; a figure that is quoted is the mean of several."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from features.base.reader import Base
+from features.durable import link_or_copy
 from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
@@ -86,7 +86,7 @@ def _run_seed(
     stages = [work, *(Home(work.path / f"renewed-{number}").make() for number in range(1, renewals + 1))]
     for number, stage in enumerate(stages):
         if number:
-            shutil.copytree(work.data / name, stage.data / name, copy_function=os.link)
+            shutil.copytree(work.data / name, stage.data / name, copy_function=link_or_copy)
         if number and home.schema_file.exists():
             shutil.copy(home.schema_file, stage.schema_file)
         record = HomeRecord(stage)

@@ -5,7 +5,7 @@ from typing import Final
 from infra.attached.examine import require_engines
 from infra.home.access_file import ensure_access
 from infra.home.paths import Home
-from infra.roles.attached_home import attached_engines, record_with_base, settings_naming
+from infra.roles.attached_home import attached_engines, record_with_base, require_plain_http, settings_naming
 from infra.services.api_settings import api_settings
 from online.serving import serve
 from online.settings import ApiSettings
@@ -18,6 +18,7 @@ def role_settings(home: Home, port: int) -> ApiSettings:
     """Returns the settings of an API that nobody supervises. Raises BadInput naming the setting of an engine that is not named,
     or for a home that has no base yet."""
     settings = settings_naming(home, NEEDED, "api")
+    require_plain_http(settings)
     record = record_with_base(home)
     ensure_access(home)
     assert settings.models.server is not None

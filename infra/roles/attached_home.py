@@ -22,6 +22,17 @@ def settings_naming(home: Home, needed: Sequence[str], role: str) -> Settings:
     return given.settings
 
 
+def require_plain_http(settings: Settings) -> None:
+    """Raises BadInput for an API that speaks TLS on its only port, at an address where `watch` reaches it."""
+    if settings.api.certificate is not None and settings.api.address is not None:
+        raise BadInput(
+            "api.certificate",
+            "none beside api.address, since `watch` and health checks ask an API of its own by plain HTTP: what callers reach by "
+            "TLS is a proxy before it",
+            settings.api.certificate,
+        )
+
+
 def record_with_base(home: Home) -> HomeRecord:
     """Returns the record of a home with a base in use. Raises BadInput where there is none."""
     record = HomeRecord(home)

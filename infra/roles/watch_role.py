@@ -11,7 +11,7 @@ from infra.home.home_lock import watch_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.monitoring.probed_servers import probed_servers
-from infra.roles.attached_home import attached_engines, record_with_base, settings_naming
+from infra.roles.attached_home import attached_engines, record_with_base, require_plain_http, settings_naming
 from infra.roles.logged_steps import steps_of
 from infra.services.api import processes_at, reached_at
 from infra.services.model_server_config import ServingConfig
@@ -30,6 +30,7 @@ def run_watch(home: Home, port: int) -> None:
     """Watch over a home until a signal; metrics are on `port`. Raises BadInput or Broken for what is wrong, Unavailable for a
     Kafka or a Redis that does not answer."""
     settings = settings_naming(home, NEEDED, "watch")
+    require_plain_http(settings)
     steps, stop = steps_of(settings.log.format), StopSignal()
     stop.install()
     try:

@@ -17,8 +17,8 @@ from infra.home.ports import Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.settings.table import Api
-from infra.system import probes
 from infra.system.processes import claim_ports
+from infra.system.readiness import read_readiness
 
 API: Final = "api"
 
@@ -35,8 +35,7 @@ def _process(home: Home, ports: Ports, settings: Path, number: int, own_port: in
     address = ports.address if own_port is None else f"http://{LOOPBACK}:{own_port}"
 
     def ready() -> None:
-        dependencies = probes.http_json(f"{address}/readyz", also=503)["dependencies"]
-        if missing := [name for name, is_available in dependencies.items() if not is_available and name != "models"]:
+        if missing := [name for name in read_readiness(address).missing if name != "models"]:
             raise Unavailable(f"the API has no {', '.join(missing)} yet")
 
     several = () if own_port is None else ("--number", str(number), "--own-port", str(own_port))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from features.durable import write_whole
 from features.errors import Broken, Unavailable
 from infra.home.paths import Home
-from infra.system import probes
+from infra.system.readiness import read_readiness
 from models.registry import list_models, list_versions, read_labels
 
 ALIASES = {"recmodel": "neuralcf"}
@@ -60,11 +60,10 @@ class ServingConfig:
         ready: list[set[tuple[str, int]]] = []
         try:
             for address in self._addresses():
-                state = probes.http_json(f"{address}/readyz", also=503)
-                pairs = _pairs(state["models"])
-                for name, version in pairs:
+                state = read_readiness(address)
+                for name, version in state.ranking.items():
                     ranking[name] = min(version, ranking.get(name, version))
-                ready.append({*pairs, *_pairs(state.get("labelled", []))})
+                ready.append(state.held)
         except Unavailable:
             return
         if ready:
@@ -77,11 +76,6 @@ class ServingConfig:
         except Broken:
             return {}
         return {} if labels is None else labels.named()
-
-
-def _pairs(texts: list[str]) -> list[tuple[str, int]]:
-    """name/version → (name, version)."""
-    return [(name, int(version)) for name, version in (each.split("/") for each in texts)]
 
 
 def versions_to_load(available: list[int], ranking: Mapping[str, int] | None, name: str) -> list[int]:

@@ -6,6 +6,7 @@ whose work another takes over may wait for longer (`Service.restart_after`), whi
 What fails in passing, such as a status file on a full disk or a fork without memory, is told, and supervision goes on.
 """
 
+import errno
 import os
 import subprocess
 import threading
@@ -25,6 +26,7 @@ from infra.services.service import Service
 from infra.system.processes import ProcessId, memory_mib, rotate, spawn, stop, tail, wait_until
 
 BACKOFF_FIRST, CALM = 0.5, 60.0
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAX_TROUBLES = 20
 """Failures of a second that the status tells, the newest."""
 
@@ -298,6 +300,9 @@ class Supervisor:
             write_json(self._file, self._status(), sync=False)
         except OSError as error:  # no process is to stand or fall with the file: the next one that is written says so
             self._note_trouble(error)
+            if error.errno in _NO_ROOM:  # health checks see by its time that this process lives
+                with suppress(OSError):
+                    os.utime(self._file)
 
     def _status(self) -> dict[str, object]:
         return {

@@ -23,7 +23,6 @@ OPTIONS: Final = {
 }
 """Settings that an option of the command line sets for this time."""
 _HIDDEN: Final = "a value that is not shown"
-_CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=")
 
@@ -86,7 +85,7 @@ def _found(
 
 def _converted(field: Field, origin: Origin, value: Any) -> Any:
     """Returns a value as the field's type. Raises BadInput."""
-    received = _HIDDEN if field.secret else _CREDENTIALS.sub("//…@", repr(value))
+    received = _HIDDEN if field.secret else _shown(value)
     refusal = BadInput(f"{origin.text}, {field.path}", field.expected, received)
     try:
         converted = msgspec.convert(value, field.type, strict=origin.kind == "file")
@@ -95,6 +94,12 @@ def _converted(field: Field, origin: Origin, value: Any) -> Any:
     if field.pattern is not None and not re.fullmatch(field.pattern, converted):
         raise refusal
     return converted
+
+
+def _shown(value: Any) -> str:
+    """A value that is refused, for people: of an address what follows the credentials, whatever signs those have."""
+    _, at, rest = str(value).rpartition("@")
+    return repr(f"…@{rest}") if at else repr(value)
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
@@ -158,7 +163,7 @@ class _File:
             if section not in sections:
                 raise BadInput(f"{self.position(section)}, {section}", f"one of {', '.join(sections)}", section)
             if not isinstance(table, dict):
-                raise BadInput(f"{self.position(section)}, {section}", f"a table [{section}]", repr(table))
+                raise BadInput(f"{self.position(section)}, {section}", f"a table [{section}]", _shown(table))
             names = [field.name for field in FIELDS if field.section == section]
             for name in table:
                 if name not in names:

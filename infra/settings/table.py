@@ -199,7 +199,11 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     certificate: Annotated[
-        str | None, _setting("a PEM file", "the chain of certificates by which it speaks TLS; left out: plain HTTP")
+        str | None,
+        _setting(
+            "a PEM file",
+            "the chain of certificates by which it speaks TLS; left out: plain HTTP, as `api.address` wants it",
+        ),
     ] = None
     key: Annotated[str | None, _setting("a PEM file", "the certificate's private key, without a passphrase")] = None
     address: Annotated[

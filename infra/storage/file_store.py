@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
-from features.durable import atomic_file, sync_path, write_whole
+from features.durable import atomic_file, link_or_copy, sync_path, write_whole
 from features.errors import Unavailable
 
 
@@ -114,7 +114,7 @@ class FolderStore:
             try:
                 temporary.write_bytes(content)
                 sync_path(temporary)
-                _put_if_none(temporary, target)
+                link_or_copy(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
             sync_path(target.parent)
@@ -168,16 +168,3 @@ class FolderStore:
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable(f"{self._folder}: {error}")
-
-
-def _put_if_none(source: Path, target: Path) -> None:
-    """Have a file under a second name, unless there is one of that name: then FileExistsError is raised. Where a file system has
-    no second names it is copied, and for a moment may be seen in part."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        with target.open("xb") as file:
-            file.write(source.read_bytes())
-            os.fsync(file.fileno())

@@ -49,8 +49,8 @@ FAULTS: Final = (
     Fault(
         "a password in an address is shown",
         READING,
-        '_CREDENTIALS.sub("//…@", repr(value))',
-        "repr(value)",
+        'return repr(f"…@{rest}") if at else repr(value)',
+        "return repr(value)",
         ("test_a_password_in_an_address_is_not_shown",),
     ),
     Fault(

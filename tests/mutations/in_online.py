@@ -145,15 +145,15 @@ FAULTS: Final = (
     Fault(
         "labels go while a file is written anew",
         "infra/judging/judge_service.py",
-        "if self._polls_without == POLLS_TO_RELEASE:",
-        "if self._polls_without == 1:",
+        "return self._polls == POLLS_TO_RELEASE",
+        "return self._polls == 1",
         ("test_it_runs_once_an_api_is_there_and_labels_go_after_several_polls_without",),
     ),
     Fault(
         "labels go where the file can't be read",
         "infra/judging/judge_service.py",
-        "0 if self._serving.error else self._polls_without + 1",
-        "self._polls_without + 1",
+        "0 if setting is not None or error else",
+        "0 if setting is not None else",
         ("test_a_file_that_can_not_be_read_releases_nothing",),
     ),
     Fault(

@@ -8,6 +8,7 @@ import yaml
 
 from features.version import VERSION
 from infra.cli.main import app
+from infra.flink.cluster import MEMORY, ROCKSDB, process_settings
 from infra.system.repository import REPO
 from tests.infra.containers.compose_file import compose
 from tests.infra.containers.images import IMAGES
@@ -50,6 +51,22 @@ def test_files_and_manifests_that_are_named_are_there() -> None:
     certificates = set(re.findall(r"--from-file=([\w-]+\.pem)", PAGE))
     example = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text())["configMapGenerator"][0]["literals"]
     assert certificates == set(re.findall(r"/etc/martlet/certificates/([\w-]+\.pem)", " ".join(example)))
+
+
+def test_what_state_on_disk_wants_of_containers_is_what_up_gives_it() -> None:
+    (text,) = re.findall(r"\*\*State in memory\.\*\*.*", PAGE)
+    key = "taskmanager.memory.managed.size"
+    before, after = (str(process_settings(state)[key]) for state in (MEMORY, ROCKSDB))
+    more = int(after.rstrip("m")) - int(before.rstrip("m"))
+    limit = str(compose()["services"]["taskmanager"]["deploy"]["resources"]["limits"]["memory"])
+    (flink,) = (each["spec"] for each in ALL if each["kind"] == "FlinkDeployment")
+    assert limit.endswith("G")
+    assert flink["flinkConfiguration"][key] == before
+    assert f"`{key}` is `{after}` in place of `{before}`" in text
+    assert f"`memory: {1024 * int(limit.rstrip('G')) + more}M`" in text
+    assert f"`memory: {int(flink['taskManager']['resource']['memory'].rstrip('m')) + more}m`" in text
+    volumes = {each["name"]: each for each in flink["podTemplate"]["spec"]["volumes"]}
+    assert f"`sizeLimit: {volumes['tmp']['emptyDir']['sizeLimit']}`" in text
 
 
 def test_what_is_applied_is_a_copy_of_an_example() -> None:

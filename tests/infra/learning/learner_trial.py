@@ -52,7 +52,7 @@ class CountedSteps(LearningSteps):
     def __init__(self, home: Home, kill: list[str]) -> None:
         super().__init__(home, "toy", print)
         self.models, self.kill = home.models, kill
-        self.refuse: dict[str, Exception] = {}
+        self.refuse: dict[str, BaseException] = {}
         self.since: list[int] = []
         self.starts: list[str] = []
         self.whole: list[list[str]] = []

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from features.errors import BadInput, Broken, Unavailable
 from infra.home.paths import Home
 from infra.judging.judge_service import POLLS_TO_RELEASE
-from infra.learning.enough_memory import FreeMemory, lacks_total_memory
+from infra.learning.enough_memory import FreeMemory, free_mib, lacks_total_memory
 from infra.learning.learner_loop import learn_once, learner_of
 from infra.learning.learner_service import NAME, Learners, learner_lock
 from infra.learning.learner_state import FILE, LearnedSlice, LearnerState, read_state, write_state
@@ -23,6 +24,7 @@ from infra.monitoring.snapshot import Snapshot
 from infra.services.supervisor import Supervisor
 from infra.system.processes import ProcessId
 from online.ranking.policy import Learning
+from tests.home import until
 
 pytestmark = pytest.mark.services
 
@@ -138,6 +140,17 @@ def test_a_machine_with_too_little_memory_is_named(home: Home) -> None:
     assert lines(6_144, 2_047) == [full, "nothing was learned yet"]
 
 
+def test_what_is_free_in_the_container_counts_where_that_is_less(tmp_path: Path) -> None:
+    for name, text in (("memory.max", "max"), ("memory.current", str(300 << 20))):
+        (tmp_path / name).write_text(f"{text}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 5\nactive_file {20 << 20}\ninactive_file {30 << 20}\n")
+    assert free_mib(tmp_path) > 100, "no limit"
+    (tmp_path / "memory.max").write_text(f"{350 << 20}\n")
+    assert free_mib(tmp_path) == 100, "cached files give way"
+    (tmp_path / "memory.max").write_text(f"{200 << 20}\n")
+    assert free_mib(tmp_path) == 0
+
+
 def test_what_memory_is_lacking_is_printed_now_and_then_and_by_hand_is_an_error() -> None:
     lines, lacking = list[str](), ["too little"]
     memory = FreeMemory(lines.append, find=lambda: lacking[0] if lacking else None)
@@ -193,4 +206,17 @@ def test_a_learner_of_a_model_that_can_not_learn_says_so_once_and_waits_for_anot
         serving.write_text('{"judge": {}, "learn": {"model": "widedeep"}}')
         assert "got widedeep, which learns from rows" in learner.stdout.readline(), "nothing else in between"
         learner.terminate()
+        assert learner.wait(30) == 0
+
+
+def test_a_learner_that_nobody_ends_removes_its_lists_once_nothing_is_to_be_learned(home: Home) -> None:
+    lists = home.path / "learning" / "toy" / "lists-1"
+    lists.mkdir(parents=True)
+    (home.path / "serving.json").write_text('{"judge": {}}')
+    argv = [sys.executable, "-m", "infra.learning", "--home", str(home.path)]
+    with subprocess.Popen(argv, start_new_session=True) as learner:
+        try:
+            until(lambda: not lists.exists(), 30, "nobody reads any more who wants to be forgotten")
+        finally:
+            learner.terminate()
         assert learner.wait(30) == 0

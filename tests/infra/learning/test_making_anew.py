@@ -64,6 +64,31 @@ def test_it_rests_after_a_failure_and_is_given_up_until_the_next_night(home: Hom
     assert making_anew(home, steps, lambda: NIGHT + DAY_MS, lines).step()
 
 
+def test_where_each_attempt_is_killed_it_rests_between_them_and_is_given_up(home: Home) -> None:
+    steps, lines = CountedSteps(home, ["before renew"] * ATTEMPTS), list[str]()
+    for attempt in range(ATTEMPTS):
+        now = NIGHT + attempt * RENEWAL_REST_MS
+        with pytest.raises(Killed):
+            making_anew(home, steps, lambda now=now: now, lines).step()  # type: ignore[misc]
+        if attempt + 1 < ATTEMPTS:
+            assert not making_anew(home, steps, lambda now=now: now + RENEWAL_REST_MS - 1, lines).step()  # type: ignore[misc]
+    assert making_anew(home, steps, lambda: NIGHT + 3 * RENEWAL_REST_MS, lines).step()
+    killed = "toy: was not made anew: its process was killed, as where memory runs out; it is given up after 3 attempts"
+    assert lines[1:] == [killed]
+    assert not making_anew(home, steps, lambda: NIGHT + 4 * RENEWAL_REST_MS, lines).step()
+    assert making_anew(home, steps, lambda: NIGHT + DAY_MS, lines).step()
+
+
+def test_a_stop_in_order_is_no_attempt(home: Home) -> None:
+    steps = CountedSteps(home, [])
+    steps.refuse["renew"] = KeyboardInterrupt()
+    for restart in range(ATTEMPTS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            making_anew(home, steps, lambda restart=restart: NIGHT + restart, []).step()  # type: ignore[misc]
+    del steps.refuse["renew"]
+    assert making_anew(home, steps, lambda: NIGHT + MINUTE_MS, []).step(), "nor is it rested for"
+
+
 def test_a_learner_that_runs_for_the_first_time_waits_for_a_night(home: Home) -> None:
     steps = CountedSteps(home, [])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from features.units import DAY_MS
 from infra.monitoring.host import Host, HostReader
-from tests.certificates import self_signed
+from tests.certificates import run_out, self_signed
 
 
 def days_left(ends: int | None) -> float:
@@ -34,6 +34,10 @@ def test_a_certificate_says_when_it_ends_and_another_one_in_its_place_too(tmp_pa
     for mine, other in zip(files, self_signed(tmp_path, "other", days=30), strict=True):
         os.replace(other, mine)
     assert 29.9 < days_left(reader.read().certificate_ends) <= 30
+
+
+def test_a_certificate_that_has_run_out_says_since_when(tmp_path: Path) -> None:
+    assert -1.1 < days_left(HostReader(tmp_path, run_out(tmp_path, "api")).read().certificate_ends) <= -1
 
 
 def test_of_files_that_became_unreadable_what_was_read_before_stands(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The monitor: what it notes, prints and exports to Prometheus, given a test's snapshots."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
+from infra.monitoring.http_endpoint import MonitorPage
 from infra.monitoring.monitor import EVERY, Monitor
 from infra.monitoring.snapshot import Snapshot
 from infra.monitoring.status_view import print_report
@@ -102,6 +105,17 @@ def running(desk: Desk) -> Iterator[tuple[Monitor, int, Dealt]]:
     yield monitor, port, dealt
     monitor.stop()
     assert dealt.closed
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_metrics_are_served_at_an_address_of_ipv6(host: str) -> None:
+    port = free_ports(1)[0]
+    page = MonitorPage(port, CollectorRegistry(), dict, host)
+    try:
+        assert httpx.get(f"http://[::1]:{port}/metrics", timeout=5, trust_env=False).status_code == 200
+    finally:
+        page.close()
 
 
 def test_the_monitor_itself_serves_prometheus(running: tuple[Monitor, int, Dealt], desk: Desk) -> None:

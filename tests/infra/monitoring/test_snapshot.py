@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from features.keys import EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
 from infra.monitoring.json_report import flow_report
@@ -124,3 +126,13 @@ def test_the_report_is_plain_json_and_links_flinks_page() -> None:
     bare = flow_report(snapshot_at(job=job(checkpoints=Checkpoints())), "x")
     assert bare["job"]["checkpoint"]["age_ms"] is None
     assert flow_report(snapshot_at(log=None, lanes=None, fresh=None, job=None), "x")["job"] is None
+
+
+@pytest.mark.parametrize("every", [1_003, 5_003, 7_000, 10_010])
+def test_a_window_counts_however_often_is_looked(every: int) -> None:
+    """The time between two looks is never quite the one that was set."""
+    looks = series(*[{}] * 60, every=every)
+    for ms in (20_000, 30_000):
+        found = latest_spanning(looks, ms)
+        assert looks[-len(found) :] == found
+        assert ms <= found[-1].taken_at - found[0].taken_at < ms + every

@@ -15,6 +15,7 @@ from infra.home.access_file import add_key, ensure_access
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.roles.api_role import role_settings
+from infra.roles.watch_role import run_watch
 from infra.services.environment import python_env
 from infra.system.processes import claim_ports
 from infra.system.repository import REPO
@@ -96,3 +97,25 @@ def test_an_engine_that_is_not_named_is_named(tmp_path: Path, monkeypatch: pytes
     (other.path / "martlet.toml").write_text(text)
     with pytest.raises(BadInput, match="which has no base in use yet"):
         role_settings(other, 8000)
+
+
+def test_an_api_with_tls_is_refused_where_the_watch_reaches_it_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, (certificate, key) = home_with_base(tmp_path / "home"), self_signed(tmp_path, "api")
+    for name, value in {
+        "KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "MODELS_SERVER": "127.0.0.1:1",
+        "FLINK_ADDRESS": "http://127.0.0.1:1",
+        "API_CERTIFICATE": str(certificate),
+        "API_KEY": str(key),
+    }.items():
+        monkeypatch.setenv(f"MARTLET_{name}", value)
+    assert role_settings(home, 8000).certificate == str(certificate)
+    monkeypatch.setenv("MARTLET_API_ADDRESS", "http://api:8000")
+    refused = r"api\.certificate: expected none beside api\.address, .* by plain HTTP: .* a proxy .*, got .*/api\.pem"
+    with pytest.raises(BadInput, match=refused):
+        role_settings(home, 8000)
+    with pytest.raises(BadInput, match=refused):
+        run_watch(home, claim_ports(1)[0])

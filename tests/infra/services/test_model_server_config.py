@@ -21,6 +21,8 @@ class Api(ThreadingHTTPServer):
 
     ranking: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
+    refuses: bool = False
+    """Whether it has too many requests to answer any."""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -28,9 +30,9 @@ class Answer(BaseHTTPRequestHandler):
         assert isinstance(self.server, Api)
         self.send_response(503)
         self.end_headers()
-        self.wfile.write(
-            json.dumps({"ready": False, "models": self.server.ranking, "labelled": self.server.labelled}).encode()
-        )
+        state = {"ready": False, "dependencies": {}, "models": self.server.ranking, "labelled": self.server.labelled}
+        refusal = {"title": "Service Unavailable", "status": 503, "detail": "too many requests are in progress"}
+        self.wfile.write(json.dumps(refusal if self.server.refuses else state).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -87,6 +89,16 @@ def test_what_ranks_stays_loaded_whatever_comes_after_it(home: Home, api: Api) -
     assert policies(serving)["fusion"] == Specific(frozenset({1, 4, 5}))
     api.ranking = ("fusion/5", "mine/7")
     assert policies(serving)["fusion"] == Specific(frozenset({4, 5}))
+
+
+def test_an_api_with_too_many_requests_to_answer_changes_nothing(home: Home, api: Api) -> None:
+    api.refuses = True
+    serving = ServingConfig(home, lambda: [f"http://127.0.0.1:{api.server_port}"])
+    assert policies(serving)["fusion"] == Specific(frozenset({3, 4})), "nobody has said yet what ranks"
+    api.refuses, api.ranking = False, ("fusion/1", "mine/7")
+    ranks = policies(serving)
+    api.refuses = True
+    assert policies(serving) == ranks
 
 
 def test_versions_with_a_label_are_loaded_and_named_once_the_api_has_checked_them(home: Home, api: Api) -> None:
