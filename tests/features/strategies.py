@@ -67,11 +67,11 @@ def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]
         elif which >= 190:
             target = "none" if earlier is None or rest < 50 else earlier.event_id
             log.append(Event(f"e{number}", UNDO, USER, -1, 0, target, now))
-        elif 185 <= which < 189:
+        elif 184 <= which < 188:
             log.append(
                 Event(f"e{number}", PROFILE, USER, NO_ID, 0, ("", '{"plan":"paid"}', '{"plan":"é"}')[item % 3], now)
             )
-        elif which == 189:
+        elif which >= 188:
             log.append(Event(f"e{number}", FORGET_USER, USER, -1, 0, "", now))
         else:
             code = _pick(_KINDS, kind)
