@@ -63,8 +63,11 @@ async function load(cursor = null) {
     $("empty").textContent = choice.q ? `No title has words that begin with “${choice.q}”.` : `No ${noun} of this kind.`;
   } catch (fault) {
     if (mine.signal.aborted) return;
-    if (cursor === null) films.replaceChildren();
-    $("fault").replaceChildren(...withRetry(fault, () => load(cursor)));
+    if (cursor === null) {
+      films.replaceChildren();
+      $("more").hidden = true; // what it leads to is of another choice
+      $("fault").replaceChildren(...withRetry(fault, () => load()));
+    } else $("fault").textContent = fault.message; // "More" asks again
     $("fault").hidden = false;
   } finally {
     if (turn === mine) {

@@ -296,3 +296,20 @@ def test_more_films_that_do_not_come_say_so_where_one_looks(visit_small: Visit, 
     expect(films).to_have_count(40)
     assert all("500" in each for each in complaints)
     complaints.clear()
+
+
+def test_another_choice_that_does_not_come_leaves_no_way_on_in_the_one_before(
+    visit_small: Visit, complaints: list[str]
+) -> None:
+    page = visit_small("/collection.html")
+    films, more = page.locator("#films .poster:not(.skeleton)"), page.get_by_role("button", name="More films")
+    expect(more).to_be_visible()
+    page.route("**/v1/items?*", lambda route: route.fulfill(status=500, json={"detail": "not now"}))
+    page.locator("#sort").select_option("newest")
+    expect(page.locator("#fault")).to_contain_text("not now")
+    expect(more).to_be_hidden()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(films).to_have_count(36)
+    expect(more).to_be_visible()
+    complaints.clear()
