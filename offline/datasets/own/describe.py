@@ -29,7 +29,11 @@ def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
     again = Rejects()  # of rows that are read once more
     surveys = [survey_events(file, again) for file in found.description.events]
     catalogues = [survey_items(file, again) for file in found.description.items]
-    return completed(found.description, surveys, catalogues, document, document.items)
+    description = completed(found.description, surveys, catalogues, document, document.items)
+    for file in description.events:
+        for sentence in event_survey.scaled(file):
+            rejects.remark("{first}", file.file, sentence)
+    return description
 
 
 def _by_its_own(folder: Path, rejects: Rejects) -> Description:

@@ -11,6 +11,7 @@ time = "timestamp"
 kind = "event"                   # or every = "click": all rows are of one kind
 kinds = {addtocart = "add_to_cart", transaction = "purchase"}    # what the schema calls them, where it is another name
 values = {purchase = "price"}    # the column that a kind's value stands in
+scales = {rating = 0.5}          # what the numbers there are multiplied by: here ten in the file are five stars
 event = "event_id"               # the column of the event's own id, if there is one
 quotes = false                   # of CSV, of events or items: a quote is a letter, and holds no field together (default: true)
 
@@ -27,7 +28,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ from offline.datasets.dataset_names import TAKEN, check_name
 
 FILE: Final = "dataset.toml"
 HomeTime = Literal["wall", "data"]
+Scale = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 
 CLOCKS: Final = {
@@ -58,6 +60,7 @@ class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     every: str = ""
     kinds: dict[str, str] = {}
     values: dict[str, str] = {}
+    scales: dict[str, Scale] = {}
     event: str = ""
     quotes: bool = True
 
@@ -135,6 +138,8 @@ def read_description(path: Path) -> Description:
                 "either `kind`, a column, or `every`, the kind of all rows",
                 "both" if each.kind else "neither",
             )
+        for name in each.scales.keys() - each.values.keys():
+            raise BadInput(f"{path}, events[{number}].scales", "kinds that `values` names a column for", repr(name))
     return replace(
         description,
         events=tuple(replace(each, file=_resolved(path, each.file)) for each in description.events),

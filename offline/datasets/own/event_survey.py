@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,13 @@ from features.schema.document import Document
 from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
-from offline.datasets.own.description import EventFile
+from offline.datasets.own.description import FILE, EventFile
 from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times, trimmed
 from offline.datasets.own.value_meanings import meaning_of
-from offline.datasets.rejected_lines import Rejects
+from offline.datasets.rejected_lines import REFUSED_SHARE, Rejects
 
+SCALES_OF_STARS: Final = (1.0, 0.5, 0.05)
+"""Ratings of up to 5, to 10, or to 100."""
 _VALUE_COLUMNS = frozenset(name for names in known_names.VALUE.values() for name in names)
 
 
@@ -28,7 +31,8 @@ class EventSurvey:
     rows     all rows that are rows at all; no_user, no_item, no_time, no_kind: those without one that can be read
     kinds    rows by the kind's name in the file
     valued   kind's name in the file → column → rows that have a number in it
-    outside  (kind's name in the file, column, what values are) → rows that have something in it that is no such value
+    filled   kind's name in the file → column → rows that have something in it
+    outside  (kind's name in the file, column, what values are, scale) → rows that have something in it that is no such value
     users    ids; items: ids
     first, last  the span of time, ms
     """
@@ -40,7 +44,8 @@ class EventSurvey:
     no_kind: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     valued: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    outside: Counter[tuple[str, str, ValueKind]] = field(default_factory=Counter)
+    filled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    outside: Counter[tuple[str, str, ValueKind, float]] = field(default_factory=Counter)
     users: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
     first: int = 0
@@ -82,11 +87,19 @@ def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: S
         filled, values = found.is_valid().to_numpy(zero_copy_only=False), found.fill_null(NO_VALUE).to_numpy()
         for name, count in _counts(indices[values != NO_VALUE], names).items():
             survey.valued[name][column] += count
+        for name, count in _counts(indices[filled], names).items():
+            survey.filled[name][column] += count
         for meaning in known_names.VALUE:
-            low, high = MIN_VALUE[meaning], MAX_VALUE[meaning]
-            bad = filled & ((values < low * 100) | (values > high * 100))
-            for name, count in _counts(indices[bad], names).items():
-                survey.outside[name, column, meaning] += count
+            low, high = MIN_VALUE[meaning] * 100, MAX_VALUE[meaning] * 100
+            for scale in _scales(meaning):
+                bad = filled & ((values * scale < low) | (values * scale > high))
+                for name, count in _counts(indices[bad], names).items():
+                    survey.outside[name, column, meaning, scale] += count
+
+
+def _scales(meaning: ValueKind) -> tuple[float, ...]:
+    """What numbers in a file may be multiplied by to be such values, the likeliest first."""
+    return SCALES_OF_STARS if meaning == "stars" else (1.0,)
 
 
 def _counts(indices: "np.ndarray[tuple[int], np.dtype[np.int32]]", names: Sequence[str]) -> dict[str, int]:
@@ -99,13 +112,32 @@ def completed(file: EventFile, survey: EventSurvey, document: Document, meanings
     schema gives them a value. meanings: see `meanings_in`."""
     kinds: dict[str, str] = {}
     values: dict[str, str] = {}
+    scales: dict[str, float] = {}
     for raw in survey.kinds:
         name = name_of(raw, document)
         if name != raw and name and file.kind:
             kinds[raw] = name
         if name in meanings and (column := _value_column(survey.valued.get(raw, Counter()), meanings[name])):
             values[name] = column
-    return replace(file, kinds=kinds, values=values)
+            if (scale := _scale(survey, raw, column, meanings[name])) != 1.0:
+                scales[name] = scale
+    return replace(file, kinds=kinds, values=values, scales=scales)
+
+
+def _scale(survey: EventSurvey, raw: str, column: str, meaning: ValueKind) -> float:
+    """The first scale by which no more of a kind's values are out of range than may be, else that by which fewest are."""
+    outside = {each: survey.outside[raw, column, meaning, each] for each in _scales(meaning)}
+    room = REFUSED_SHARE * survey.filled[raw][column]
+    return next((each for each, count in outside.items() if count <= room), min(outside, key=outside.__getitem__))
+
+
+def scaled(file: EventFile) -> list[str]:
+    """A sentence for each kind whose values are not taken as they stand in the file."""
+    return [
+        f"{name} in {Path(file.file).name}, column {file.values[name]}, is multiplied by {scale:g}, so that "
+        f"{MAX_VALUE['stars'] / scale:g} there are five stars (scales in {FILE})"
+        for name, scale in file.scales.items()
+    ]
 
 
 def name_of(raw: str, document: Document) -> str:

@@ -123,7 +123,7 @@ def _values(file: EventFile, table: pa.Table, kinds: pa.Array) -> pa.Array:
     values = pa.nulls(len(table), pa.int64())
     for name, column in file.values.items():
         mine = pc.fill_null(pc.equal(kinds, name), False)
-        values = pc.if_else(mine, centis(table[column]), values)
+        values = pc.if_else(mine, centis(table[column], file.scales.get(name, 1.0)), values)
     return values
 
 

@@ -321,12 +321,15 @@ def _value_doubts(
     description: Description, surveys: Sequence[tuple[EventFile, EventSurvey]], document: Document
 ) -> Iterator[str]:
     for file, (_, survey) in zip(description.events, surveys, strict=True):
+        yield from event_survey.scaled(file)
         for raw in survey.kinds:
             name = event_survey.name_of(raw, document)
-            column, kind = file.values.get(name, ""), document.events.get(name)
-            if kind is None or kind.value is None or not (bad := survey.outside[raw, column, kind.value]):
+            column, kind, scale = file.values.get(name, ""), document.events.get(name), file.scales.get(name, 1.0)
+            if kind is None or kind.value is None:
                 continue
-            low, high = MIN_VALUE[kind.value], MAX_VALUE[kind.value]
+            low, high = MIN_VALUE[kind.value] / scale, MAX_VALUE[kind.value] / scale
+            if not (bad := survey.outside[raw, column, kind.value, scale]):
+                continue
             yield (
                 f"{bad:,} values of {name} in the column {column} are no number of {kind.value} from {low:g} to {high:g}: "
                 "such rows are left out, and more than a tenth of them are refused"

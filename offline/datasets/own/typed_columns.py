@@ -133,8 +133,8 @@ def _days(values: DoubleArray) -> tuple[BoolArray, DoubleArray]:
     return is_day, (first + day - 1) * float(DAY_MS)
 
 
-def centis(column: pa.ChunkedArray) -> pa.Array:
-    """int64 hundredths of numbers from 0 on; NO_VALUE for what is something else, null for nothing."""
+def centis(column: pa.ChunkedArray, scale: float = 1.0) -> pa.Array:
+    """int64 hundredths of numbers from 0 on, multiplied by `scale`; NO_VALUE for what is something else, null for nothing."""
     flat = _flat(column)
     if pa.types.is_integer(flat.type) or pa.types.is_floating(flat.type) or pa.types.is_decimal(flat.type):
         numbers = without_nan(flat)
@@ -144,7 +144,7 @@ def centis(column: pa.ChunkedArray) -> pa.Array:
         is_number = pc.fill_null(pc.match_substring_regex(text, _DECIMAL), False)
         missing = text.is_null()
         numbers = pc.if_else(is_number, text, pa.scalar(None, pa.string())).cast(pa.float64())
-    values = numbers.fill_null(-1.0).to_numpy(zero_copy_only=False)
+    values = numbers.fill_null(-1.0).to_numpy(zero_copy_only=False) * scale
     good = np.isfinite(values) & (values >= 0) & (values <= max(MAX_VALUE.values()))
     found = np.where(good, np.floor(np.where(good, values, 0.0) * 100 + 0.5), NO_VALUE).astype(np.int64)
     return pa.array(found, mask=missing.to_numpy(zero_copy_only=False))

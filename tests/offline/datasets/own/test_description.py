@@ -17,11 +17,23 @@ WHOLE = Description(
     "a-shop",
     "wall",
     (
-        EventFile("/d/e.csv", "u", "i", "t", "k", kinds={"In den Korb": "add_to_cart"}, values={"purchase": "Preis €"}),
+        EventFile(
+            "/d/e.csv",
+            "u",
+            "i",
+            "t",
+            "k",
+            kinds={"In den Korb": "add_to_cart"},
+            values={"purchase": "Preis €"},
+            scales={"purchase": 0.01},
+        ),
         EventFile("/d/c.csv", "u", 'i "x"', "t", every="click", quotes=False),
     ),
     (ItemFile("/d/i.parquet", "id", "name", ("brand", "tags\\all")),),
 )
+
+
+RATINGS = "name = 'a'\n[[events]]\nfile='a'\nuser='u'\nitem='i'\ntime='t'\nevery='rating'\n"
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -52,6 +64,9 @@ def test_a_file_is_found_from_where_the_description_is(tmp_path: Path) -> None:
         ("name = 'log-3'", r"expected another name than .*log-N"),
         ("name = 'none'\n[[items]]\nfile = 'a'\nid = 'b'", "expected another name than none"),
         ("name = 'a'\n[[item]]\nid = 'a'", "item"),
+        (RATINGS + "values = {rating = 'r'}\nscales = {rating = 0.0}", r"events\[0\]\.scales.*expected .* > 0"),
+        (RATINGS + "values = {rating = 'r'}\nscales = {rating = nan}", r"events\[0\]\.scales"),
+        (RATINGS + "scales = {rating = 0.5}", r"scales: expected kinds that `values` names a column for, got 'rating'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, error: str) -> None:

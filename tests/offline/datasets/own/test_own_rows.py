@@ -241,6 +241,18 @@ def test_what_the_schema_does_not_take_is_left_out_and_stays_in_the_history(
         open_dataset(str(folder), tmp_path / "data", read_schema("[events.click]\nweight = 1", "other"))
 
 
+def test_ratings_of_ten_are_taken_as_stars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "".join(f"u{at},A-{at % 3},{AT + at},{at % 10 + 1}\n" for at in range(40))
+    folder = tmp_path / "tens"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text("user_id,item_id,timestamp,rating\n" + lines)
+    dataset = open_dataset(str(folder), tmp_path / "data", MOVIES)
+    centi = pq.read_table(dataset.ratings, columns=["centi"])["centi"].to_pylist()
+    assert sorted(set(centi)) == [50, 100, 150, 200, 250, 300, 350, 400, 450, 500]
+    assert not dataset.left_out
+    assert "rating in ratings.csv, column rating, is multiplied by 0.5" in capsys.readouterr().out
+
+
 def test_without_any_data(tmp_path: Path) -> None:
     dataset = open_dataset("none", tmp_path / "data", SHOP)
     assert (dataset.name, dataset.rows, dataset.items, dataset.clock) == ("none", 0, [], "wall")

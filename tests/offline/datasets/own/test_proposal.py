@@ -157,6 +157,32 @@ def test_values_out_of_range_are_a_doubt(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("ratings", "scale", "outside"),
+    [
+        ([0.5, 3, 4, 5], 1.0, 0),
+        ([4, 5, 3, 2] * 5 + [10], 1.0, 1),  # a slip is no scale
+        ([1, 7, 8, 10], 0.5, 0),
+        ([0, 0, 0, 7, 10], 0.5, 3),  # Book-Crossing's 0 is no rating
+        ([10, 65, 80, 100], 0.05, 0),
+        ([1_500, 2_000], 1.0, 2),
+    ],
+)
+def test_ratings_of_ten_or_of_a_hundred_become_stars(
+    tmp_path: Path, ratings: list[float], scale: float, outside: int
+) -> None:
+    lines = "".join(f"u{at},i{at},{1_700_000_000 + at},{rating}\n" for at, rating in enumerate(ratings))
+    proposal = proposed(tmp_path, "user_id,item_id,timestamp,rating\n" + lines)
+    (file,) = proposal.description.events
+    assert (file.values, file.scales) == ({"rating": "rating"}, {} if scale == 1.0 else {"rating": scale})
+    told = f"is multiplied by {scale:g}, so that {5 / scale:g} there are five stars (scales in dataset.toml)"
+    assert any(told in doubt for doubt in proposal.doubts) == (scale != 1.0)
+    range_told = (
+        f"{outside} values of rating in the column rating are no number of stars from {0.5 / scale:g} to {5 / scale:g}"
+    )
+    assert any(range_told in doubt for doubt in proposal.doubts) == (outside > 0)
+
+
 def test_attributes_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
     names = [f"extra_{number}" for number in range(40)]
     (tmp_path / "items.csv").write_text(f"item_id,title,score,{','.join(names)}\ni0,A,1,{','.join(['7'] * 40)}\n")
