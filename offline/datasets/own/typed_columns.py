@@ -37,7 +37,7 @@ UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
 
 
 def texts(column: pa.ChunkedArray) -> pa.Array:
-    """Ids or names as text, as they stand; null where there is none. A whole number that came as a float is that number, another
+    """Ids or names as text, as they stand; null where there is none, or blanks alone. A whole number that came as a float is that number, another
     the decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
     flat = _flat(column)
     if pa.types.is_floating(flat.type):
@@ -45,16 +45,14 @@ def texts(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_list(flat.type):
         joined = (None if value is None else _joined(value) for value in flat.to_pylist())
         flat = pa.array(list(joined), pa.string())
-    return _without_empty(_string(flat))
+    words = _string(flat)
+    return pc.if_else(trimmed(words).is_valid(), words, pa.scalar(None, pa.string()))
 
 
 def trimmed(words: pa.Array) -> pa.Array:
     """Texts without blanks around them; null where nothing else stands: what is read as anything but a text goes by these."""
-    return _without_empty(pc.utf8_trim_whitespace(words))
-
-
-def _without_empty(words: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
+    bare = pc.utf8_trim_whitespace(words)
+    return pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
 
 
 def _text_of_floats(flat: pa.Array) -> pa.Array:

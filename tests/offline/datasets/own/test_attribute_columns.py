@@ -121,7 +121,8 @@ def test_a_column_of_several_is_told_by_all_of_its_values() -> None:
     assert not has_several(pa.array(few))
     assert has_several(pa.array(enough))
     assert not has_several(pa.array([], pa.string()))
-    assert values_of(pa.chunked_array([pa.array(["a|b"])]), many=False) == [("a|b",)]
+    assert values_of(pa.chunked_array([pa.array(["a|b", " "])]), many=False) == [("a|b",), ()]
+    assert values_of(pa.chunked_array([pa.array([["a", " ", " b"], [" "]])]), many=True) == [("a", " b"), ()]
 
 
 @pytest.mark.parametrize(

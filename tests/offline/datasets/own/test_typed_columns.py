@@ -94,7 +94,7 @@ def test_ids() -> None:
     floats = [7.0, 7.5, 0.1, -3.0, float(2**53), float("nan"), float("inf"), None]
     assert texts(of(floats)).to_pylist() == ["7", "7.5", "0.1", "-3", *[None] * 4]
     assert texts(of([7.1], pa.float32())).to_pylist() == ["7.1"]
-    assert texts(of([" a ", " ", "", None], pa.string())).to_pylist() == [" a ", " ", None, None]
+    assert texts(of([" a ", " ", "", None], pa.string())).to_pylist() == [" a ", None, None, None]
     assert texts(of([["a", None, "b"], None, [None]])).to_pylist() == ["a|b", None, None]
     assert texts(of([[1, 2**60 + 1]])).to_pylist() == ["1|1152921504606846977"]
     assert texts(of([2**60 + 1])).to_pylist() == ["1152921504606846977"]
