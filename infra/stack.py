@@ -259,7 +259,7 @@ class Stack:
         if self.lacks_base:
             with self.steps.step("base (Spark)"):
                 self._prepare(number, "base", nice=0)
-        elif note := unread_correction(self.home, self.home.bases / str(number)):
+        elif note := unread_correction(self.home, self.record.dataset, self.home.bases / str(number)):
             self.steps.print_line(note)
         if self.record.has_other_state:
             self.steps.print_line(

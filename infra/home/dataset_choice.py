@@ -8,7 +8,7 @@ from features.schema.tables import preset_schema
 from infra.home.paths import Home, read_json
 from infra.home.schema_file import schema_of
 from offline.datasets.dataset_names import NONE, TAKEN
-from offline.datasets.own.description import FILE, describes, read_description
+from offline.datasets.own.description import FILE, describes, description_of, read_description
 
 FILMS_HISTORY = 0.8
 """Share of MovieLens that is loaded; the rest is for replays and evaluation. Of one's own data all is loaded."""
@@ -36,15 +36,16 @@ def chosen_dataset(home: Home, given: str | None) -> str:
     return DEFAULT if schema_of(home).digest == preset_schema().digest else NONE
 
 
-def unread_correction(home: Home, base: Path) -> str:
-    """Returns what to print where the home's `dataset.toml` says something else than it did when a base was made; "" where it
-    does not."""
+def unread_correction(home: Home, dataset: str, base: Path) -> str:
+    """Returns what to print where the `dataset.toml` that the home's data set goes by says something else than it did when a
+    base was made; "" where it does not."""
     name = (read_json(base / MANIFEST) or {}).get("dataset", "")
     data_set = home.data / name
     is_of_log = (read_json(data_set / TAKEN) or {}).get("from") == name
-    if not home.dataset_file.exists() or is_of_log or describes(home.dataset_file, data_set):
+    described = description_of(dataset) if Path(dataset).is_absolute() else None
+    if not described or is_of_log or describes(described, data_set):
         return ""
-    return f"{home.dataset_file} has changed since base {base.name} was made: ./martlet features makes one of what it says now"
+    return f"{described} has changed since base {base.name} was made: ./martlet features makes one of what it says now"
 
 
 def default_history(dataset: str) -> float:

@@ -22,7 +22,7 @@ from offline.datasets.dataset_names import NONE, TAKEN
 from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
 from offline.datasets.normalise import normalise
 from offline.datasets.own.attribute_columns import Misfit
-from offline.datasets.own.description import describes, digest_of, read_description
+from offline.datasets.own.description import describes, description_of, digest_of, read_description
 from offline.datasets.own.own_rows import normalise_own
 from offline.datasets.own.value_meanings import meanings_of
 from offline.datasets.rejected_lines import FILE, Rejects
@@ -96,8 +96,8 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
         **shape,
         "rejected": rejects.count,
     }
-    if Path(given).expanduser().is_file():
-        taken["described"] = digest_of(Path(given).expanduser())
+    if described := _description(given):
+        taken["described"] = digest_of(described)
     if repeated := shape.get("repeated_items"):
         print(
             f"{folder.name}: {repeated} rows of items are of one that came before: what the last says counts",
@@ -125,12 +125,13 @@ def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:
     path = Path(given).expanduser()
     if _is_folder_of(given, data_dir):
         return data_dir / path.name
-    if given in (NONE, *KNOWN) or path.is_dir():
+    described = _description(given)
+    if given in (NONE, *KNOWN) or (path.is_dir() and not described):
         return data_dir / name_of(given)
     found = _taken_from(given, data_dir)
-    if not path.exists():
+    if not described:
         return found[-1] if found else data_dir / name_of(given)
-    now_described = [folder for folder in found if describes(path, folder)]
+    now_described = [folder for folder in found if describes(described, folder)]
     if now_described or (found and bases is None):
         return (now_described or found)[-1]
     name = name_of(given)
@@ -139,6 +140,10 @@ def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:
         if _whole(folder) is None or (folder in found and bases is not None and not _has_base(folder.name, bases)):
             break
     return folder
+
+
+def _description(given: str) -> Path | None:
+    return None if given in (NONE, *KNOWN) else description_of(given)
 
 
 def _is_folder_of(given: str, data_dir: Path) -> bool:
@@ -181,7 +186,8 @@ def _can_be_read(given: str) -> bool:
     path = Path(given).expanduser()
     if given in (NONE, *KNOWN) or not path.exists():
         return False
-    return path.is_dir() or all(file.exists() for file in read_description(path).files())
+    described = _description(given)
+    return described is None or all(file.exists() for file in read_description(described).files())
 
 
 def _has_base(name: str, bases: Path) -> bool:

@@ -154,8 +154,29 @@ FAULTS: Final = (
     Fault(
         "ids that differ by blanks around them are one",
         "offline/datasets/own/typed_columns.py",
-        "return _without_empty(_string(flat))",
-        "return trimmed(_string(flat))",
+        "return pc.if_else(trimmed(words).is_valid(), words, pa.scalar(None, pa.string()))",
+        "return trimmed(words)",
         ("test_ids_and_texts_come_back_with_the_blanks_around_them",),
+    ),
+    Fault(
+        "blanks alone are an id",
+        "offline/datasets/own/typed_columns.py",
+        "return pc.if_else(trimmed(words).is_valid(), words, pa.scalar(None, pa.string()))",
+        "return words",
+        ("test_ids",),
+    ),
+    Fault(
+        "a rating that is a slip makes stars of ten of all others",
+        "offline/datasets/own/event_survey.py",
+        "return next((each for each, count in outside.items() if count <= room), min(outside, key=outside.__getitem__))",
+        "return min(outside, key=outside.__getitem__)",
+        ("test_ratings_of_ten_or_of_a_hundred_become_stars",),
+    ),
+    Fault(
+        "a description in a folder that was corrected after a base is not read again",
+        "offline/datasets/taking.py",
+        "if given in (NONE, *KNOWN) or (path.is_dir() and not described):",
+        "if given in (NONE, *KNOWN) or path.is_dir():",
+        ("test_so_is_one_of_the_description_in_a_folder_that_was_given",),
     ),
 )

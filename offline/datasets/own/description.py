@@ -147,6 +147,13 @@ def read_description(path: Path) -> Description:
     )
 
 
+def description_of(given: str) -> Path | None:
+    """The description that a data set goes by: the file that is given, or the one in a folder; None where there is none."""
+    path = Path(given).expanduser()
+    file = path / FILE if path.is_dir() else path
+    return file if file.is_file() else None
+
+
 def digest_of(path: Path) -> str:
     """A digest of what a description says, whatever its comments. Raises BadInput for what is no TOML."""
     return hashlib.sha256(json.dumps(_content(path), sort_keys=True, default=str).encode()).hexdigest()

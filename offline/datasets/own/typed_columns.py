@@ -37,8 +37,9 @@ UNITS: Final = ((1e11, 1000.0), (1e14, 1.0), (1e17, 1e-3), (np.inf, 1e-6))
 
 
 def texts(column: pa.ChunkedArray) -> pa.Array:
-    """Ids or names as text, as they stand; null where there is none, or blanks alone. A whole number that came as a float is that number, another
-    the decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it from those."""
+    """Ids or names as text, as they stand; null where there is none, or blanks alone. A whole number that came as a float is
+    that number, another the decimals that tell it from its neighbours; one from 2⁵³ on is none, as floats no longer tell it
+    from those."""
     flat = _flat(column)
     if pa.types.is_floating(flat.type):
         flat = _text_of_floats(flat)

@@ -128,12 +128,13 @@ def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> N
     base = home.bases / "1"
     base.mkdir(parents=True)
     (base / "manifest.json").write_text('{"dataset": "shop"}')
-    assert unread_correction(home, base) == ""
+    assert unread_correction(home, "ml-100k", base) == ""
     init_home(home, [shop], None, force=False)
     open_dataset(str(home.dataset_file), home.data, schema_of(home))
-    assert unread_correction(home, base) == ""
+    given = str(home.dataset_file)
+    assert unread_correction(home, given, base) == ""
     home.dataset_file.write_text(home.dataset_file.read_text().replace('"price"', '"quantity"', 1))
-    assert "has changed since base 1 was made: ./martlet features makes one" in unread_correction(home, base)
+    assert "has changed since base 1 was made: ./martlet features makes one" in unread_correction(home, given, base)
 
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:

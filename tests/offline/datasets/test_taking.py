@@ -37,9 +37,9 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def opened(home: Path, schema: Schema = SHOP, makes_base: bool = True) -> Dataset:
+def opened(home: Path, schema: Schema = SHOP, makes_base: bool = True, given: Path | None = None) -> Dataset:
     bases = home / "base" if makes_base else None
-    return open_dataset(str(home / "dataset.toml"), home / "data", schema, bases)
+    return open_dataset(str(given or home / "dataset.toml"), home / "data", schema, bases)
 
 
 def make_base_of(home: Path, dataset: Dataset, number: int) -> None:
@@ -87,6 +87,22 @@ def test_a_correction_after_a_base_is_another_data_set_for_the_next_one(home: Pa
     assert opened(home, makes_base=False) == opened(home) == second
     correct(home, '"quantity", add', '"price", add')
     assert opened(home) == first, "what was said before is there already"
+
+
+def test_so_is_one_of_the_description_in_a_folder_that_was_given(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "export 1"
+    folder.mkdir()
+    for name in ("events.csv", "dataset.toml"):
+        (home / name).rename(folder / name)
+    first = opened(home, given=folder)
+    assert (first.name, values_of(first)[1]) == ("export-1", 250)
+    make_base_of(home, first, 1)
+    correct(folder, '"price"', '"quantity"')
+    assert opened(home, makes_base=False, given=folder) == first
+    second = opened(home, given=folder)
+    assert (second.name, values_of(second)[1]) == ("export-1.2", 200)
+    (folder / "events.csv").unlink()
+    assert opened(home, given=folder) == second
 
 
 def test_files_that_changed_after_a_base_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
