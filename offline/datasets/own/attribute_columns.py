@@ -101,8 +101,8 @@ def has_several(words: pa.Array) -> bool:
 def values_of(column: pa.ChunkedArray, many: bool) -> list[tuple[str, ...]]:
     """The values of a facet, item by item: of a list its entries, of text what it says; with `many` what stands between `|`."""
     if pa.types.is_list(column.type):
-        listed = ([str(each) for each in value or () if each is not None] for value in column.to_pylist())
-        return [tuple(word for word in each if word.strip()) for each in listed]
+        entries = ([str(each) for each in value or () if each is not None] for value in column.to_pylist())
+        return [tuple(word for word in each if word.strip()) for each in entries]
     words = _words(column)
     if not many:
         return [() if word is None else (word,) for word in words]
