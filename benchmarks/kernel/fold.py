@@ -115,7 +115,7 @@ class ByKernel(Side):
             if user is None:
                 user = self._users[event.user_id] = self._kernel.new_user(event.user_id), Journal()
             item = self._catalogue.get(event.item_id)
-            if not self._batch.takes(event, item):
+            if not self._batch.takes(event):
                 raise Broken(f"expected events that the kernel takes, got {event}")
             self._batch.add(user, user[0], event, item, n, 0)
         for folded in self._batch.fold().users:

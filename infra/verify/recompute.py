@@ -223,7 +223,7 @@ class KernelRecomputer(Recomputer):
     def _fold(self, partition: int, event: Event, n: int) -> str | None:
         rows = self._rows_of(event.user_id)
         item = self._catalogue.item(event.item_id, self._versions[partition])
-        if self._batch.takes(event, item):
+        if self._batch.takes(event):
             self._check_name(self._named.get(event.user_id, rows.outer), event)
             if event.user:  # what the rows are named once they are folded
                 self._named[event.user_id] = event.user

@@ -48,7 +48,7 @@ class FoldedHistory:
         """Take the next event, on an item of the catalogue or on none of it."""
         self._taken += 1
         rows = self._rows_of(event.user_id)
-        if self._batch.takes(event, item):
+        if self._batch.takes(event):
             self._batch.add(None, rows, event, item, self._taken, 0)
             self._waiting += 1
             if self._waiting >= self._batch_limit:

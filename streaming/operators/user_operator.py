@@ -25,7 +25,6 @@ from features.kernel.compile_kernel import compile_users
 from features.kernel.contribution_rows import TS, rows_of
 from features.kernel.users.event_batch import VERDICTS as EVENT_VERDICTS
 from features.kernel.users.event_batch import EventBatch
-from features.kernel.users.plain_reader import PlainReader
 from features.kernel.users.user_kernel import UserKernel
 from features.keys import EVENTS, ITEMS, SERVED, user_key, user_of
 from features.schema.tables import Schema
@@ -108,8 +107,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         compile_users(self._schema)
         states = self._open_states(context)
         self._states = UserStates(states, self._base, cache_limit(machine_memory()))
-        self._reader = PlainReader(self._schema, self._clock, self._base.partitions)
         self._batch = self._new_batch(self._states.kernel, self._schema)
+        self._reader = self._batch.reader(self._clock, self._base.partitions)
         log = self._connect_log(settings.kafka)
         self._lists = ServedLists(states, self._base, self._clock, 1000 * settings.attribution, log, self._time)
         self._stored_lane = states.value("lane")
@@ -216,12 +215,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         if plain is None:
             self._admit(lane, record, key, changed, out)
             return
+        user = self._user(plain.user_id, record, changed)
         item = self._catalogue.item(plain.item_id, lane.stored.catalogue)
-        if self._batch.takes_item(item):
-            user = self._user(plain.user_id, record, changed)
-            self._batch.add_plain(user, user.rows, plain, item, record.offset + 1, record.broker_ts)
-        else:
-            self._admit(lane, record, key, changed, out)
+        self._batch.add_plain(user, user.rows, plain, item, record.offset + 1, record.broker_ts)
 
     def _admit(
         self, lane: LaneProgress, record: Record, key: str, changed: dict[int, LiveUser], out: list[Any]
@@ -246,8 +242,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             self._mark(lane, record, mark.version, out)
             return
         user = self._user(event.user_id, record, changed)
-        item = self._catalogue.item(event.item_id, lane.stored.catalogue)
-        if self._batch.takes(event, item):
+        if self._batch.takes(event):
+            item = self._catalogue.item(event.item_id, lane.stored.catalogue)
             self._batch.add(user, user.rows, event, item, record.offset + 1, record.broker_ts)
             return
         self._fold_batch(lane)

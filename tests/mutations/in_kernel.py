@@ -135,6 +135,13 @@ FAULTS: Final = (
         _BYTES,
     ),
     Fault(
+        "a taste of an item goes for another of it before it has its time",
+        "features/kernel/users/taste_rows.py",
+        "if at < 0 and user.taste_count < TASTES:",
+        "if at < 0 and (user.taste_count < TASTES or _make_room(user, names, name, ts)):",
+        ("test_the_same_bytes_of_items_with_any_number_of_tastes",),
+    ),
+    Fault(
         "the kernel drops the newest of tastes that were touched at one time",
         "features/kernel/users/taste_rows.py",
         "_is_before(names, one.name, other.name)",

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from features.base.reader import Base
+from features.clock import Clock
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.fold.co_visits import encode_neighbours
 from features.fold.state import decode_item, encode_features
 from features.fold.user import thaw_user
 from features.kernel.users.event_batch import EventBatch
+from features.kernel.users.plain_reader import PlainEvent, PlainReader
 from features.keys import (
     CLOCK_KEY,
     DEFAULT_PARTITIONS,
@@ -31,7 +33,7 @@ from features.keys import (
 )
 from features.store.job_status import SERVED_VERDICTS, VERDICTS, lane_key, read_lane
 from features.store.repeat_requests import REPEAT_KEY
-from features.types import FOREVER, Item, Millis
+from features.types import FOREVER, Event, Millis
 from infra.verify.recompute import Expected, Recomputer
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, Record
 from streaming.operators.stored_state import STATE_VERSION
@@ -227,8 +229,17 @@ def items_of(log: SmallLog) -> MemoryItems:
 class SixOfSeven(EventBatch[LiveUser]):
     """Leaves the events of every seventh item to the specification."""
 
-    def takes_item(self, item: Item | None) -> bool:
-        return (item is None or item.item_id % 7 > 0) and super().takes_item(item)
+    def takes(self, event: Event) -> bool:
+        return event.item_id % 7 > 0 and super().takes(event)
+
+    def reader(self, clock: Clock, partitions: int) -> PlainReader:
+        return ReaderOfSix(self._schema, clock, partitions)
+
+
+class ReaderOfSix(PlainReader):
+    def read(self, value: bytes, key: str, partition: int, broker_ts: Millis) -> PlainEvent | None:
+        plain = super().read(value, key, partition, broker_ts)
+        return None if plain is None or plain.item_id % 7 == 0 else plain
 
 
 def story(settings: JobSettings, seed: int, log: SmallLog) -> Story:

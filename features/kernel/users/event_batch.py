@@ -13,9 +13,10 @@ import numpy as np
 
 from features import verdicts
 from features.arrays import IntArray
+from features.clock import Clock
 from features.fold.journal import Records
-from features.kernel.users.plain_reader import PlainEvent, plain_event
-from features.kernel.users.row_types import APPLIED, EVENT, LATEST, NEW_TASTES, OUTCOME
+from features.kernel.users.plain_reader import PlainEvent, PlainReader, plain_event
+from features.kernel.users.row_types import APPLIED, EVENT, LATEST, OUTCOME
 from features.kernel.users.schema_rules import plain_kinds
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
@@ -80,16 +81,17 @@ class EventBatch(Generic[T]):
 
     def __init__(self, kernel: UserKernel, schema: Schema) -> None:
         self._kernel = kernel
+        self._schema = schema
         self._plain = plain_kinds(schema)
         self._runs: dict[int, _Run[T]] = {}
 
-    def takes(self, event: Event, item: Item | None) -> bool:
+    def takes(self, event: Event) -> bool:
         """Whether an event is plain: the specification folds all others."""
-        return event.kind in self._plain and event.ts <= LATEST and self.takes_item(item)
+        return event.kind in self._plain and event.ts <= LATEST
 
-    def takes_item(self, item: Item | None) -> bool:
-        """Whether events of an item are plain, as far as that goes by the item."""
-        return item is None or len(item.tastes) <= NEW_TASTES
+    def reader(self, clock: Clock, partitions: int) -> PlainReader:
+        """What reads events that the batch takes out of the records of a log."""
+        return PlainReader(self._schema, clock, partitions)
 
     def add(self, owner: T, rows: UserRows, event: Event, item: Item | None, n: int, broker_ts: Millis) -> None:
         """Add an event that `takes` allows, of a user with these rows: `item` and `n` as for `fold_user`."""
@@ -98,7 +100,7 @@ class EventBatch(Generic[T]):
     def add_plain(
         self, owner: T, rows: UserRows, plain: PlainEvent, item: Item | None, n: int, broker_ts: Millis
     ) -> None:
-        """Add a plain event of an item that `takes_item` allows."""
+        """Add a plain event."""
         run = self._runs.get(plain.user_id)
         if run is None:
             run = self._runs[plain.user_id] = _Run(owner, rows)

@@ -24,8 +24,6 @@ def record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
 
 Row = Any
 """One record, its fields as attributes."""
-NEW_TASTES: Final = 16
-"""The most tastes of an item that the kernel folds; what has more is left over."""
 LATEST: Final = 1 << 53
 """Times up to here, ms, are plain; all others are far from every clock."""
 CLICKS, POSITIVES, NEGATIVES = 0, len(HALF_LIVES), 2 * len(HALF_LIVES)
@@ -46,7 +44,7 @@ USER: Final = record(
     ("positives", "i8"),
     ("negatives", "i8"),
     ("taste_count", "i8"),
-    ("tastes", TASTE, (TASTES + NEW_TASTES,)),
+    ("tastes", TASTE, (TASTES,)),
     ("sequence_count", "i8"),
     ("sequence", LIKED, (SEQUENCE,)),
     ("recent_count", "i8"),

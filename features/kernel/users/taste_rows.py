@@ -10,21 +10,43 @@ from features.recall.compiled import compiled
 
 @compiled
 def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray) -> None:
-    """Add to the weights from `first` on of each taste of an item, by its number; then drop what is beyond the most."""
+    """Add to the weights from `first` on of each taste of an item, by its number; of all these the newest are kept.
+
+    Where there is no room for new ones they come last: once all others have their time, it says which goes.
+    """
+    waiting = 0
     for name in numbers:
-        taste = user.tastes[_find_or_add(user, name, ts)]
-        taste.ts = max(taste.ts, ts)
-        for which in range(len(HALF_LIVES)):
-            taste.weights[first + which] = added(taste.weights[first + which], gains[which])
-    while user.taste_count > TASTES:
-        _remove(user, _oldest(user, names))
+        at = _find(user, name)
+        if at < 0 and user.taste_count < TASTES:
+            at = _append(user, name, ts)
+        if at < 0:
+            waiting += 1
+        else:
+            _add_to(user, at, ts, first, gains)
+    if waiting:
+        for name in numbers:
+            if _find(user, name) < 0 and _make_room(user, names, name, ts):
+                _add_to(user, _append(user, name, ts), ts, first, gains)
 
 
 @compiled
-def _find_or_add(user: Row, name: int, ts: int) -> int:
+def _add_to(user: Row, at: int, ts: int, first: int, gains: IntArray) -> None:
+    taste = user.tastes[at]
+    taste.ts = max(taste.ts, ts)
+    for which in range(len(HALF_LIVES)):
+        taste.weights[first + which] = added(taste.weights[first + which], gains[which])
+
+
+@compiled
+def _find(user: Row, name: int) -> int:
     for at in range(user.taste_count):
         if user.tastes[at].name == name:
             return at
+    return -1
+
+
+@compiled
+def _append(user: Row, name: int, ts: int) -> int:
     at = int(user.taste_count)
     user.taste_count = at + 1
     taste = user.tastes[at]
@@ -32,6 +54,17 @@ def _find_or_add(user: Row, name: int, ts: int) -> int:
     taste.ts = ts
     taste.weights[:] = 0
     return at
+
+
+@compiled
+def _make_room(user: Row, names: Names, name: int, ts: int) -> bool:
+    """Drop the oldest taste for a new one of that time; False where the new one is older than all."""
+    oldest = _oldest(user, names)
+    taste = user.tastes[oldest]
+    if taste.ts > ts or (taste.ts == ts and _is_before(names, name, taste.name)):
+        return False
+    _remove(user, oldest)
+    return True
 
 
 @compiled

@@ -44,13 +44,15 @@ def contributions_of(rows: IntArray, names: Mapping[ItemId, str]) -> list[Contri
     return found
 
 
-def item_of(state: UserState, event: Event) -> Item | None:
+def item_of(state: UserState, event: Event, catalogue: Mapping[int, Item]) -> Item | None:
     item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-    return None if item_id is None else CATALOGUE.get(item_id)
+    return None if item_id is None else catalogue.get(item_id)
 
 
 class BySpecification:
     """A user folded event by event, with its journal."""
+
+    catalogue: Mapping[int, Item] = CATALOGUE
 
     def __init__(self, schema: Schema, memory: DedupeMemory | None = None, seen: SeenItems | None = None) -> None:
         self.state = UserState(UserFeatures(USER), memory, seen)
@@ -61,7 +63,7 @@ class BySpecification:
         self._schema = schema
 
     def take(self, event: Event, n: int) -> None:
-        self.outcomes.append(fold_user(self.state, event, item_of(self.state, event), n, self._schema))
+        self.outcomes.append(fold_user(self.state, event, item_of(self.state, event, self.catalogue), n, self._schema))
         changes = self.state.drain_changes()
         self.journal.append(changes, self.state.memory.floor)
         self.hidden |= {item_id: until for item_id, _, until in changes.seen}
@@ -69,6 +71,8 @@ class BySpecification:
 
 class ByKernel:
     """A user folded by the kernel, as the job does it; every event whose n `left_over` divides is left to the specification."""
+
+    catalogue: Mapping[int, Item] = CATALOGUE
 
     def __init__(self, schema: Schema, left_over: int = 0, remembered: int = 4096, hidden: int = 20_000) -> None:
         self.kernel = UserKernel(rules_of(schema, remembered, hidden))
@@ -80,14 +84,14 @@ class ByKernel:
         self._batch: EventBatch[int] = EventBatch(self.kernel, schema)
 
     def take(self, event: Event, n: int) -> None:
-        item = CATALOGUE.get(event.item_id)
-        if self._batch.takes(event, item) and not (self._left_over and n % self._left_over == 0):
+        item = self.catalogue.get(event.item_id)
+        if self._batch.takes(event) and not (self._left_over and n % self._left_over == 0):
             self._batch.add(USER, self.rows, event, item, n, 0)
             return
         self.flush()
         state = self.kernel.thaw(self.rows)
         state.collect_changes()
-        self.outcomes.append(fold_user(state, event, item_of(state, event), n, self._schema))
+        self.outcomes.append(fold_user(state, event, item_of(state, event, self.catalogue), n, self._schema))
         changes = state.drain_changes()
         self.journal.append(changes, state.memory.floor)
         self.hidden |= {item_id: until for item_id, _, until in changes.seen}

@@ -1,5 +1,6 @@
 """Users by the kernel are what they are by the specification: every byte, after every batch, whatever the schema and the log."""
 
+import random
 from hashlib import blake2b
 
 import pytest
@@ -12,12 +13,12 @@ from features.fold.journal import replay_journal
 from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
 from features.fold.user import store_user
 from features.kernel.users.event_batch import EventBatch
-from features.kernel.users.row_types import LATEST, NEW_TASTES
+from features.kernel.users.row_types import LATEST
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.taste_names import TasteNames
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import preset_schema
-from features.types import CLICK, FORGET_USER, LIKE, PROFILE, UNDO, Event, Item
+from features.types import CLICK, DISLIKE, FORGET_USER, LIKE, PROFILE, UNDO, Event, Item
 from features.units import DAY_MS
 from tests.features.fold.test_encodings import long_log
 from tests.features.kernel.both_folds import ByKernel, BySpecification, hold_equal, uncompiled
@@ -50,6 +51,23 @@ def test_the_same_bytes_where_little_is_remembered(log: list[Event], size: int, 
     acts = [event for event in log if event.kind not in (UNDO, FORGET_USER, PROFILE)]
     plain = BySpecification(MOVIES, DedupeMemory(limit=remembered), SeenItems(limit=hidden))
     hold_equal(plain, ByKernel(MOVIES, remembered=remembered, hidden=hidden), acts, size)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_same_bytes_of_items_with_any_number_of_tastes(seed: int) -> None:
+    """Of those of an item, and of those that the user had, the newest stay; most events are late, and many at one time."""
+    rng = random.Random(seed)
+    names = [f"{rng.randrange(100)}:{number}" for number in range(rng.choice((30, 40, 90)))]
+    catalogue = {
+        item_id: Item(item_id, "", tastes=tuple(rng.sample(names, rng.randrange(len(names))))) for item_id in range(12)
+    }
+    log = [
+        Event(f"e{n}", rng.choice((LIKE, CLICK, DISLIKE)), USER, rng.randrange(12), 0, "", START + rng.randrange(9))
+        for n in range(80)
+    ]
+    plain, kernel = BySpecification(MOVIES), ByKernel(MOVIES, left_over=rng.choice((0, 7)))
+    plain.catalogue = kernel.catalogue = catalogue
+    hold_equal(plain, kernel, log, 5)
 
 
 def test_the_same_bytes_of_a_user_who_remembers_all_that_may_be() -> None:
@@ -98,11 +116,10 @@ def event(kind: int = LIKE, ts: int = START, item_id: int = 1, centi: int = 0, u
 
 def test_what_is_not_plain_is_left_over() -> None:
     batch: EventBatch[int] = EventBatch(UserKernel(rules_of(MOVIES)), MOVIES)
-    assert batch.takes(event(), None)
-    assert batch.takes(event(ts=LATEST), Item(1, "", tastes=("taste",) * NEW_TASTES))
-    assert not batch.takes(event(ts=LATEST + 1), None)
-    assert not batch.takes(event(), Item(1, "", tastes=("taste",) * (NEW_TASTES + 1)))
-    assert not any(batch.takes(event(kind), None) for kind in (UNDO, FORGET_USER, PROFILE))
+    assert batch.takes(event())
+    assert batch.takes(event(ts=LATEST))
+    assert not batch.takes(event(ts=LATEST + 1))
+    assert not any(batch.takes(event(kind)) for kind in (UNDO, FORGET_USER, PROFILE))
 
 
 def test_lists_of_tastes_begin_anew_and_names_stay() -> None:

@@ -6,17 +6,15 @@ import pytest
 
 from features.fold.co_visits import Neighbours, Pairs, slots_of
 from features.fold.item import fold_item
-from features.fold.state import ItemFeatures, UserFeatures
+from features.fold.state import TASTES, ItemFeatures, UserFeatures
 from features.fold.user import UserState, fold_user
-from features.kernel.users.row_types import NEW_TASTES
 from features.schema.tables import Schema
 from features.types import CLICK, RATING, Event, Item
 from offline.training_data.folded_history import FoldedHistory
 from tests.schemas import MOVIES, SHOP
 
 START = 1_700_000_000_000
-MANY = tuple(f"c:{number}" for number in range(NEW_TASTES + 1))
-"""Tastes of an item whose events the kernel leaves to the specification."""
+MANY = tuple(f"c:{number}" for number in range(TASTES + 1))
 CATALOGUE = {
     item_id: Item(item_id, f"item {item_id}", tastes=MANY if item_id == 3 else (f"c:{item_id % 4}",), label_count=1)
     for item_id in range(12)

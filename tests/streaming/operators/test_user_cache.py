@@ -67,7 +67,7 @@ def fold(states: UserStates, user: LiveUser, event: Event, n: int) -> None:
     """Fold an event as the operator does, by the kernel or by the specification."""
     batch = EventBatch[LiveUser](states.kernel, MOVIES)
     item = CATALOGUE.get(event.item_id)
-    if batch.takes(event, item):
+    if batch.takes(event):
         batch.add(user, user.rows, event, item, n, 0)
         for folded in batch.fold().users:
             user.note_changes(folded.records, folded.hidden)
