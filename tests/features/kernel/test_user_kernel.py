@@ -53,7 +53,7 @@ def test_the_same_bytes_where_little_is_remembered(log: list[Event], size: int, 
     hold_equal(plain, ByKernel(MOVIES, remembered=remembered, hidden=hidden), acts, size)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_same_bytes_of_items_with_any_number_of_tastes(seed: int) -> None:
     """Of those of an item, and of those that the user had, the newest stay; most events are late, and many at one time."""
     rng = random.Random(seed)
