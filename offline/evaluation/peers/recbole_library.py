@@ -55,7 +55,7 @@ class RecBole:
                 "TIME_FIELD": "timestamp",
                 "MAX_ITEM_LIST_LENGTH": NEWEST,
                 "train_neg_sample_args": None,
-                "eval_args": {"split": {"LS": "valid_only"}, "order": "TO", "group_by": "user", "mode": "full"},
+                "eval_args": {"split": {"RS": [1, 0, 0]}, "order": "TO", "group_by": "user", "mode": "full"},
                 "use_gpu": False,
                 "train_batch_size": 256,  # the default of 2048 leaves a small log too few steps
                 "seed": SEED,
