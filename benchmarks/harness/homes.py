@@ -13,9 +13,11 @@ from typing import Self
 
 import redis
 
+from benchmarks.harness.job_progress import newest_event
 from features.base.reader import Base
 from features.engines.redis_nodes import RedisNodes
 from features.errors import Unavailable
+from features.types import Millis
 from infra.flink.standby import WARM
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
@@ -81,6 +83,11 @@ class Running:
     def base(self) -> Base:
         """Returns the base that the job starts from."""
         return HomeRecord(self.home).base()
+
+    def known_to(self) -> Millis:
+        """Returns when the newest event was that the home knows, of its history or of its log; 0 where it knows none."""
+        with self.nodes() as nodes:
+            return max(newest_event(nodes, self.engines.kafka.partitions), self.base().horizon)
 
     def settings(self) -> JobSettings:
         return read_settings(self.home.flink / "job.json")

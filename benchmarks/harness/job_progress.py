@@ -4,14 +4,17 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.harness.engines.flink_cluster import Cluster
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
-from features.errors import Broken, Unavailable
+from features.errors import BadInput, Broken, Unavailable
 from features.keys import EVENTS, N, item_key, pairs_key
 from features.store.job_status import VERDICTS, lane_keys, read_lanes
+from features.types import Millis
+from infra.system.times import show_time
 from infra.verify.recompute import KafkaReader
 
 POLL, ITEMS_POLL = 0.02, 0.1
@@ -41,6 +44,25 @@ def ledger(nodes: RedisNodes, lanes: int) -> dict[str, int]:
         pipe.add("hgetall", key)
     found = read_lanes(pipe.execute()).values()
     return {verdict: sum(lane.count(verdict) for lane in found) for verdict in VERDICTS}
+
+
+def newest_event(nodes: RedisNodes, lanes: int) -> Millis:
+    """Returns when the newest event of the log was that has been folded, by its own time; 0 where none has been."""
+    pipe = nodes.pipeline()
+    for key in lane_keys(lanes):
+        pipe.add("hgetall", key)
+    return max((lane.watermark_ms for lane in read_lanes(pipe.execute()).values()), default=0)
+
+
+def refuse_what_is_known(home: Path, known_to: Millis, start: Millis) -> None:
+    """Raise BadInput where a home knows events from `start` on: it would be asked for what it has been told. known_to: when the
+    newest event that it knows was."""
+    if known_to >= start:
+        raise BadInput(
+            "--home",
+            f"a home that knows nothing of what comes from {show_time(start)} UTC on: one made anew, of the earlier part alone",
+            f"{home}, which knows what happened up to {show_time(known_to)} UTC",
+        )
 
 
 def contributions(nodes: RedisNodes, items: Sequence[int]) -> tuple[int, int]:

@@ -69,22 +69,19 @@ def walk(
     """Predict the views of sessions that begin at `start` (ms) or later but for the first of each, in the order of time.
 
     The baselines learn what lies before; a product has learned it already. sessions: at most so many, the first ones; the walk
-    ends with them. progress: called with the number of rows done.
+    ends with them, and what others do meanwhile is shown to all and not predicted. progress: called with the number of rows done.
     """
     outcome = Outcome(ranks={(each.name, which): [] for each in recommenders.everyone() for which in (ALL, NEW)})
     known: dict[int, set[int]] = {}
     so_far: dict[int, list[int]] = {}
     anybody: set[int] = set()
-    end = _end(log, start, sessions)
-    later: set[int] = set()
+    chosen, end = _chosen(log, start, sessions)
     for number, click in enumerate(log):
         if number >= end:
             break
         mine, view = known.setdefault(click.user, set()), click.kind in VIEWS
         session = so_far.get(click.session)
-        if session is None and click.ts >= start:
-            later.add(click.session)
-        if session and view and click.session in later:
+        if session and view and click.session in chosen:
             _predict(outcome, recommenders, click, session, mine)
             outcome.unseen.append(click.item not in anybody)
         _observe(recommenders, click, view, click.ts >= start)
@@ -95,8 +92,8 @@ def walk(
     return outcome
 
 
-def _end(log: ClickLog, start: int, sessions: int | None) -> int:
-    """The number of rows up to the last one of the first `sessions` sessions that begin at `start` or later."""
+def _chosen(log: ClickLog, start: int, sessions: int | None) -> tuple[set[int], int]:
+    """The first `sessions` sessions that begin at `start` or later, and the number of rows up to their last one."""
     chosen: set[int] = set()
     earlier: set[int] = set()
     end = 0
@@ -107,7 +104,7 @@ def _end(log: ClickLog, start: int, sessions: int | None) -> int:
             chosen.add(click.session)
         if click.session in chosen:
             end = number + 1
-    return end
+    return chosen, end
 
 
 def _predict(

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from benchmarks.harness.homes import Running
+from benchmarks.harness.job_progress import refuse_what_is_known
 from benchmarks.harness.list_client import ListClient
 from benchmarks.harness.run_report import Report
 from benchmarks.harness.traffic import drain
@@ -89,13 +90,15 @@ def _martlet(
     cleanup: ExitStack, running: Running, log: ClickLog, start: int, loaded: bool, report: Report
 ) -> MartletLists:
     """A home that knows what lies before the walk. Its times are the log's own where it was made of the log (`loaded`); otherwise
-    the log is moved by whole days so that it ends now, and its earlier part is posted."""
+    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput where it knows more."""
     client = cleanup.enter_context(ListClient(running.api))
     newest = int(log.times[-1])
+    shift = 0 if loaded else (client.clock() - newest) // DAY_MS * DAY_MS
+    refuse_what_is_known(running.home.path, running.known_to(), start if loaded else int(log.times[0]) + shift)
     if loaded:
         put_mark(running.engines.redis, offset_of(newest))
         return MartletLists(client, log, 0)
-    lists = MartletLists(client, log, (client.clock() - newest) // DAY_MS * DAY_MS)
+    lists = MartletLists(client, log, shift)
     began = time.monotonic()
     posted = lists.learn(takewhile(lambda click: click.ts < start, log))
     drain(running)

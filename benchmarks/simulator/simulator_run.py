@@ -9,6 +9,7 @@ from typing import Final
 from rich.progress import Progress
 
 from benchmarks.harness.homes import Running
+from benchmarks.harness.job_progress import refuse_what_is_known
 from benchmarks.harness.list_client import ListClient
 from benchmarks.harness.run_report import Figure, Report
 from benchmarks.harness.traffic import drain
@@ -105,6 +106,8 @@ def _martlet(cleanup: ExitStack, running: Running, past: Past, steps: tuple[str,
     client = cleanup.enter_context(ListClient(running.api))
     preparing = PREPARE in steps
     start = _start(client.clock(), past.shop.plan) if preparing else start_of_prepared(client, past)
+    first = min(act.day for act in past.acts) if preparing else 0
+    refuse_what_is_known(running.home.path, running.known_to(), ts_of(first, start))
     martlet = Martlet(client, past.shop, start)
     if preparing:
         began = time.monotonic()

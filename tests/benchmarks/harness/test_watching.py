@@ -11,13 +11,20 @@ import redis
 
 from benchmarks.harness.engines.flink_cluster import Cluster
 from benchmarks.harness.event_latency import Seen
-from benchmarks.harness.job_progress import JobFollower, contributions, folded, ledger
+from benchmarks.harness.job_progress import (
+    JobFollower,
+    contributions,
+    folded,
+    ledger,
+    newest_event,
+    refuse_what_is_known,
+)
 from benchmarks.harness.traffic import Helper
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
 from features.engines.shared_engines import Engines
-from features.errors import Broken, Unavailable
+from features.errors import BadInput, Broken, Unavailable
 from features.keys import DEFAULT_PARTITIONS, hidden_key, item_key, pairs_key, seen_key, user_key
 from features.store.job_status import Lane, lane_fields, lane_key
 from features.store.redis_scripts import CHANGE, WRITE_USER, user_arguments
@@ -48,8 +55,9 @@ def engines_at(port: int, path: Path) -> Path:
     return path
 
 
-def put_lane(client: "redis.Redis", lane: int, n: int, applied: int) -> None:
-    fields: Any = lane_fields(Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied))
+def put_lane(client: "redis.Redis", lane: int, n: int, applied: int, watermark_ms: int = 0) -> None:
+    one = Lane(generation=1, next_offset=n, read=n, applied=applied, duplicate=n - applied, watermark_ms=watermark_ms)
+    fields: Any = lane_fields(one)
     client.hset(lane_key(lane), mapping=fields)
 
 
@@ -96,6 +104,17 @@ def test_lanes_and_items_are_summed(port: int, client: "redis.Redis") -> None:
     }
     client.hset(pairs_key(4), mapping={"n": 2})
     assert contributions(nodes, [3, 4]) == (10, 2)
+
+
+def test_a_home_that_knows_what_comes_is_not_asked_for_it(port: int, client: "redis.Redis") -> None:
+    nodes, home = RedisNodes(RedisAddress("127.0.0.1", port), 10), Path("/home/shop")
+    assert newest_event(nodes, DEFAULT_PARTITIONS) == 0
+    put_lane(client, 0, 5, 4, watermark_ms=1_700_000_000_000)
+    put_lane(client, 7, 6, 6, watermark_ms=1_600_000_000_000)
+    newest = newest_event(nodes, DEFAULT_PARTITIONS)
+    refuse_what_is_known(home, newest, 1_700_000_000_001)
+    with pytest.raises(BadInput, match=r"knows nothing of what comes from 2023-11-14 22:13:20 UTC on.*got /home/shop"):
+        refuse_what_is_known(home, newest, 1_700_000_000_000)
     nodes.close()
 
 

@@ -95,6 +95,16 @@ def test_the_walk_ends_with_the_last_row_of_so_many_sessions() -> None:
     assert product.observed[-1] == list(LOG)[6]
 
 
+def test_of_sessions_beyond_the_limit_no_click_is_predicted() -> None:
+    """Else the first clicks of many that are cut off would weigh more than all of those that are walked."""
+    rows: list[Row] = [
+        (number, number, item, "click", 100 + 4 * item + number) for item in (5, 6) for number in range(4)
+    ]
+    product = Fixed("product", [6])
+    outcome = walk(log_of(rows), 100, Recommenders(product=[product]), sessions=2)
+    assert outcome.sessions == [0, 1]
+
+
 def test_figures_are_means_over_clicks_with_intervals() -> None:
     outcome = Outcome(
         sessions=[1, 1, 2, 3],
