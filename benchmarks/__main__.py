@@ -1,6 +1,8 @@
 """`./martlet bench` (`python -m benchmarks`): one subcommand per benchmark."""
 
+import signal
 import sys
+from types import FrameType
 from typing import Final
 
 import typer
@@ -70,11 +72,22 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line; an error that is meant for the user is one line, not a traceback."""
+    end_in_order()
     try:
         app(prog_name="./martlet bench")
     except MartletError as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)
+
+
+def end_in_order() -> None:
+    """Have SIGTERM and SIGHUP end a benchmark as Ctrl-C does: what it has started ends, what it has suspended goes on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

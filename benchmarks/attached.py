@@ -39,7 +39,7 @@ def home_of(kind: str, folder: Path, history: Path | None) -> Iterator[Running]:
 
 def figures_of(running: Running, rate: float, folder: Path) -> dict[str, Figure]:
     """Returns the figures of lists, then of events."""
-    base = running.base()
+    base = running.films()
     workload = Workload(None, SIZE, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
     figures: dict[str, Figure] = {}
     for callers in CALLERS:

@@ -39,7 +39,7 @@ def run(home: Path, model: str, callers: int, seconds: float, runs: int) -> None
     running, models = Running(Home(home)), Home(home).models
     if not list_versions(models, model):
         raise BadInput("--model", "one that is trained", model)
-    base = running.base()
+    base = running.films()
     workload = Workload(model, 20, 0, [int(each) for each in base.user_ids], sorted(base.catalogue))
     print(f"lists of 20 by {model}, {callers} callers, load average before {os.getloadavg()[0]:.1f}")
     p99: dict[bool, list[float]] = {False: [], True: []}

@@ -95,12 +95,15 @@ def million(
     runs: Runs = 1,
     parallelism: Parallelism = None,
     state: State = None,
+    kernel_only: Annotated[
+        bool, typer.Option("--kernel-only", help="Verify by the kernel alone: the specification takes an hour or more.")
+    ] = False,
     json: Json = None,
 ) -> None:
     """Many users with a few events each: events a second, state, memory, checkpoints; and `verify`."""
     from benchmarks.million import run
 
-    run(users, events, runs, shape_of(parallelism, state), json)
+    run(users, events, runs, shape_of(parallelism, state), kernel_only, json)
 
 
 def growth(

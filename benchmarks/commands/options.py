@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.harness.homes import Shape
 
 Clicks = Annotated[int, typer.Option(min=1, max=100_000, help="Clicks, one after another.")]
-RunningHome = Annotated[Path, typer.Option("--home", help="A running home.")]
+RunningHome = Annotated[Path, typer.Option("--home", help="A running home. What is written into its log stays there.")]
 AnyHome = Annotated[
     Path | None, typer.Option("--home", help="A running home.  [default: one of its own, without API and models]")
 ]

@@ -67,7 +67,7 @@ def run(history: Path | None, events: float, lists: float, seconds: float, calm:
         HostEngines(hosts, folder / "engines") as engines,
         started(folder / "home", history, settings_of(engines), "--api", "2", "--parallelism", "2") as running,
     ):
-        items = sorted(running.base().catalogue)
+        items = sorted(running.films().catalogue)
         callers = SteadyCallers(running.api, events, lists, range(FIRST_USER, FIRST_USER + USERS), items)
         try:
             report_losses(running, callers, lambda: cut_all(running, callers, hosts, engines, seconds, calm), report)

@@ -120,6 +120,7 @@ def await_calm(running: Running, callers: SteadyCallers, calm: float) -> None:
     while True:
         time.sleep(0.5)
         now = time.monotonic()
+        callers.check()
         stale = max((each.at for each in list(callers.answers) if not each.is_fresh), default=0.0)
         services = running_status(running.home)["services"]
         all_run = JOB_CLIENT in services and all(each["running"] for each in services.values())
@@ -179,7 +180,7 @@ def _counted(answers: Sequence[ListAnswer]) -> str:
 
 def measure(running: Running, events: float, lists: float, silent: float, calm: float, report: Report) -> None:
     """Report what callers noticed of each loss, then the totals. Raises as `report_losses`."""
-    items = sorted(running.base().catalogue)
+    items = sorted(running.films().catalogue)
     callers = SteadyCallers(running.api, events, lists, range(FIRST_USER, FIRST_USER + USERS), items)
     report_losses(running, callers, lambda: lose_all(running, callers, silent, calm), report)
 

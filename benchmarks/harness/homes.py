@@ -16,8 +16,8 @@ import redis
 from benchmarks.harness.job_progress import newest_event
 from features.base.reader import Base
 from features.engines.redis_nodes import RedisNodes
-from features.errors import Unavailable
-from features.types import Millis
+from features.errors import BadInput, Unavailable
+from features.types import CLICK, KINDS, LIKE, RATING, Millis
 from infra.flink.standby import WARM
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
@@ -83,6 +83,19 @@ class Running:
     def base(self) -> Base:
         """Returns the base that the job starts from."""
         return HomeRecord(self.home).base()
+
+    def films(self) -> Base:
+        """Returns the base of a home of films whose ids are numbers. Raises BadInput for another one: what benchmarks post it
+        would reject, and the lists that they ask it for would be strangers'."""
+        base = self.base()
+        kinds = {name: base.schema.code_of.get(name) for name in (KINDS[CLICK], KINDS[LIKE], KINDS[RATING])}
+        ids = (*base.user_ids, *base.catalogue)
+        if list(kinds.values()) != [CLICK, LIKE, RATING] or min(ids, default=0) < 0:
+            expected = (
+                "a home with the kinds click, like and rating, whose ids are numbers, as `./martlet up` makes one"
+            )
+            raise BadInput("--home", expected, str(self.home.path))
+        return base
 
     def known_to(self) -> Millis:
         """Returns when the newest event was that the home knows, of its history or of its log; 0 where it knows none."""

@@ -4,14 +4,12 @@ import json
 import math
 import os
 import platform
-import signal
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -134,14 +132,6 @@ class Report:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """Provide a temporary folder, removed at the end. SIGTERM ends the program as Ctrl-C does, so that what it started stops."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with tempfile.TemporaryDirectory(prefix="martlet-bench-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """Provide a temporary folder, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="martlet-bench-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

@@ -90,7 +90,12 @@ class SteadyCallers:
         self._stop.set()
         for thread in self._threads:
             thread.join(GIVE_UP + TIMEOUT)
-        if error is None and self._error is not None:
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise what has ended the callers, if something has."""
+        if self._error is not None:
             raise self._error
 
     def _guarded(self, work: Any) -> None:

@@ -90,7 +90,7 @@ class Traffic:
         self._files = {kind: folder / f"{name}-{kind}.npz" for kind in ("sent", "seen")}
         settings = running.settings()
         items = folder / "items.npy"
-        np.save(items, np.array(sorted(running.base().catalogue), np.int64))
+        np.save(items, np.array(sorted(running.films().catalogue), np.int64))
         self._listener = Helper(
             "subscriber", "listening", ["--engines", str(running.home.engines_file), "--out", str(self._files["seen"])]
         )

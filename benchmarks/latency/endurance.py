@@ -120,7 +120,7 @@ def draw(
 
 def measure(running: Running, plan: Plan, lists: float, report: Report, picture: Path | None) -> None:
     """Report the figures of the parts. Raises Broken if `verify` finds a difference."""
-    users = [int(each) for each in running.base().user_ids]
+    users = [int(each) for each in running.films().user_ids]
     if not running.api:
         raise Unavailable("the home runs without an API: there is nobody to give lists")
     with (

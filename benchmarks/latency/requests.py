@@ -110,7 +110,7 @@ def run(
 ) -> None:
     """Print a line for each number of callers. background_rate: events a second that stream in meanwhile."""
     running = Running(Home(home))
-    base = running.base()
+    base = running.films()
     workload = Workload(model, size, given, [int(each) for each in base.user_ids], sorted(base.catalogue))
     what = f"{given} candidates ranked" if given else f"lists of {size}"
     print(
