@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.faults.suspended import suspended
 from benchmarks.harness.homes import Running
+from features.errors import BadInput
 from infra.home.paths import Home
 
 LISTS = 100
@@ -57,6 +58,13 @@ class _ListClient:
 def run(home: Path, user: int) -> None:
     """Print a line for each rung."""
     running = Running(Home(home))
+    wanted = {name for names in RUNGS.values() for name in names}
+    if lacking := wanted - running.services().keys():
+        raise BadInput(
+            "--home",
+            "a home with one Redis, Kafka and model server of its own",
+            f"{home} without {', '.join(sorted(lacking))}",
+        )
     client = _ListClient(running.api, user)
     for _ in range(LISTS):  # warm
         client.list()

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any, Final, NamedTuple, TextIO
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.arrays import IntArray
@@ -183,7 +185,15 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 for number, line in enumerate(file, 1):
                     if line.strip():
                         yield number, msgspec.json.decode(line, type=dict[str, Any])
-    except (OSError, UnicodeDecodeError, csv.Error, msgspec.DecodeError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        UnicodeDecodeError,
+        csv.Error,
+        msgspec.DecodeError,
+        pa.ArrowException,
+    ) as error:
         raise BadInput(str(path), "a readable file of rows", str(error) or "nothing") from error
 
 

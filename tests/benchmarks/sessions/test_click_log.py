@@ -120,6 +120,15 @@ def test_what_can_not_be_read_is_named(tmp_path: Path, name: str, text: str, mes
     assert str(path) in str(error.value)
 
 
+def test_a_file_that_was_cut_off_or_is_something_else_is_named(tmp_path: Path) -> None:
+    whole = gzip.compress(b"user,item,ts\n" + b"".join(b"%d,1,1\n" % user for user in range(20_000)))
+    files = {"cut.csv.gz": whole[: len(whole) // 2], "torn.csv.gz": whole[:40] + b"\xff" * 40, "a.parquet": b"PAR1 no"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BadInput, match=f"{name}: expected a readable file of rows"):
+            read_click_log([tmp_path / name])
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="expected a readable file of rows"):
         read_click_log([tmp_path / "none.csv"])
