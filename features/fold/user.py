@@ -278,12 +278,12 @@ def _touch_tastes(
 
 
 def is_decade(name: str) -> bool:
-    """Whether the name of a taste is that of a decade. One of two digits is a label, as music has them.
+    """Whether the name of a taste is that of a decade, of a museum's works too. One of two digits is a label, as music has them.
 
-    >>> is_decade("1990s"), is_decade("90s"), is_decade("Drama")
-    (True, False, False)
+    >>> is_decade("1990s"), is_decade("850s"), is_decade("90s"), is_decade("Drama")
+    (True, True, False, False)
     """
-    return len(name) > 4 and name.endswith("0s") and name[:-1].isdecimal()
+    return len(name) > 3 and name.endswith("0s") and name[:-1].isdecimal()
 
 
 def freeze_user(state: UserState) -> bytes:

@@ -1,1 +1,1 @@
-"""Tests that may be looked at after every new observation."""
+"""What came of lists, and tests on it that may be looked at after every new observation."""

@@ -13,14 +13,16 @@ import numpy as np
 
 from features.contracts.scores import InterleavedList, ShadowList
 from features.ids import OuterId
-from features.schema.likes import Likes
 from features.schema.tables import Schema, is_act
 from features.statistics.betting import PairedDifferences
 from features.statistics.interleaving import Interleaving
+from features.statistics.likes import ItemActs, ListActs, ListName
 from features.types import UNDO, Event, ItemId, Millis
 
 MAX_OPEN: Final = 20_000
 """Lists whose window is open, and lists beside them that acts name, at most each; the oldest are counted, or forgotten, early."""
+MAX_ACTS: Final = 500_000
+"""Acts on all of them, some 250 MB; beyond that, too, the oldest are forgotten, or counted, early."""
 EARLY_MS: Final = 60_000
 """The time by which an act may come before the record of its list, which the API logs after its answer."""
 CUTOFF: Final = 10
@@ -36,30 +38,19 @@ class OpenList(msgspec.Struct, frozen=True):
     record: CountedList
 
 
-class Acts(msgspec.Struct):
-    """What a user did with one list. ts: when the broker took the first act, ms."""
-
-    ts: Millis
-    likes: Likes = msgspec.field(default_factory=Likes)
-
-
-ListName = tuple[OuterId, str]
-"""A user and a request id: acts name a list by both, as another user's acts say nothing of it."""
-
-
 @dataclass
 class Joined:
     """Open lists, and the acts on lists, whether their records have come or not."""
 
     lists: dict[str, OpenList] = field(default_factory=dict)
-    acts: dict[OuterId, dict[str, Acts]] = field(default_factory=dict)
-    """By user and request id."""
+    acts: ListActs = field(default_factory=ListActs)
     unclaimed: dict[ListName, Millis] = field(default_factory=dict)
     """Of `acts` those on no open list, in the order of their first ones: when the broker took these."""
     early: int = 0
     """Lists counted, and acts forgotten, before their window was over."""
     unreadable: int = 0
     """Records that were none."""
+    max_acts: int = MAX_ACTS
 
     def add_list(self, record: CountedList, ts: Millis) -> None:
         opened = self.lists.setdefault(_key(type(record), record.request_id), OpenList(ts, record))
@@ -69,32 +60,34 @@ class Joined:
         """Add an act that names a list, or take one back that was undone; an event that is neither says nothing."""
         user, request_id = event.outer_user, event.request_id
         if event.kind == UNDO:
-            for each in self.acts.get(user, {}).values():
-                each.likes.take_back(event.target)
-        if not request_id or not is_act(event.kind):
-            return
-        self.hold(user, request_id, Acts(ts)).add(schema, event.event_id, event.kind, event.centi, event.item_id)
-        if len(self.unclaimed) > MAX_OPEN:
+            self.acts.take_back(user, event.target)
+        elif request_id and is_act(event.kind):
+            self.acts.add((user, request_id), schema, event.event_id, event.kind, event.centi, event.item_id)
+            self._note((user, request_id), ts)
+
+    def hold(self, name: ListName, acts: ItemActs, ts: Millis) -> None:
+        """Have these acts on a list, of which there are none. ts: when the broker took the first one, ms."""
+        self.acts.hold(name, acts)
+        self._note(name, ts)
+
+    def _note(self, name: ListName, ts: Millis) -> None:
+        """Note when a list that is not open got its first act, and forget what is too much of these."""
+        if name in self.acts.lists and not self._is_open(name):
+            self.unclaimed.setdefault(name, ts)
+        while self.unclaimed and (len(self.unclaimed) > MAX_OPEN or len(self.acts) > self.max_acts):
             self._forget(next(iter(self.unclaimed)))
             self.early += 1
-
-    def hold(self, user: OuterId, request_id: str, acts: Acts) -> Likes:
-        """Have these acts on a list unless there are others; returns the likes of those that there are."""
-        known = self.acts.setdefault(user, {}).setdefault(request_id, acts)
-        if not self._is_open((user, request_id)):
-            self.unclaimed.setdefault((user, request_id), known.ts)
-        return known.likes
 
     def close(self, until: Millis, read: Millis) -> Iterator[tuple[CountedList, set[ItemId]]]:
         """Lists of before `until`, each once, with the items that were liked. read: the time up to which both topics were read:
         an act of EARLY_MS before that names no list that is compared, unless it is open. Both are broker's times, ms."""
         for key in list(self.lists):
-            if self.lists[key].ts >= until and len(self.lists) <= MAX_OPEN:
+            if self.lists[key].ts >= until and len(self.lists) <= MAX_OPEN and len(self.acts) <= self.max_acts:
                 break  # in the order in which they came
             self.early += self.lists[key].ts >= until
             record = self.lists.pop(key).record
-            user, request_id = name = _name(record)
-            yield record, self.acts.get(user, {}).get(request_id, Acts(0)).likes.liked
+            name = _name(record)
+            yield record, self.acts.liked(name)
             if not self._is_open(name):
                 self._forget(name)
         for name, ts in list(self.unclaimed.items()):
@@ -107,12 +100,8 @@ class Joined:
         return any(each is not None and _name(each.record) == name for each in opened)
 
     def _forget(self, name: ListName) -> None:
-        user, request_id = name
         self.unclaimed.pop(name, None)
-        of_user = self.acts.get(user, {})
-        of_user.pop(request_id, None)
-        if not of_user:
-            self.acts.pop(user, None)
+        self.acts.forget(name)
 
 
 def _key(kind: type[CountedList], request_id: str) -> str:
@@ -219,15 +208,23 @@ class _Shadow(msgspec.Struct):
     counts: _Counts
 
 
+class _Acted(msgspec.Struct):
+    """Acts on a list. ts: when the broker took the first one, ms, where the list is not open; else 0."""
+
+    user: OuterId
+    request_id: str
+    ts: Millis
+    acts: ItemActs
+
+
 class JudgeState(msgspec.Struct, kw_only=True):
-    """All that a judge holds, as JSON. offsets: topic → the next offset of each partition; acted: acts, with user and request
-    id."""
+    """All that a judge holds, as JSON. offsets: topic → the next offset of each partition."""
 
     offsets: dict[str, dict[int, int]]
     lists: dict[str, OpenList]
     interleaved: list[_Interleaved]
     shadows: list[_Shadow]
-    acted: list[tuple[OuterId, str, Acts]] = []
+    acted_lists: list[_Acted] = []
     early: int = 0
     unreadable: int = 0
 
@@ -236,7 +233,9 @@ class JudgeState(msgspec.Struct, kw_only=True):
         return cls(
             offsets=offsets,
             lists=joined.lists,
-            acted=[(user, *each) for user, acts in joined.acts.items() for each in acts.items()],
+            acted_lists=[
+                _Acted(*name, joined.unclaimed.get(name, 0), acts) for name, acts in joined.acts.lists.items()
+            ],
             interleaved=[
                 _Interleaved(key, each.lists, each.liked, _Counts.of(each.differences))
                 for key, each in evidence.interleaved.items()
@@ -251,8 +250,8 @@ class JudgeState(msgspec.Struct, kw_only=True):
 
     def joined(self) -> Joined:
         joined = Joined(dict(self.lists), early=self.early, unreadable=self.unreadable)
-        for user, request_id, acts in sorted(self.acted, key=lambda each: each[2].ts):
-            joined.hold(user, request_id, acts)
+        for each in sorted(self.acted_lists, key=lambda each: each.ts):
+            joined.hold((each.user, each.request_id), each.acts, each.ts)
         return joined
 
     def evidence(self) -> Evidence:

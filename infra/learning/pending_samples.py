@@ -15,8 +15,8 @@ from features.engines.kafka_consumer import closed_on_failure, open_consumer
 from features.errors import BadEvent
 from features.ids import OuterId
 from features.keys import SAMPLES
-from features.schema.likes import Likes
 from features.schema.tables import Schema, is_act
+from features.statistics.likes import ListActs
 from features.types import Millis
 from infra.judging.score_topic import KAFKA_MS
 from infra.learning.learning_rules import slice_is_full
@@ -149,9 +149,9 @@ class PendingSamples:
 
 def _likes(sample: Sample | SampleReference, schema: Schema) -> int:
     """How many items of a list were liked, about: an act that was undone counts here."""
-    likes = Likes()
+    acts, name = ListActs(), (sample.user_id, sample.request_id)
     for action in sample.actions:
         code = schema.code_of.get(action.type)
         if code is not None and is_act(code) and isinstance(action.item_id, int):
-            likes.add(schema, action.event_id, code, centi_of(action), action.item_id)
-    return len(likes.liked)
+            acts.add(name, schema, action.event_id, code, centi_of(action), action.item_id)
+    return len(acts.liked(name))

@@ -45,7 +45,11 @@ async function load(cursor = null) {
   films.setAttribute("aria-busy", "true");
   $("fault").hidden = $("empty").hidden = true;
   $("more", HTMLButtonElement).disabled = true;
-  if (cursor === null) films.replaceChildren(...skeletons(12));
+  if (cursor === null) {
+    films.replaceChildren(...skeletons(12));
+    $("said").textContent = "";
+  }
+  if (!$("genres").children.length) showPills();
   try {
     const { facet, value, ...rest } = choice;
     const { items, next } = await getItems({ facet: value === null ? null : `${facet}:${value}`, ...rest, limit: SIZE, cursor }, mine.signal);
@@ -77,6 +81,25 @@ async function load(cursor = null) {
   }
 }
 
+/** The values of a facet, as links. A load asks for them while there are none: where that fails, the list's own error tells more. */
+async function showPills() {
+  const facet = choice.facet ?? schema.labels;
+  if (facet === null) return;
+  const pill = (value, text, href, title) => {
+    const link = el("a.pill", { href, title, "aria-current": value === (choice.value ?? "") && !(value === "" && choice.q) ? "page" : null }, text);
+    link.dataset.value = value;
+    return link;
+  };
+  try {
+    const { values } = await getFacet(facet, PILLS);
+    const byName = values.sort((one, other) => (one.name < other.name ? -1 : 1));
+    $("genres").setAttribute("aria-label", capital(spoken(facet)));
+    $("genres").replaceChildren(pill("", "All", "/collection.html"), ...byName.map(({ name, items }) => pill(name, name, facetPage(facet, name), count(items, noun, nouns))));
+  } catch {
+    // The next load tries again.
+  }
+}
+
 function begin() {
   readAddress();
   load();
@@ -89,20 +112,3 @@ $("choice").addEventListener("change", () => {
 $("choice").addEventListener("submit", (submit) => submit.preventDefault());
 onReturn(begin);
 begin();
-
-try {
-  const facet = choice.facet ?? schema.labels;
-  if (facet !== null) {
-    const { values } = await getFacet(facet, PILLS);
-    const pill = (value, text, href, title) => {
-      const link = el("a.pill", { href, title, "aria-current": value === (choice.value ?? "") && !(value === "" && choice.q) ? "page" : null }, text);
-      link.dataset.value = value;
-      return link;
-    };
-    const byName = values.sort((one, other) => (one.name < other.name ? -1 : 1));
-    $("genres").setAttribute("aria-label", capital(spoken(facet)));
-    $("genres").append(pill("", "All", "/collection.html"), ...byName.map(({ name, items }) => pill(name, name, facetPage(facet, name), count(items, noun, nouns))));
-  }
-} catch {
-  // The list's own error tells more.
-}

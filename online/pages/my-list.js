@@ -3,6 +3,7 @@
 import { Acts, say, sayRenewed, sayStuck, sayWaits } from "./sent-events.js";
 import { getRecommendations } from "./api.js";
 import { skeletons } from "./cards.js";
+import { withRetry } from "./dom.js";
 import { movesOf } from "./rank-changes.js";
 import { POSTER, Tiles } from "./tiles.js";
 import { whenShown } from "./timing.js";
@@ -46,7 +47,7 @@ export function showMine(section, user, size) {
         answer = await getRecommendations({ user_id: user, size, seen: acted?.token });
       } catch (fault) {
         if (mine !== turn) return;
-        tell(fault.message);
+        tell(...(tiles.order.length ? [fault.message] : withRetry(fault, begin)));
         tiles.settleBut(acts.unsent);
         if (acted) say("It is kept, but the list could not be renewed.", "waits");
         if (!tiles.order.length) return;
@@ -80,13 +81,21 @@ export function showMine(section, user, size) {
     return applied;
   }
 
-  function tell(words) {
-    note.textContent = words;
-    note.hidden = !words;
+  /** @param {(Node | string)[]} words */
+  function tell(...words) {
+    note.replaceChildren(...words);
+    note.hidden = !note.textContent;
     row.hidden = !tiles.order.length;
   }
 
-  row.replaceChildren(...skeletons(8));
-  load();
+  /** Ask for the list while none is shown. */
+  function begin() {
+    row.replaceChildren(...skeletons(8));
+    row.hidden = false;
+    note.hidden = true;
+    load(current);
+  }
+
+  begin();
   return () => load(current);
 }

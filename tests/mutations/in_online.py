@@ -222,7 +222,7 @@ FAULTS: Final = (
     Fault(
         "lists are forgotten before the verdict",
         "online/recommend/interleaving_outcomes.py",
-        "        _count(self._settled, *oldest)\n",
+        "            self._count(self._settled, request_id, shown)\n",
         "",
         ("test_what_settled_lists_brought_stays",),
     ),

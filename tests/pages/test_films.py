@@ -308,6 +308,7 @@ def test_another_choice_that_does_not_come_leaves_no_way_on_in_the_one_before(
     page.locator("#sort").select_option("newest")
     expect(page.locator("#fault")).to_contain_text("not now")
     expect(more).to_be_hidden()
+    expect(page.locator("#said")).to_be_empty()
     page.unroute_all()
     page.get_by_role("button", name="Try again").click()
     expect(films).to_have_count(36)

@@ -104,6 +104,13 @@ def test_a_label_of_two_digits_is_no_decade() -> None:
     assert tastes(state.features, AT, WEIGHTS, MOVIES).names == ("80s", "Rock")
 
 
+def test_a_decade_of_three_digits_is_no_label() -> None:
+    state = UserState(UserFeatures(7))
+    fold_user(state, Event("a", CLICK, 7, 1, 0, "", AT), film(1, "x", ("Vase",), 850), 1, MOVIES)
+    assert "850s" in state.features.tastes
+    assert tastes(state.features, AT, WEIGHTS, MOVIES).names == ("Vase",)
+
+
 def test_activity_halves_with_its_half_life_and_not_before_the_newest_event() -> None:
     state = UserState(UserFeatures(7))
     for number in range(3):

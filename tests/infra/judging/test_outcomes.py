@@ -8,6 +8,7 @@ import pytest
 from features.contracts.scores import InterleavedList, ShadowList
 from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, NO_ID, RATING, UNDO, Event
 from infra.judging.outcomes import EARLY_MS, MAX_OPEN, CountedList, Evidence, Joined, JudgeState, ndcg
+from tests.calls import count_calls
 from tests.schemas import MOVIES
 
 KEY = ("fusion", 3, "fusion:4")
@@ -91,7 +92,7 @@ def test_acts_that_name_no_compared_list_push_out_none_that_do() -> None:
         joined.add_act(act(f"made up {number}", 1, LIKE, user=7 + number % 2), MOVIES, ts=12)
     joined.add_act(act("a", 2, LIKE, user=8), MOVIES, ts=12)
     assert (len(joined.unclaimed), joined.early) == (MAX_OPEN, 6)
-    assert sum(map(len, joined.acts.values())) == MAX_OPEN + 1
+    assert len(joined.acts.lists) == MAX_OPEN + 1
     assert closed(joined, 11) == [("a", {1})]
 
 
@@ -116,7 +117,34 @@ def test_what_is_open_is_bounded() -> None:
         joined.add_act(act(f"r{number}", 1, LIKE), MOVIES, ts=number)
         joined.add_list(interleaved(f"r{number}"), ts=number)
     assert len(closed(joined, 0)) == 100
-    assert (len(joined.lists), len(joined.acts[7]), joined.early) == (MAX_OPEN, MAX_OPEN, 100)
+    assert (len(joined.lists), len(joined.acts.lists), joined.early) == (MAX_OPEN, MAX_OPEN, 100)
+
+
+def test_an_undo_costs_the_same_however_many_lists_its_user_has_acted_on() -> None:
+    joined = Joined()
+    for number in range(100):
+        joined.add_act(act(f"r{number}", 1, LIKE, user=7 if number < 99 else 8), MOVIES, ts=1)
+
+    def undos(user: int) -> None:
+        for number in range(10):
+            joined.add_act(undo(f"unknown {number}", user), MOVIES, ts=2)
+
+    assert count_calls(lambda: undos(7)) == count_calls(lambda: undos(8))
+
+
+def test_acts_are_bounded_and_those_on_open_lists_stay_longer() -> None:
+    joined = Joined(max_acts=6)
+    for number in range(3):
+        joined.add_list(interleaved(f"r{number}"), ts=10 + number)
+        joined.add_act(act(f"r{number}", 1, LIKE), MOVIES, ts=20)
+    for number in range(4):
+        for item_id in range(2):
+            joined.add_act(act(f"made up {number}", item_id, LIKE), MOVIES, ts=20)
+    assert (len(joined.acts), len(joined.unclaimed), joined.early, closed(joined, 0)) == (5, 1, 3, [])
+    for item_id in (2, 3, 4, 1, 1):
+        joined.add_act(act("r2", item_id, LIKE), MOVIES, ts=20)
+    assert closed(joined, 0) == [("r0", {1}), ("r1", {1})]
+    assert (joined.early, closed(joined, 99)) == (6, [("r2", {1, 2, 3, 4})])
 
 
 def test_a_list_is_won_by_whose_picks_were_liked_more() -> None:
@@ -171,9 +199,12 @@ def test_what_was_counted_survives_as_json() -> None:
     assert again.joined() == joined
 
 
-def test_a_state_of_before_acts_had_users_is_read() -> None:
+def test_a_state_whose_acts_were_told_another_way_is_read_without_them() -> None:
     acts = {"a": {"ts": 9, "likes": {"judged": {"3": True}, "clicked": [4]}}}
-    before = {"offsets": {"events": {0: 17}}, "lists": {}, "acts": acts, "interleaved": [], "shadows": []}
+    acted = [[7, "a", {"ts": 9, "likes": {"acts": {"e1": [3, True], "e2": None}}}]]
+    before = {
+        "offsets": {"events": {0: 17}}, "lists": {}, "acts": acts, "acted": acted, "interleaved": [], "shadows": []
+    }  # fmt: skip
     state = msgspec.json.decode(msgspec.json.encode(before), type=JudgeState)
     assert (state.offsets, state.joined(), state.evidence()) == ({"events": {0: 17}}, Joined(), Evidence())
 

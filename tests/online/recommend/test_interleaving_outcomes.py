@@ -1,7 +1,11 @@
 """Lists that interleave two models are compared by what was liked of whose picks."""
 
+from collections.abc import Iterable
+
+from features.statistics.likes import ACTS_OF_ITEM
 from features.types import CLICK, DISLIKE, LIKE, NO_ID, UNDO, Event
 from online.recommend.interleaving_outcomes import MAX_PAIRS, InterleavingOutcomes
+from tests.calls import count_calls
 from tests.schemas import MOVIES
 
 
@@ -34,6 +38,38 @@ def test_a_list_has_what_its_own_user_liked_and_has_not_taken_back() -> None:
     outcomes.record_events([undone, another_user, stays, undo(undone, 0), undo(stays, 0)])
     (verdict,) = outcomes.verdicts()
     assert (verdict.lists, verdict.liked) == (2, (1, 0))
+
+
+def undos(user: int) -> list[Event]:
+    return [Event(f"undo {number}", UNDO, user, NO_ID, 0, f"unknown {number}", 0) for number in range(10)]
+
+
+def test_an_undo_costs_the_same_however_many_lists_its_user_has() -> None:
+    outcomes = InterleavingOutcomes(MOVIES)
+    for number in range(100):
+        user = 0 if number < 99 else 1
+        outcomes.record_shown(f"list {number}", user, {2: "din", 3: "fusion"})
+        outcomes.record_events([event(LIKE, number, user)])
+    of_many = count_calls(lambda: outcomes.record_events(undos(0)))
+    assert of_many == count_calls(lambda: outcomes.record_events(undos(1)))
+
+
+def test_remembered_acts_are_bounded_and_the_oldest_list_is_settled_for_them() -> None:
+    """Only acts on items that a list shows are remembered, and of one item the newest."""
+    outcomes = InterleavingOutcomes(MOVIES, max_acts=2 * ACTS_OF_ITEM)
+    for number in range(2):
+        outcomes.record_shown(f"list {number}", 7, {2: "din", 3: "fusion"})
+
+    def likes(number: int, items: Iterable[int]) -> list[Event]:
+        named = [(item, event(LIKE, number, 7, item)) for item in items]
+        return [each._replace(event_id=f"{number} {item} {at}") for at, (item, each) in enumerate(named)]
+
+    outcomes.record_events([event(LIKE, 0, 7), *likes(1, range(4, 100)), *likes(1, [2] * 100)])
+    outcomes.record_events([Event("undo", UNDO, 7, NO_ID, 0, event(LIKE, 0, 7).event_id, 0)])
+    outcomes.record_events(likes(1, [3] * 100))  # in whose place the first list goes
+    outcomes.record_events(likes(0, [2, 3]))
+    (verdict,) = outcomes.verdicts()
+    assert (verdict.lists, verdict.liked) == (2, (1, 1))
 
 
 def test_what_settled_lists_brought_stays() -> None:
