@@ -6,6 +6,8 @@ GRPC = "models/server/grpc_service.py"
 INFERENCE = "models/server/engine/inference.py"
 CONFIG_FILE = "models/server/config_file.py"
 TENSORS = "models/server/engine/tensors.py"
+THREADS = "models/server/engine/worker_threads.py"
+REST = "models/server/rest.py"
 
 FAULTS = (
     Fault(
@@ -67,8 +69,8 @@ FAULTS = (
     Fault(
         "a request of a few bytes that becomes large runs on the event loop",
         GRPC,
-        "self._lanes.run(len(data) + method.decoded(request), work)",
-        "self._lanes.run(len(data), work)",
+        "self._lanes.run(len(data), parse, method.decoded, work)",
+        "self._lanes.run(len(data), parse, lambda request: 0, work)",
         ("test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop",),
     ),
     Fault(
@@ -77,5 +79,36 @@ FAULTS = (
         "code, message = error.code, error.message",
         "code, message, held = error.code, error.message, error",
         ("test_a_request_that_failed_is_not_held_until_the_next_collection",),
+    ),
+    Fault(
+        "strings in content count for nothing",
+        TENSORS,
+        "return count * STRING_BYTES if count <= len(content) else 0",
+        "return 0",
+        ("test_strings_in_content_count", "test_how_large_the_array_of_a_tensor_is"),
+    ),
+    Fault(
+        "a large call that waits stays in the queue of the threads once it is cancelled",
+        THREADS,
+        "        async with self._turns:\n",
+        "        if self._turns:\n",
+        ("test_of_work_that_waits_nothing_stays_once_its_caller_is_cancelled",),
+    ),
+    Fault(
+        "a large call under way counts no more once it is cancelled",
+        THREADS,
+        "        while not begun.done():\n",
+        "        while False:\n",
+        (
+            "test_work_that_has_begun_is_waited_for_by_a_caller_that_is_cancelled",
+            "test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more",
+        ),
+    ),
+    Fault(
+        "a body of examples is read on the event loop however many values it has",
+        REST,
+        "examples.filled_bytes(body), parse,",
+        "len(body), parse,",
+        ("test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop",),
     ),
 )

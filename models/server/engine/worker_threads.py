@@ -10,6 +10,7 @@ INLINE_BYTES = 512 * 1024
 """A request of this size (a thousand candidates as JSON rows) takes a few milliseconds; others need not wait longer."""
 
 _THREADS = 2
+_P = TypeVar("_P")
 _T = TypeVar("_T")
 
 
@@ -20,11 +21,19 @@ class Lanes:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="large-request")
         self._turns = asyncio.Semaphore(_THREADS)
 
-    async def run(self, size: int, work: Callable[[], _T]) -> _T:
-        """The result of ``work``, on a request of ``size`` bytes, as it came or decoded."""
-        if size <= INLINE_BYTES:
-            return work()
-        return await self.run_in_background(work)
+    async def run(
+        self, size: int, parse: Callable[[], _P], becomes: Callable[[_P], float], work: Callable[[_P], _T]
+    ) -> _T:
+        """The result of ``work`` on what ``parse`` gives of a request of ``size`` bytes, which ``becomes`` so many more.
+
+        A large request is parsed on a thread, too; one that becomes large goes there for the work.
+        """
+        if size > INLINE_BYTES:
+            return await self.run_in_background(lambda: work(parse()))
+        parsed = parse()
+        if size + becomes(parsed) > INLINE_BYTES:
+            return await self.run_in_background(lambda: work(parsed))
+        return work(parsed)
 
     async def run_in_background(self, work: Callable[[], _T]) -> _T:
         """The result of ``work`` on a thread: what takes long whatever its size.

@@ -1,45 +1,24 @@
-"""What requests over gRPC hold: so much together, off the event loop where they are large, and nothing once answered."""
+"""What requests hold: so much together, until their work has ended, and nothing once answered."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+import threading
+from typing import Any
 
 import grpc
 import httpx
 import pytest
-from tensorflow.core.example import example_pb2
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import predict_pb2, regression_pb2
+from tensorflow_serving.apis import predict_pb2
 
 from models.server.buffered import Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import ServingError
-from models.server.grpc_service import GrpcService
-from models.server.metrics import Metrics
-from models.server.rest import RestApp
+from tests.models.server.in_process import code_of, rest_client, serving
+from tests.patience import patience
 
 pytestmark = pytest.mark.keras
-
-T = TypeVar("T")
-MANAGER = Manager(single_model("m", "/none"), 1.0)
-
-
-@asynccontextmanager
-async def serving(lanes: Lanes, buffered: Buffered) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server in this process, whose one model has no version."""
-    server = GrpcService(MANAGER, Metrics(), lanes, buffered).server()
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield channel
-    finally:
-        await server.stop(None)
-        lanes.close()
 
 
 def request_of(size: int) -> bytes:
@@ -49,12 +28,6 @@ def request_of(size: int) -> bytes:
     request.inputs["x"].tensor_content = b"x" * size
     data: bytes = request.SerializeToString()
     return data
-
-
-async def code_of(channel: grpc.aio.Channel, request: bytes, method: str = "Predict") -> grpc.StatusCode:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")(request, timeout=60)
-    return caught.value.code()
 
 
 def errors() -> set[int]:
@@ -77,59 +50,17 @@ def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
         gc.enable()
 
 
-class NotedLanes(Lanes):
-    """Lanes that note the sizes for which they were asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-
-    async def run(self, size: int, work: Callable[[], T]) -> T:
-        self.sizes.append(size)
-        return await super().run(size, work)
-
-
-def test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop() -> None:
-    lanes = NotedLanes()
-    filled = predict_pb2.PredictRequest()
-    text, numbers = filled.inputs["text"], filled.inputs["numbers"]
-    text.dtype, numbers.dtype = types_pb2.DT_STRING, types_pb2.DT_FLOAT
-    text.string_val.append(b"x" * 1000)
-    text.tensor_shape.dim.add().size = 1000
-    numbers.tensor_shape.dim.add().size = 1_000_000
-    in_context = regression_pb2.RegressionRequest()
-    listed = in_context.input.example_list_with_context
-    listed.context.features.feature["f"].bytes_list.value.append(b"x" * 1000)
-    listed.examples.extend([example_pb2.Example()] * 1000)
-
-    async def sent() -> None:
-        async with serving(lanes, Buffered()) as channel:
-            assert await code_of(channel, filled.SerializeToString()) is grpc.StatusCode.INVALID_ARGUMENT
-            for method in ("Regress", "Classify"):
-                code = await code_of(channel, in_context.SerializeToString(), method)
-                assert code is grpc.StatusCode.INVALID_ARGUMENT
-
-    asyncio.run(sent())
-    assert len(filled.SerializeToString()) + 999_000 + 4_000_000 < lanes.sizes[0]
-    assert [size > 1_000_000 for size in lanes.sizes] == [True] * 3
-    assert len(in_context.SerializeToString()) < INLINE_BYTES < 1_000_000
-
-
 def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
-    limit = 2 * INLINE_BYTES
+    limit = 4 * INLINE_BYTES
     lanes, buffered = Lanes(), Buffered(limit)
-    rest = RestApp(MANAGER, Metrics(), lanes, buffered, 10, "", False)
-    body = b'{"instances": [1]}'.ljust(INLINE_BYTES)
+    body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
 
     async def large(channel: grpc.aio.Channel, client: httpx.AsyncClient) -> tuple[grpc.StatusCode, int]:
         answer = await client.post("/v1/models/m:predict", content=body)
         return await code_of(channel, request_of(INLINE_BYTES)), answer.status_code
 
     async def sent() -> None:
-        async with (
-            serving(lanes, buffered) as channel,
-            httpx.AsyncClient(transport=httpx.ASGITransport(rest), base_url="http://m") as client,
-        ):
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
             with buffered.request() as hold:
                 hold(limit - 100)
                 for _ in range(2):
@@ -137,5 +68,44 @@ def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
                 assert await code_of(channel, request_of(1)) is grpc.StatusCode.NOT_FOUND
             for _ in range(3):
                 assert await large(channel, client) == (grpc.StatusCode.NOT_FOUND, 404)
+
+    asyncio.run(sent())
+
+
+class SlowManager(Manager):
+    """A manager of no version that looks for one for as long as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(single_model("m", "/none"), 1.0)
+        self.asked = threading.Semaphore(0)
+        self.end = threading.Event()
+
+    def lease(self, name: str, version: int | None = None, label: str | None = None) -> Any:
+        self.asked.release()
+        self.end.wait(patience(60))
+        return super().lease(name, version, label)
+
+
+def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more() -> None:
+    manager, data = SlowManager(), request_of(INLINE_BYTES)
+    buffered = Buffered(2 * len(data))
+
+    async def given_up(channel: grpc.aio.Channel) -> None:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(data)
+        await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+        call.cancel()
+        for _ in range(5):  # on the same connection, so that the server has heard of it
+            with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
+                await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
+
+    async def sent() -> None:
+        async with serving(Lanes(), buffered, manager) as channel:
+            for _ in range(2):
+                await given_up(channel)
+            assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
+            manager.end.set()
+            async with asyncio.timeout(patience(60)):
+                while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
+                    pass
 
     asyncio.run(sent())
