@@ -28,7 +28,7 @@ from models.server.buffered import Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.worker_threads import INLINE_BYTES, Lanes
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
@@ -135,8 +135,7 @@ class GrpcService:
             return response
 
         with self._buffered.request() as hold:
-            if len(data) > INLINE_BYTES:
-                hold(len(data))
+            hold(len(data))
             return await self._lanes.run(len(data), parse, method.decoded, work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from models.server import url_routes
-from models.server.buffered import Buffered
+from models.server.buffered import Buffered, Hold
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
@@ -36,7 +36,6 @@ _ORIGIN = re.compile(rb"https?://")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Hold = Callable[[int], None]
 
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -75,6 +74,8 @@ class RestApp:
         self._metrics = metrics
         self._lanes = lanes
         self._buffered = buffered
+        self._arriving = Buffered(buffered.limit // 2, "arriving")
+        """What bodies that are not whole yet hold of it: however many stand still, whole requests find room."""
         self._body_timeout = body_timeout
         self._metrics_path = metrics_path
         self._headers = _CORS if cors else ()
@@ -102,9 +103,11 @@ class RestApp:
         began = time.perf_counter()
         try:
             with self._buffered.request() as hold:
-                body = await self._body(headers, receive, hold)
+                with self._arriving.request() as arrive:
+                    body = await self._body(headers, receive, arrive, hold)
                 if b"gzip" in _header(headers, b"content-encoding"):
                     body = await self._lanes.run_in_background(partial(_inflated, body))
+                    hold(len(body))
                 status, answer = await self._handle(method, path, body, began)
                 await _answer(send, status, answer, headers=self._headers)
         except _TooLarge:
@@ -114,10 +117,10 @@ class RestApp:
         except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
             await _answer(send, 503, response.error_body("the server is stopping"), close=True)
 
-    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, hold: Hold) -> bytes:
-        """The whole body, of which ``hold`` is called with the size of each part.
+    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, arrive: Hold, hold: Hold) -> bytes:
+        """The whole body. With each part ``hold`` is called with what there is by now, and ``arrive`` until it is whole.
 
-        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what ``hold`` raises.
+        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what those two raise.
         """
         declared = _header(headers, b"content-length")
         if declared.isdigit() and int(declared) > MAX_REQUEST_BYTES:
@@ -134,10 +137,11 @@ class RestApp:
                     size += len(chunk)
                     if size > MAX_REQUEST_BYTES:
                         raise _TooLarge
-                    hold(len(chunk))
+                    hold(size)
                     chunks.append(chunk)
                     if not message.get("more_body", False):
                         return b"".join(chunks)
+                    arrive(size)
         except TimeoutError:
             raise ServingError(Code.DEADLINE_EXCEEDED, "the request's body did not arrive in time") from None
 

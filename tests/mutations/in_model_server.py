@@ -55,7 +55,7 @@ FAULTS = (
     Fault(
         "large requests over gRPC are held without a bound",
         GRPC,
-        "                hold(len(data))\n",
+        "            hold(len(data))\n",
         "",
         ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
     ),
@@ -90,8 +90,8 @@ FAULTS = (
     Fault(
         "a large call that waits stays in the queue of the threads once it is cancelled",
         THREADS,
-        "        async with self._turns:\n",
-        "        if self._turns:\n",
+        "        async with self._slots:\n",
+        "        if self._slots:\n",
         ("test_of_work_that_waits_nothing_stays_once_its_caller_is_cancelled",),
     ),
     Fault(
@@ -110,5 +110,19 @@ FAULTS = (
         "examples.filled_bytes(body), parse,",
         "len(body), parse,",
         ("test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop",),
+    ),
+    Fault(
+        "bodies over REST that stand still take all that large requests may hold",
+        REST,
+        "                    arrive(size)\n",
+        "",
+        ("test_bodies_that_stand_still_shut_out_no_whole_request",),
+    ),
+    Fault(
+        "small requests and reloads are shut out by large ones",
+        "models/server/buffered.py",
+        "if size <= INLINE_BYTES:",
+        "if False:",
+        ("test_a_small_request_and_a_reload_find_room_however_much_is_held",),
     ),
 )

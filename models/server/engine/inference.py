@@ -198,8 +198,8 @@ def _regression(signature: Signature) -> tuple[str, str]:
 
 def examples_bytes(request_input: Any) -> int:
     """The bytes of an ``Input`` as strings, beside the examples as they came: of the strings, and of the context before each."""
-    listed, context = _listed(request_input)
-    return len(listed) * (STRING_BYTES + len(context))
+    examples, context = _parts(request_input)
+    return len(examples) * (STRING_BYTES + len(context))
 
 
 def _examples(request_input: Any) -> AnyArray:
@@ -208,20 +208,20 @@ def _examples(request_input: Any) -> AnyArray:
     Raises RESOURCE_EXHAUSTED, with none made, if they take more than a request may.
     """
     check_decoded(examples_bytes(request_input), "the examples, each with the context before it")
-    listed, context = _listed(request_input)
-    if not listed:
+    examples, context = _parts(request_input)
+    if not examples:
         raise invalid("Input is empty.")
-    examples = np.empty(len(listed), dtype=object)
-    examples[:] = [context + example.SerializeToString() for example in listed]
-    return examples
+    serialised = np.empty(len(examples), dtype=object)
+    serialised[:] = [context + example.SerializeToString() for example in examples]
+    return serialised
 
 
-def _listed(request_input: Any) -> tuple[Any, bytes]:
+def _parts(request_input: Any) -> tuple[Any, bytes]:
     """The examples of an ``Input``, and the serialised context that goes before each."""
     if request_input.WhichOneof("kind") != "example_list_with_context":
         return request_input.example_list.examples, b""
-    listed = request_input.example_list_with_context
-    return listed.examples, listed.context.SerializeToString()
+    both = request_input.example_list_with_context
+    return both.examples, both.context.SerializeToString()
 
 
 def _fill_classes(result: Any, signature: Signature, values: Mapping[str, AnyArray], count: int) -> None:

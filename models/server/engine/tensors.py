@@ -158,9 +158,9 @@ def _shape(proto: Any, dtype: DType) -> tuple[int, ...] | None:
     return shape if is_possible else None
 
 
-def _read(values: Any, most: int, dtype: np.dtype[Any]) -> AnyArray:
-    """The first ``most`` values of a typed field, or all there are, with no list of Python objects on the way."""
-    count = min(most, len(values))
+def _read(values: Any, limit: int, dtype: np.dtype[Any]) -> AnyArray:
+    """The first ``limit`` values of a typed field, or all there are, with no list of Python objects on the way."""
+    count = min(limit, len(values))
     return np.fromiter(islice(values, count), dtype, count)
 
 

@@ -19,7 +19,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="large-request")
-        self._turns = asyncio.Semaphore(_THREADS)
+        self._slots = asyncio.Semaphore(_THREADS)
 
     async def run(
         self, size: int, parse: Callable[[], _P], becomes: Callable[[_P], float], work: Callable[[_P], _T]
@@ -41,7 +41,7 @@ class Lanes:
         Of a caller that is cancelled nothing stays once this has ended: work that has not begun is dropped at once, and work
         that has is waited for.
         """
-        async with self._turns:
+        async with self._slots:
             return await _to_its_end(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
     def close(self) -> None:

@@ -3,19 +3,22 @@
 import asyncio
 import gc
 import threading
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.apis import model_management_pb2, predict_pb2
 
 from models.server.buffered import Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import ServingError
-from tests.models.server.in_process import code_of, rest_client, serving
+from models.server.metrics import Metrics
+from models.server.rest import RestApp
+from tests.models.server.in_process import MANAGER, code_of, rest_client, serving
 from tests.patience import patience
 
 pytestmark = pytest.mark.keras
@@ -107,5 +110,59 @@ def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_
             async with asyncio.timeout(patience(60)):
                 while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
                     pass
+
+    asyncio.run(sent())
+
+
+def uploading(body: bytes) -> tuple[MutableMapping[str, Any], Callable[[], Awaitable[MutableMapping[str, Any]]]]:
+    """A request over REST of which ``body`` has come, and no more comes."""
+    scope = {"type": "http", "method": "POST", "raw_path": b"/v1/models/m:predict", "query_string": b"", "headers": []}
+    parts = [{"type": "http.request", "body": body, "more_body": True}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return parts.pop() if parts else await asyncio.Future()
+
+    return scope, receive
+
+
+def test_bodies_that_stand_still_shut_out_no_whole_request() -> None:
+    part = b" " * (INLINE_BYTES + 1)
+    lanes, buffered = Lanes(), Buffered(4 * len(part))
+    rest = RestApp(MANAGER, Metrics(), lanes, buffered, 10, "", False)
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    async def sent() -> None:
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
+            uploads = [asyncio.create_task(rest(*uploading(part), send)) for _ in range(8)]
+            await asyncio.wait(uploads[2:])
+            assert [message["status"] for message in answers[::2]] == [429] * 6
+            assert b"too many large requests arriving at once: expected 1048578 bytes" in answers[1]["body"]
+            small = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
+            assert small.status_code == 404
+            assert await code_of(channel, request_of(INLINE_BYTES)) is grpc.StatusCode.NOT_FOUND
+            assert not any(upload.done() for upload in uploads[:2])
+            for upload in uploads[:2]:
+                upload.cancel()
+            await asyncio.wait(uploads)
+
+    asyncio.run(sent())
+
+
+def test_a_small_request_and_a_reload_find_room_however_much_is_held() -> None:
+    lanes, buffered = Lanes(), Buffered(INLINE_BYTES + 1)
+    reload = model_management_pb2.ReloadConfigRequest()
+
+    async def sent() -> None:
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
+            with buffered.request() as hold:
+                hold(buffered.limit)
+                answer = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
+                assert answer.status_code == 404
+                call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+                with pytest.raises(grpc.aio.AioRpcError, match="ServerModelConfig type not supported"):
+                    await call(reload.SerializeToString(), timeout=patience(60))
 
     asyncio.run(sent())
