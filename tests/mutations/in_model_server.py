@@ -125,4 +125,11 @@ FAULTS = (
         "if False:",
         ("test_a_small_request_and_a_reload_find_room_however_much_is_held",),
     ),
+    Fault(
+        "a changed config counts as served though a version of it does not answer",
+        CONFIG_FILE,
+        "        self._manager.check_served(wanted)\n",
+        "",
+        ("test_a_file_is_served_once_each_version_that_it_wants_answers",),
+    ),
 )
