@@ -98,27 +98,36 @@ class GrpcService:
 
     def _handler(self, name: str, method: _Method) -> Any:
         async def handle(data: bytes, context: Any) -> bytes:
-            remaining = context.time_remaining()
-            if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
-                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
-            request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
-            try:
-                answer = await self._answer(method, request, data)
-                code = Code.OK
-                return answer
-            except ServingError as error:
-                # Nothing but these stays: the error holds this frame, and so the request, until the next collection.
-                code, message = error.code, error.message
-            except Exception:
-                _log.exception("%s failed", name)
-                code, message = Code.INTERNAL, "internal error; the server's log has the details"
-            finally:
-                if method.timed:
-                    self._count(request.model_spec.name, name, code, time.perf_counter() - began)
-            await context.abort(_STATUS[code.value], _cut(message))
-            raise AssertionError("abort has raised")
+            outcome = self._outcome(name, method, data, context.time_remaining())
+            del data  # the error by which gRPC ends a call holds this frame until the next collection
+            answer, code, message = await outcome
+            if code is not Code.OK:
+                await context.abort(_STATUS[code.value], _cut(message))
+            return answer
 
         return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def _outcome(
+        self, name: str, method: _Method, data: bytes, remaining: float | None
+    ) -> tuple[bytes, Code, str]:
+        """The answer to ``data``, for which the caller waits ``remaining`` seconds; or a code other than OK, and its message."""
+        if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
+            return b"", Code.DEADLINE_EXCEEDED, "the deadline passed before the request began"
+        request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
+        try:
+            answer = await self._answer(method, request, data)
+            code = Code.OK
+            return answer, code, message
+        except ServingError as error:
+            # Nothing but these stays: the error holds this frame, and so the request, until the next collection.
+            code, message = error.code, error.message
+        except Exception:
+            _log.exception("%s failed", name)
+            code, message = Code.INTERNAL, "internal error; the server's log has the details"
+        finally:
+            if method.timed:
+                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+        return b"", code, message
 
     async def _answer(self, method: _Method, request: Any, data: bytes) -> bytes:
         """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""

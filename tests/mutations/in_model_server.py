@@ -132,4 +132,11 @@ FAULTS = (
         "",
         ("test_a_file_is_served_once_each_version_that_it_wants_answers",),
     ),
+    Fault(
+        "the bytes of a call that failed are held until the next collection",
+        GRPC,
+        "            del data  #",
+        "            #",
+        ("test_nor_are_the_bytes_in_which_it_came",),
+    ),
 )

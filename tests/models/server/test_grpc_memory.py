@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -38,19 +40,44 @@ def errors() -> set[int]:
     return {id(each) for each in gc.get_objects() if isinstance(each, ServingError)}
 
 
+@contextmanager
+def without_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
     async def refused() -> list[grpc.StatusCode]:
         async with serving(Lanes(), Buffered()) as channel:
             return [await code_of(channel, request_of(size)) for size in (1, INLINE_BYTES)]
 
-    gc.collect()
-    gc.disable()
-    before = errors()
-    try:
+    with without_collections():
+        before = errors()
         assert asyncio.run(refused()) == [grpc.StatusCode.NOT_FOUND] * 2
         assert errors() <= before
-    finally:
-        gc.enable()
+
+
+@pytest.mark.parametrize("limit", [16 * INLINE_BYTES, INLINE_BYTES], ids=["failed", "refused"])
+def test_nor_are_the_bytes_in_which_it_came(limit: int) -> None:
+    data = request_of(2 * INLINE_BYTES)
+
+    async def refused() -> None:
+        async with serving(Lanes(), Buffered(limit)) as channel:
+            await code_of(channel, data)
+            tracemalloc.start()
+            for _ in range(5):
+                await code_of(channel, data)
+            assert tracemalloc.get_traced_memory()[0] < 4 * INLINE_BYTES
+
+    with without_collections():
+        try:
+            asyncio.run(refused())
+        finally:
+            tracemalloc.stop()
 
 
 def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
