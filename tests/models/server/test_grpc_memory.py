@@ -130,10 +130,12 @@ def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_
 
     async def sent() -> None:
         async with serving(Lanes(), buffered, manager) as channel:
-            for _ in range(2):
-                await given_up(channel)
-            assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
-            manager.end.set()
+            try:
+                for _ in range(2):
+                    await given_up(channel)
+                assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
+            finally:
+                manager.end.set()
             async with asyncio.timeout(patience(60)):
                 while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
                     pass

@@ -4,6 +4,8 @@ import asyncio
 import json
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -123,41 +125,48 @@ def test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop(
 
 
 class Work:
-    """Work that lasts until it is told to end."""
+    """Work that lasts until ``end`` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, end: threading.Event) -> None:
         self.begun = threading.Event()
-        self.end = threading.Event()
+        self._end = end
 
     def __call__(self) -> None:
         self.begun.set()
-        self.end.wait(patience(60))
+        self._end.wait(patience(60))
 
 
-async def cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel ``task``, again and again, and wait until it has ended."""
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
-    assert task.cancelled()
+@contextmanager
+def set_at_last() -> Iterator[threading.Event]:
+    """An event that is set when the block ends, if not before."""
+    event = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()
+
+
+async def under_way(lanes: Lanes, work: Work) -> asyncio.Task[None]:
+    task = asyncio.create_task(lanes.run_in_background(work))
+    await asyncio.to_thread(work.begun.wait, patience(60))
+    return task
 
 
 def test_of_work_that_waits_nothing_stays_once_its_caller_is_cancelled() -> None:
     async def waits() -> None:
-        lanes, busy = Lanes(), [Work(), Work()]
-        running = [asyncio.create_task(lanes.run_in_background(work)) for work in busy]
-        for work in busy:
-            await asyncio.to_thread(work.begun.wait, patience(60))
-        waiting = Work()
-        kept = weakref.ref(waiting)
-        task = asyncio.create_task(lanes.run_in_background(waiting))
-        del waiting
-        await asyncio.sleep(0)
-        await cancelled(task)
-        del task
-        assert kept() is None
-        for work in busy:
-            work.end.set()
+        lanes = Lanes()
+        with set_at_last() as end:
+            running = [await under_way(lanes, Work(end)) for _ in range(2)]
+            waiting = Work(end)
+            kept = weakref.ref(waiting)
+            task = asyncio.create_task(lanes.run_in_background(waiting))
+            del waiting
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task], timeout=patience(2))
+            assert task.cancelled()
+            del task
+            assert kept() is None
         await asyncio.gather(*running)
         lanes.close()
 
@@ -166,14 +175,13 @@ def test_of_work_that_waits_nothing_stays_once_its_caller_is_cancelled() -> None
 
 def test_work_that_has_begun_is_waited_for_by_a_caller_that_is_cancelled() -> None:
     async def waits() -> None:
-        lanes, work = Lanes(), Work()
-        task = asyncio.create_task(lanes.run_in_background(work))
-        await asyncio.to_thread(work.begun.wait, patience(60))
-        for _ in range(3):
-            task.cancel()
-            await asyncio.sleep(0)
-            assert not task.done()
-        work.end.set()
+        lanes = Lanes()
+        with set_at_last() as end:
+            task = await under_way(lanes, Work(end))
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0)
+                assert not task.done()
         await asyncio.wait([task])
         assert task.cancelled()
         lanes.close()
