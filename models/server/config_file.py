@@ -46,5 +46,6 @@ class ConfigFile:
         self._served = None
         self._manager.reload(self._manager.assignable(wanted))
         self._manager.reload(wanted)
+        self._manager.check_served(wanted)
         self._served = wanted
         _log.info("serving the changed %s", self._path)

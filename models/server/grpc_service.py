@@ -5,6 +5,7 @@ that all of them have the same errors, counts, times and lanes.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from models.server.buffered import Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.worker_threads import INLINE_BYTES, Lanes
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
@@ -46,14 +47,13 @@ _MAX_MESSAGE = 1024
 class _Method:
     """One unary method: the messages it takes and gives, what it does, and where.
 
-    decoded: the bytes that a request becomes beside those in which it came
+    decoded: the bytes that a request becomes beside those in which it came; no end of them for what takes long whatever its size
     """
 
     request: Any
     run: Callable[[Any], Any]
-    decoded: Callable[[Any], int] = lambda request: 0
+    decoded: Callable[[Any], float] = lambda request: 0
     timed: bool = False
-    background: bool = False
 
 
 class GrpcService:
@@ -77,15 +77,17 @@ class GrpcService:
         )
         prediction = {
             "Predict": _Method(predict_pb2.PredictRequest, self._predict, _decoded_inputs, timed=True),
-            "Classify": _Method(classification_pb2.ClassificationRequest, self._classify, _decoded_context, timed=True),
-            "Regress": _Method(regression_pb2.RegressionRequest, self._regress, _decoded_context, timed=True),
-            "MultiInference": _Method(inference_pb2.MultiInferenceRequest, self._multi_inference, _decoded_context),
+            "Classify": _Method(
+                classification_pb2.ClassificationRequest, self._classify, _decoded_examples, timed=True
+            ),
+            "Regress": _Method(regression_pb2.RegressionRequest, self._regress, _decoded_examples, timed=True),
+            "MultiInference": _Method(inference_pb2.MultiInferenceRequest, self._multi_inference, _decoded_examples),
             "GetModelMetadata": _Method(get_model_metadata_pb2.GetModelMetadataRequest, self._metadata),
         }
         model = {
             "GetModelStatus": _Method(get_model_status_pb2.GetModelStatusRequest, self._status),
             "HandleReloadConfigRequest": _Method(
-                model_management_pb2.ReloadConfigRequest, self._reload, background=True
+                model_management_pb2.ReloadConfigRequest, self._reload, lambda request: math.inf
             ),
         }
         for service, methods in (("PredictionService", prediction), ("ModelService", model)):
@@ -96,51 +98,54 @@ class GrpcService:
 
     def _handler(self, name: str, method: _Method) -> Any:
         async def handle(data: bytes, context: Any) -> bytes:
-            remaining = context.time_remaining()
-            if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
-                await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request began")
-            request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
-            try:
-                answer = await self._answer(method, request, data)
-                code = Code.OK
-                return answer
-            except ServingError as error:
-                # Nothing but these stays: the error holds this frame, and so the request, until the next collection.
-                code, message = error.code, error.message
-            except Exception:
-                _log.exception("%s failed", name)
-                code, message = Code.INTERNAL, "internal error; the server's log has the details"
-            finally:
-                if method.timed:
-                    self._count(request.model_spec.name, name, code, time.perf_counter() - began)
-            await context.abort(_STATUS[code.value], _cut(message))
-            raise AssertionError("abort has raised")
+            outcome = self._outcome(name, method, data, context.time_remaining())
+            del data  # the error by which gRPC ends a call holds this frame until the next collection
+            answer, code, message = await outcome
+            if code is not Code.OK:
+                await context.abort(_STATUS[code.value], _cut(message))
+            return answer
 
         return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def _outcome(
+        self, name: str, method: _Method, data: bytes, remaining: float | None
+    ) -> tuple[bytes, Code, str]:
+        """The answer to ``data``, for which the caller waits ``remaining`` seconds; or a code other than OK, and its message."""
+        if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
+            return b"", Code.DEADLINE_EXCEEDED, "the deadline passed before the request began"
+        request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
+        try:
+            answer = await self._answer(method, request, data)
+            code = Code.OK
+            return answer, code, message
+        except ServingError as error:
+            # Nothing but these stays: the error holds this frame, and so the request, until the next collection.
+            code, message = error.code, error.message
+        except Exception:
+            _log.exception("%s failed", name)
+            code, message = Code.INTERNAL, "internal error; the server's log has the details"
+        finally:
+            if method.timed:
+                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+        return b"", code, message
 
     async def _answer(self, method: _Method, request: Any, data: bytes) -> bytes:
         """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
 
-        def parse() -> None:
+        def parse() -> Any:
             try:
                 request.ParseFromString(data)
             except DecodeError:
                 raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
+            return request
 
-        def work() -> bytes:
-            response: bytes = method.run(request).SerializeToString()
+        def work(parsed: Any) -> bytes:
+            response: bytes = method.run(parsed).SerializeToString()
             return response
 
-        def whole() -> bytes:
-            parse()
-            return work()
-
-        if method.background or len(data) > INLINE_BYTES:
-            with self._buffered.request() as hold:
-                hold(len(data))
-                return await self._lanes.run_in_background(whole)
-        parse()
-        return await self._lanes.run(len(data) + method.decoded(request), work)
+        with self._buffered.request() as hold:
+            hold(len(data))
+            return await self._lanes.run(len(data), parse, method.decoded, work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
         known = self._manager.serves(model)
@@ -213,8 +218,8 @@ def _decoded_inputs(request: Any) -> int:
     return decoded_bytes(request.inputs)
 
 
-def _decoded_context(request: Any) -> int:
-    return inference.context_bytes(request.input)
+def _decoded_examples(request: Any) -> int:
+    return inference.examples_bytes(request.input)
 
 
 def _cut(message: str) -> str:

@@ -10,12 +10,13 @@ import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from models.server import url_routes
-from models.server.buffered import Buffered
+from models.server.buffered import Buffered, Hold
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
@@ -35,7 +36,6 @@ _ORIGIN = re.compile(rb"https?://")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Hold = Callable[[int], None]
 
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -74,6 +74,8 @@ class RestApp:
         self._metrics = metrics
         self._lanes = lanes
         self._buffered = buffered
+        self._arriving = Buffered(buffered.limit // 2, "arriving")
+        """What bodies that are not whole yet hold of it: however many stand still, whole requests find room."""
         self._body_timeout = body_timeout
         self._metrics_path = metrics_path
         self._headers = _CORS if cors else ()
@@ -101,12 +103,12 @@ class RestApp:
         began = time.perf_counter()
         try:
             with self._buffered.request() as hold:
-                body = await self._body(headers, receive, hold)
+                with self._arriving.request() as arrive:
+                    body = await self._body(headers, receive, arrive, hold)
                 if b"gzip" in _header(headers, b"content-encoding"):
-                    work = self._lanes.run_in_background(lambda: self._handle(method, path, _inflated(body), began))
-                else:
-                    work = self._lanes.run(len(body), lambda: self._handle(method, path, body, began))
-                status, answer = await work
+                    body = await self._lanes.run_in_background(partial(_inflated, body))
+                    hold(len(body))
+                status, answer = await self._handle(method, path, body, began)
                 await _answer(send, status, answer, headers=self._headers)
         except _TooLarge:
             await _answer(send, 413, response.error_body(_TOO_LARGE), close=True)
@@ -115,10 +117,10 @@ class RestApp:
         except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
             await _answer(send, 503, response.error_body("the server is stopping"), close=True)
 
-    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, hold: Hold) -> bytes:
-        """The whole body, of which ``hold`` is called with the size of each part.
+    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, arrive: Hold, hold: Hold) -> bytes:
+        """The whole body. With each part ``hold`` is called with what there is by now, and ``arrive`` until it is whole.
 
-        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what ``hold`` raises.
+        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what those two raise.
         """
         declared = _header(headers, b"content-length")
         if declared.isdigit() and int(declared) > MAX_REQUEST_BYTES:
@@ -135,20 +137,21 @@ class RestApp:
                     size += len(chunk)
                     if size > MAX_REQUEST_BYTES:
                         raise _TooLarge
-                    hold(len(chunk))
+                    hold(size)
                     chunks.append(chunk)
                     if not message.get("more_body", False):
                         return b"".join(chunks)
+                    arrive(size)
         except TimeoutError:
             raise ServingError(Code.DEADLINE_EXCEEDED, "the request's body did not arrive in time") from None
 
-    def _handle(self, method: str, path: str, body: bytes, began: float) -> tuple[int, bytes]:
+    async def _handle(self, method: str, path: str, body: bytes, began: float) -> tuple[int, bytes]:
         """Status and body of the answer; counts and times the request if it is one to a model."""
         route: Route | None = None
         code = Code.OK
         try:
             route = url_routes.parse(method, path)
-            answer = self._dispatch(route, body)
+            answer = await self._dispatch(route, body)
         except ServingError as error:
             code, answer = error.code, response.error_body(error.message)
         except Exception:
@@ -161,20 +164,35 @@ class RestApp:
             self._metrics.observe(name, route.verb, "REST", time.perf_counter() - began)
         return http_status(code), answer
 
-    def _dispatch(self, route: Route, body: bytes) -> bytes:
+    async def _dispatch(self, route: Route, body: bytes) -> bytes:
         if route.verb == "predict":
-            return self._predict(route, body)
+            return await self._lanes.run(
+                len(body), partial(parse_object, body), lambda document: 0, partial(self._predict, route)
+            )
         if route.verb == "classify":
-            return self._classify(route, body)
+            return await self._on_examples(
+                body, classification_pb2.ClassificationRequest, partial(self._classify, route)
+            )
         if route.verb == "regress":
-            return self._regress(route, body)
+            return await self._on_examples(body, regression_pb2.RegressionRequest, partial(self._regress, route))
         if route.verb == "metadata":
             with self._manager.lease(route.name, route.version, route.label) as servable:
                 return model_status.metadata_body(servable)
         return model_status.status_body(self._manager.statuses(route.name, route.version))
 
-    def _predict(self, route: Route, body: bytes) -> bytes:
-        document = parse_object(body)
+    async def _on_examples(self, body: bytes, kind: Callable[[], Any], work: Callable[[Any], bytes]) -> bytes:
+        """The answer to a body that is read into a request of ``kind``."""
+
+        def parse() -> Any:
+            request = kind()
+            examples.fill_request(parse_object(body), request)
+            return request
+
+        return await self._lanes.run(
+            examples.filled_bytes(body), parse, lambda request: inference.examples_bytes(request.input), work
+        )
+
+    def _predict(self, route: Route, document: dict[str, Any]) -> bytes:
         name = predict.signature_name(document)
         with self._manager.lease(route.name, route.version, route.label) as servable:
             signature = _predict_signature(servable, name)
@@ -182,15 +200,11 @@ class RestApp:
             outputs = inference.predict(servable, signature, inputs)
         return response.predict_body(outputs, layout)
 
-    def _classify(self, route: Route, body: bytes) -> bytes:
-        request = classification_pb2.ClassificationRequest()
-        examples.fill_request(parse_object(body), request)
+    def _classify(self, route: Route, request: Any) -> bytes:
         with self._manager.lease(route.name, route.version, route.label) as servable:
             return response.classify_body(inference.classify_proto(servable, request).result)
 
-    def _regress(self, route: Route, body: bytes) -> bytes:
-        request = regression_pb2.RegressionRequest()
-        examples.fill_request(parse_object(body), request)
+    def _regress(self, route: Route, request: Any) -> bytes:
         with self._manager.lease(route.name, route.version, route.label) as servable:
             return response.regress_body(inference.regress_proto(servable, request).result)
 

@@ -58,6 +58,13 @@ def wanted(present: Mapping[int, str], policy: Policy) -> dict[int, str]:
     return {version: present[version] for version in chosen}
 
 
+def named(policy: Policy) -> frozenset[int]:
+    """The versions that ``policy`` wants whatever others there are."""
+    if isinstance(policy, Besides):
+        return named(policy.policy) | policy.versions
+    return policy.versions if isinstance(policy, Specific) else frozenset()
+
+
 def to_unload(loaded: Collection[int], aspired: Collection[int]) -> list[int]:
     """The loaded versions that may go, smallest first, so that availability is never given up for a version not there.
 

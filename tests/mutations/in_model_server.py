@@ -6,6 +6,8 @@ GRPC = "models/server/grpc_service.py"
 INFERENCE = "models/server/engine/inference.py"
 CONFIG_FILE = "models/server/config_file.py"
 TENSORS = "models/server/engine/tensors.py"
+THREADS = "models/server/engine/worker_threads.py"
+REST = "models/server/rest.py"
 
 FAULTS = (
     Fault(
@@ -53,7 +55,7 @@ FAULTS = (
     Fault(
         "large requests over gRPC are held without a bound",
         GRPC,
-        "                hold(len(data))\n",
+        "            hold(len(data))\n",
         "",
         ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
     ),
@@ -67,8 +69,8 @@ FAULTS = (
     Fault(
         "a request of a few bytes that becomes large runs on the event loop",
         GRPC,
-        "self._lanes.run(len(data) + method.decoded(request), work)",
-        "self._lanes.run(len(data), work)",
+        "self._lanes.run(len(data), parse, method.decoded, work)",
+        "self._lanes.run(len(data), parse, lambda request: 0, work)",
         ("test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop",),
     ),
     Fault(
@@ -77,5 +79,64 @@ FAULTS = (
         "code, message = error.code, error.message",
         "code, message, held = error.code, error.message, error",
         ("test_a_request_that_failed_is_not_held_until_the_next_collection",),
+    ),
+    Fault(
+        "strings in content count for nothing",
+        TENSORS,
+        "return count * STRING_BYTES if count <= len(content) else 0",
+        "return 0",
+        ("test_strings_in_content_count", "test_how_large_the_array_of_a_tensor_is"),
+    ),
+    Fault(
+        "a large call that waits stays in the queue of the threads once it is cancelled",
+        THREADS,
+        "        async with self._slots:\n",
+        "        if self._slots:\n",
+        ("test_of_work_that_waits_nothing_stays_once_its_caller_is_cancelled",),
+    ),
+    Fault(
+        "a large call under way counts no more once it is cancelled",
+        THREADS,
+        "        while not begun.done():\n",
+        "        while False:\n",
+        (
+            "test_work_that_has_begun_is_waited_for_by_a_caller_that_is_cancelled",
+            "test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more",
+        ),
+    ),
+    Fault(
+        "a body of examples is read on the event loop however many values it has",
+        REST,
+        "examples.filled_bytes(body), parse,",
+        "len(body), parse,",
+        ("test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop",),
+    ),
+    Fault(
+        "bodies over REST that stand still take all that large requests may hold",
+        REST,
+        "                    arrive(size)\n",
+        "",
+        ("test_bodies_that_stand_still_shut_out_no_whole_request",),
+    ),
+    Fault(
+        "small requests and reloads are shut out by large ones",
+        "models/server/buffered.py",
+        "if size <= INLINE_BYTES:",
+        "if False:",
+        ("test_a_small_request_and_a_reload_find_room_however_much_is_held",),
+    ),
+    Fault(
+        "a changed config counts as served though a version of it does not answer",
+        CONFIG_FILE,
+        "        self._manager.check_served(wanted)\n",
+        "",
+        ("test_a_file_is_served_once_each_version_that_it_wants_answers",),
+    ),
+    Fault(
+        "the bytes of a call that failed are held until the next collection",
+        GRPC,
+        "            del data  #",
+        "            #",
+        ("test_nor_are_the_bytes_in_which_it_came",),
     ),
 )

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_p
 
 from features.arrays import AnyArray
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
-from models.server.engine.tensors import check_decoded, dtype_of_array, fill_proto, from_protos
+from models.server.engine.tensors import STRING_BYTES, check_decoded, dtype_of_array, fill_proto, from_protos
 from models.server.errors import Code, ServingError, invalid
 
 CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -196,28 +196,32 @@ def _regression(signature: Signature) -> tuple[str, str]:
     return signature.inputs["inputs"].name, signature.outputs["outputs"].name
 
 
-def context_bytes(request_input: Any) -> int:
-    """The bytes of a context before all the examples of an ``Input``."""
-    with_context = request_input.example_list_with_context
-    return int(with_context.context.ByteSize()) * len(with_context.examples)
+def examples_bytes(request_input: Any) -> int:
+    """The bytes of an ``Input`` as strings, beside the examples as they came: of the strings, and of the context before each."""
+    examples, context = _parts(request_input)
+    return len(examples) * (STRING_BYTES + len(context))
 
 
 def _examples(request_input: Any) -> AnyArray:
     """Serialised tf.Examples, shape [n]; a context is put before each, so that the example's own features win.
 
-    Raises RESOURCE_EXHAUSTED, with nothing put before any, if that takes more than a request may.
+    Raises RESOURCE_EXHAUSTED, with none made, if they take more than a request may.
     """
-    check_decoded(context_bytes(request_input), "the context before each example")
-    if request_input.WhichOneof("kind") == "example_list_with_context":
-        examples_of = request_input.example_list_with_context
-        context = examples_of.context.SerializeToString()
-    else:
-        examples_of, context = request_input.example_list, b""
-    if not examples_of.examples:
+    check_decoded(examples_bytes(request_input), "the examples, each with the context before it")
+    examples, context = _parts(request_input)
+    if not examples:
         raise invalid("Input is empty.")
-    examples = np.empty(len(examples_of.examples), dtype=object)
-    examples[:] = [context + example.SerializeToString() for example in examples_of.examples]
-    return examples
+    serialised = np.empty(len(examples), dtype=object)
+    serialised[:] = [context + example.SerializeToString() for example in examples]
+    return serialised
+
+
+def _parts(request_input: Any) -> tuple[Any, bytes]:
+    """The examples of an ``Input``, and the serialised context that goes before each."""
+    if request_input.WhichOneof("kind") != "example_list_with_context":
+        return request_input.example_list.examples, b""
+    both = request_input.example_list_with_context
+    return both.examples, both.context.SerializeToString()
 
 
 def _fill_classes(result: Any, signature: Signature, values: Mapping[str, AnyArray], count: int) -> None:

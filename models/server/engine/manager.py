@@ -12,57 +12,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 from models.server import version_policy
-from models.server.config import Config, ModelConfig, assignable, check_change
+from models.server.config import Config, assignable, check_change
 from models.server.engine import servable, warmup
+from models.server.engine.model_state import Model, State, VersionStatus, check_available
 from models.server.engine.servable import Servable
 from models.server.errors import Code, ServingError, invalid
 
 _log = logging.getLogger(__name__)
-_MAX_ENDED = 128
-
-
-class State(IntEnum):
-    """The life of a version, by the numbers of ModelVersionStatus."""
-
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
-
-
-@dataclass(frozen=True)
-class VersionStatus:
-    """The state of a version, and its error if it failed."""
-
-    version: int
-    state: State
-    code: Code = Code.OK
-    message: str = ""
-
-
-@dataclass
-class _Model:
-    """The state of one model name. ``config`` is None once a reload has dropped the model; its history stays."""
-
-    name: str
-    config: ModelConfig | None
-    loaded: dict[int, Servable] = field(default_factory=dict)
-    failed: set[int] = field(default_factory=set)
-    statuses: dict[int, VersionStatus] = field(default_factory=dict)
-    missing: bool = False
-
-    def note(self, status: VersionStatus) -> None:
-        """Record a status; of versions that ended long ago the smallest are forgotten, so that memory stays flat."""
-        self.statuses[status.version] = status
-        ended = sorted(v for v, s in self.statuses.items() if s.state is State.END and v not in self.failed)
-        for version in ended[:-_MAX_ENDED]:
-            del self.statuses[version]
 
 
 class Manager:
@@ -81,8 +41,8 @@ class Manager:
         self._warm_up = warm_up
         self._any_label = any_label
         self._lock = threading.Lock()
-        self._models = {name: _Model(name, model) for name, model in config.items()}
-        self._draining: list[tuple[_Model, Servable]] = []
+        self._models = {name: Model(name, model) for name, model in config.items()}
+        self._draining: list[tuple[Model, Servable]] = []
         self._wake = threading.Event()
         self._stopping = False
         self._passed = threading.Condition(self._lock)
@@ -158,14 +118,19 @@ class Manager:
             for name, model in self._models.items():
                 model.config = config.get(name)
             for name, wanted in config.items():
-                self._models.setdefault(name, _Model(name, wanted))
+                self._models.setdefault(name, Model(name, wanted))
             self._generation += 1
             awaited = self._generation
             self._wake.set()
             self._passed.wait_for(lambda: self._generation_passed >= awaited or self._stopping)
-            broken = [self._models[name] for name in config.keys() - old.keys() if self._is_broken(self._models[name])]
-            if broken:
-                raise ServingError(Code.UNKNOWN, _unavailable(broken))
+            new = [self._models[name] for name in config.keys() - old.keys()]
+            check_available({model: model.failed for model in new if not model.loaded})
+
+    def check_served(self, config: Config) -> None:
+        """Raise UNKNOWN, with the errors, if a version that ``config`` wants failed to load, or that it names is not there."""
+        with self._lock:
+            known = {self._models[name]: wanted for name, wanted in config.items() if name in self._models}
+            check_available({model: model.missing(wanted.policy) for model, wanted in known.items()})
 
     def assignable(self, config: Config) -> Config:
         """The part of ``config`` that may be served now. See ``models.server.config.assignable``."""
@@ -177,10 +142,6 @@ class Manager:
         """What is served, and which versions answer, while nobody changes either."""
         configs = {name: model.config for name, model in self._models.items() if model.config}
         return configs, {name: frozenset(model.loaded) for name, model in self._models.items()}
-
-    @staticmethod
-    def _is_broken(model: _Model) -> bool:
-        return bool(model.failed) and not model.loaded
 
     def _run(self) -> None:
         while not self._stopping:
@@ -201,7 +162,7 @@ class Manager:
             self._wake.wait(self._poll_seconds or None)
             self._wake.clear()
 
-    def _reconcile(self, model: _Model) -> None:
+    def _reconcile(self, model: Model) -> None:
         config = model.config
         aspired: Mapping[int, str] = {}
         if config:
@@ -218,20 +179,20 @@ class Manager:
             self._retire(model, version)
 
     @staticmethod
-    def _scan(model: _Model, base_path: Path) -> dict[int, str] | None:
+    def _scan(model: Model, base_path: Path) -> dict[int, str] | None:
         """The version folders under ``base_path``; None if it can't be read, which is logged once."""
         try:
             with os.scandir(base_path) as entries:
                 children = [entry.name for entry in entries if entry.is_dir()]
         except OSError as error:
-            if not model.missing:
+            if not model.is_away:
                 _log.warning("model %s: can't read its base path %s: %s", model.name, base_path, error.strerror)
-            model.missing = True
+            model.is_away = True
             return None
-        model.missing = False
+        model.is_away = False
         return version_policy.versions_in(children)
 
-    def _load(self, model: _Model, version: int, path: Path) -> None:
+    def _load(self, model: Model, version: int, path: Path) -> None:
         began = time.monotonic()
         self._note(model, VersionStatus(version, State.LOADING))
         loaded: Servable | None = None
@@ -256,7 +217,7 @@ class Manager:
             *(model.name, version, time.monotonic() - began, requests),
         )
 
-    def _retire(self, model: _Model, version: int) -> None:
+    def _retire(self, model: Model, version: int) -> None:
         with self._lock:
             retired = model.loaded.pop(version)
             model.note(VersionStatus(version, State.UNLOADING))
@@ -276,19 +237,9 @@ class Manager:
         if idle:
             gc.collect()
 
-    def _note(self, model: _Model, status: VersionStatus) -> None:
+    def _note(self, model: Model, status: VersionStatus) -> None:
         with self._lock:
             model.note(status)
-
-
-def _unavailable(models: list[_Model]) -> str:
-    errors = [
-        f"{{name: {model.name} version: {version}}} due to error: {status.code.name}: {status.message}"
-        for model in models
-        for version, status in sorted(model.statuses.items())
-        if status.code is not Code.OK
-    ]
-    return f"{len(models)} model(s) did not become available: {{{', '.join(errors)}}}"
 
 
 def lease_spec(manager: Manager, spec: Any) -> Any:

@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from models.server.errors import Code, ServingError, invalid
 
 MAX_INPUT_BYTES = 64 * 1024 * 1024
 """What a request becomes at most once it is decoded: a shape of a few bytes can demand any amount of memory."""
+
+STRING_BYTES = np.dtype(object).itemsize + sys.getsizeof(b"")
+"""What a string takes in an array beside its characters, which many strings of a large request are without."""
 
 _MAX_RANK = 32
 _FILLED_AT_ONCE = 10_000
@@ -77,20 +81,25 @@ def dtype_of_array(array: AnyArray) -> DType:
 
 
 def decoded_bytes(protos: Mapping[str, Any]) -> int:
-    """The bytes that the arrays of these ``TensorProto`` take where a few in typed fields may stand for any number: elements, and
-    the strings that are repeated. ``tensor_content`` is as large as it came, and what ``from_proto`` refuses takes none.
+    """The bytes that the arrays of these ``TensorProto`` take: elements of typed fields, of which a few may stand for any number,
+    and of strings, with those that are repeated. Numbers in ``tensor_content`` are read where they lie, and what ``from_proto``
+    refuses takes none.
     """
-    return sum([0 if proto.tensor_content else _typed_bytes(proto) for proto in protos.values()])
+    return sum(map(_decoded_bytes, protos.values()))
 
 
-def _typed_bytes(proto: Any) -> int:
+def _decoded_bytes(proto: Any) -> int:
     dtype = _BY_ENUM.get(proto.dtype)
     shape = _shape(proto, dtype) if dtype else None
     if dtype is None or shape is None:
         return 0
-    count, strings = math.prod(shape), proto.string_val
+    count, content, strings = math.prod(shape), proto.tensor_content, proto.string_val
+    if dtype.enum != types_pb2.DT_STRING:
+        return 0 if content else count * dtype.numpy.itemsize
+    if content:
+        return count * STRING_BYTES if count <= len(content) else 0
     repeated = len(strings[-1]) * max(count - len(strings), 0) if strings else 0
-    return count * dtype.numpy.itemsize + repeated
+    return count * STRING_BYTES + repeated
 
 
 def check_decoded(size: int, what: str) -> None:
@@ -127,16 +136,13 @@ def from_proto(proto: Any, alias: str) -> AnyArray:
         return _from_content(content, dtype, shape, count, alias)
     values = getattr(proto, dtype.field)
     if dtype.field.endswith("complex_val"):
-        flat = np.array(values[: len(values) // 2 * 2], dtype=dtype.numpy.type(0).real.dtype).view(dtype.numpy)
-    elif dtype.enum == types_pb2.DT_STRING:
-        flat = np.empty(len(values), dtype=object)
-        flat[:] = list(values)
+        flat = _read(values, min(2 * count, len(values) // 2 * 2), dtype.numpy.type(0).real.dtype).view(dtype.numpy)
     elif dtype.field == "half_val":
-        flat = np.array(values, dtype=np.int32).astype(np.uint16).view(dtype.numpy)
+        flat = _read(values, count, np.dtype(np.int32)).astype(np.uint16).view(dtype.numpy)
     elif dtype.field == "int_val":
-        flat = np.array(values, dtype=np.int32).astype(dtype.numpy, copy=False)
+        flat = _read(values, count, np.dtype(np.int32)).astype(dtype.numpy, copy=False)
     else:
-        flat = np.array(values, dtype=dtype.numpy)
+        flat = _read(values, count, dtype.numpy)
     return _filled(flat, count, dtype).reshape(shape)
 
 
@@ -152,11 +158,15 @@ def _shape(proto: Any, dtype: DType) -> tuple[int, ...] | None:
     return shape if is_possible else None
 
 
+def _read(values: Any, limit: int, dtype: np.dtype[Any]) -> AnyArray:
+    """The first ``limit`` values of a typed field, or all there are, with no list of Python objects on the way."""
+    count = min(limit, len(values))
+    return np.fromiter(islice(values, count), dtype, count)
+
+
 def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
     if flat.size == count:
         return flat
-    if flat.size > count:
-        return flat[:count]
     blank: Any = b"" if dtype.enum == types_pb2.DT_STRING else 0
     filled = np.full(count, flat[-1] if flat.size else blank, dtype=dtype.numpy)
     filled[: flat.size] = flat
@@ -176,6 +186,8 @@ def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: i
 
 def _split_strings(content: bytes, count: int, alias: str) -> list[bytes]:
     """Strings as ``tensor_content``: ``count`` varint lengths, then the bytes of all of them."""
+    if count > len(content):
+        raise _unparsed(alias)
     lengths, at = [], 0
     for _ in range(count):
         length = shift = 0

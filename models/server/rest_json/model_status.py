@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from models.server.engine.manager import VersionStatus
+from models.server.engine.model_state import VersionStatus
 from models.server.engine.servable import Servable
 
 

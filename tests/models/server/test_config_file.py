@@ -88,6 +88,60 @@ def test_an_edit_that_is_taken_back_leaves_nothing(followed: Followed, library: 
     assert manager.available() == {"m": [1]}
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the file's log says, shortened to what matters."""
+    return [
+        record.message.partition("models.config is ")[2] or record.message.partition("serving the ")[2]
+        for record in caplog.records
+        if record.name == "models.server.config_file"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finished", "policy", "error"),
+    [
+        ((), "latest {}", "version: 7} due to error: NOT_FOUND: Could not find SavedModel"),
+        ((1, 2), "latest {}", "version: 7} due to error: NOT_FOUND: Could not find SavedModel"),
+        ((1, 2), "all {}", "version: 7} due to error: NOT_FOUND: Could not find SavedModel"),
+        (
+            (1, 2),
+            "specific { versions: 1 versions: 9 }",
+            "version: 9} due to error: NOT_FOUND: no such version is there",
+        ),
+    ],
+    ids=["only version", "newest version", "one of all", "not there"],
+)
+def test_a_file_is_served_once_each_version_that_it_wants_answers(
+    finished: tuple[int, ...],
+    policy: str,
+    error: str,
+    followed: Followed,
+    library: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    manager, file, _ = followed
+    for version in finished:
+        library.put(library.linear(version), tmp_path / "n")
+    broken = tmp_path / "n" / "7"
+    broken.mkdir(parents=True)
+    entries = library.entry("m", tmp_path / "m") + library.entry(
+        "n", tmp_path / "n", f"model_version_policy {{ {policy} }}"
+    )
+    (tmp_path / "models.config").write_text(f"model_config_list {{ {entries} }}")
+    for _ in range(3):
+        file.follow()
+    [complaint] = said(caplog)
+    assert "not wholly served yet: 1 model(s) did not become available: {{name: n " + error in complaint
+    assert manager.available()["m"] == [1]
+    broken.rmdir()
+    library.put(library.linear(3), tmp_path / "n", "9")
+    for _ in range(2):
+        file.follow()
+    assert said(caplog)[1:] == [f"changed {tmp_path / 'models.config'}"]
+
+
 class BrokenManager(Manager):
     """A manager that can't reload for once."""
 

@@ -242,7 +242,7 @@ def test_a_context_before_many_examples_takes_no_more_than_a_request_may(predict
         listed.examples.add()
     code, text = failure(prediction.Regress, request)
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert text.startswith("the context before each example: a request may be decoded to ")
+    assert text.startswith("the examples, each with the context before it: a request may be decoded to ")
 
 
 def test_multi_inference_is_one_answer_a_task(prediction: Any) -> None:

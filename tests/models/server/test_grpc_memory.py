@@ -1,45 +1,29 @@
-"""What requests over gRPC hold: so much together, off the event loop where they are large, and nothing once answered."""
+"""What requests hold: so much together, until their work has ended, and nothing once answered."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+import threading
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import httpx
 import pytest
-from tensorflow.core.example import example_pb2
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import predict_pb2, regression_pb2
+from tensorflow_serving.apis import model_management_pb2, predict_pb2
 
 from models.server.buffered import Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import ServingError
-from models.server.grpc_service import GrpcService
 from models.server.metrics import Metrics
 from models.server.rest import RestApp
+from tests.models.server.in_process import MANAGER, code_of, rest_client, serving
+from tests.patience import patience
 
 pytestmark = pytest.mark.keras
-
-T = TypeVar("T")
-MANAGER = Manager(single_model("m", "/none"), 1.0)
-
-
-@asynccontextmanager
-async def serving(lanes: Lanes, buffered: Buffered) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server in this process, whose one model has no version."""
-    server = GrpcService(MANAGER, Metrics(), lanes, buffered).server()
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield channel
-    finally:
-        await server.stop(None)
-        lanes.close()
 
 
 def request_of(size: int) -> bytes:
@@ -51,15 +35,19 @@ def request_of(size: int) -> bytes:
     return data
 
 
-async def code_of(channel: grpc.aio.Channel, request: bytes, method: str = "Predict") -> grpc.StatusCode:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")(request, timeout=60)
-    return caught.value.code()
-
-
 def errors() -> set[int]:
     """Which errors are held by anything."""
     return {id(each) for each in gc.get_objects() if isinstance(each, ServingError)}
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
@@ -67,69 +55,42 @@ def test_a_request_that_failed_is_not_held_until_the_next_collection() -> None:
         async with serving(Lanes(), Buffered()) as channel:
             return [await code_of(channel, request_of(size)) for size in (1, INLINE_BYTES)]
 
-    gc.collect()
-    gc.disable()
-    before = errors()
-    try:
+    with without_collections():
+        before = errors()
         assert asyncio.run(refused()) == [grpc.StatusCode.NOT_FOUND] * 2
         assert errors() <= before
-    finally:
-        gc.enable()
 
 
-class NotedLanes(Lanes):
-    """Lanes that note the sizes for which they were asked."""
+@pytest.mark.parametrize("limit", [16 * INLINE_BYTES, INLINE_BYTES], ids=["failed", "refused"])
+def test_nor_are_the_bytes_in_which_it_came(limit: int) -> None:
+    data = request_of(2 * INLINE_BYTES)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
+    async def refused() -> None:
+        async with serving(Lanes(), Buffered(limit)) as channel:
+            await code_of(channel, data)
+            tracemalloc.start()
+            for _ in range(5):
+                await code_of(channel, data)
+            assert tracemalloc.get_traced_memory()[0] < 4 * INLINE_BYTES
 
-    async def run(self, size: int, work: Callable[[], T]) -> T:
-        self.sizes.append(size)
-        return await super().run(size, work)
-
-
-def test_a_request_of_a_few_bytes_that_becomes_large_does_not_run_on_the_event_loop() -> None:
-    lanes = NotedLanes()
-    filled = predict_pb2.PredictRequest()
-    text, numbers = filled.inputs["text"], filled.inputs["numbers"]
-    text.dtype, numbers.dtype = types_pb2.DT_STRING, types_pb2.DT_FLOAT
-    text.string_val.append(b"x" * 1000)
-    text.tensor_shape.dim.add().size = 1000
-    numbers.tensor_shape.dim.add().size = 1_000_000
-    in_context = regression_pb2.RegressionRequest()
-    listed = in_context.input.example_list_with_context
-    listed.context.features.feature["f"].bytes_list.value.append(b"x" * 1000)
-    listed.examples.extend([example_pb2.Example()] * 1000)
-
-    async def sent() -> None:
-        async with serving(lanes, Buffered()) as channel:
-            assert await code_of(channel, filled.SerializeToString()) is grpc.StatusCode.INVALID_ARGUMENT
-            for method in ("Regress", "Classify"):
-                code = await code_of(channel, in_context.SerializeToString(), method)
-                assert code is grpc.StatusCode.INVALID_ARGUMENT
-
-    asyncio.run(sent())
-    assert len(filled.SerializeToString()) + 999_000 + 4_000_000 < lanes.sizes[0]
-    assert [size > 1_000_000 for size in lanes.sizes] == [True] * 3
-    assert len(in_context.SerializeToString()) < INLINE_BYTES < 1_000_000
+    with without_collections():
+        try:
+            asyncio.run(refused())
+        finally:
+            tracemalloc.stop()
 
 
 def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
-    limit = 2 * INLINE_BYTES
+    limit = 4 * INLINE_BYTES
     lanes, buffered = Lanes(), Buffered(limit)
-    rest = RestApp(MANAGER, Metrics(), lanes, buffered, 10, "", False)
-    body = b'{"instances": [1]}'.ljust(INLINE_BYTES)
+    body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
 
     async def large(channel: grpc.aio.Channel, client: httpx.AsyncClient) -> tuple[grpc.StatusCode, int]:
         answer = await client.post("/v1/models/m:predict", content=body)
         return await code_of(channel, request_of(INLINE_BYTES)), answer.status_code
 
     async def sent() -> None:
-        async with (
-            serving(lanes, buffered) as channel,
-            httpx.AsyncClient(transport=httpx.ASGITransport(rest), base_url="http://m") as client,
-        ):
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
             with buffered.request() as hold:
                 hold(limit - 100)
                 for _ in range(2):
@@ -137,5 +98,100 @@ def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
                 assert await code_of(channel, request_of(1)) is grpc.StatusCode.NOT_FOUND
             for _ in range(3):
                 assert await large(channel, client) == (grpc.StatusCode.NOT_FOUND, 404)
+
+    asyncio.run(sent())
+
+
+class SlowManager(Manager):
+    """A manager of no version that looks for one for as long as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(single_model("m", "/none"), 1.0)
+        self.asked = threading.Semaphore(0)
+        self.end = threading.Event()
+
+    def lease(self, name: str, version: int | None = None, label: str | None = None) -> Any:
+        self.asked.release()
+        self.end.wait(patience(60))
+        return super().lease(name, version, label)
+
+
+def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more() -> None:
+    manager, data = SlowManager(), request_of(INLINE_BYTES)
+    buffered = Buffered(2 * len(data))
+
+    async def given_up(channel: grpc.aio.Channel) -> None:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(data)
+        await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+        call.cancel()
+        for _ in range(5):  # on the same connection, so that the server has heard of it
+            with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
+                await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
+
+    async def sent() -> None:
+        async with serving(Lanes(), buffered, manager) as channel:
+            try:
+                for _ in range(2):
+                    await given_up(channel)
+                assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
+            finally:
+                manager.end.set()
+            async with asyncio.timeout(patience(60)):
+                while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
+                    pass
+
+    asyncio.run(sent())
+
+
+def uploading(body: bytes) -> tuple[MutableMapping[str, Any], Callable[[], Awaitable[MutableMapping[str, Any]]]]:
+    """A request over REST of which ``body`` has come, and no more comes."""
+    scope = {"type": "http", "method": "POST", "raw_path": b"/v1/models/m:predict", "query_string": b"", "headers": []}
+    parts = [{"type": "http.request", "body": body, "more_body": True}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return parts.pop() if parts else await asyncio.Future()
+
+    return scope, receive
+
+
+def test_bodies_that_stand_still_shut_out_no_whole_request() -> None:
+    part = b" " * (INLINE_BYTES + 1)
+    lanes, buffered = Lanes(), Buffered(4 * len(part))
+    rest = RestApp(MANAGER, Metrics(), lanes, buffered, 10, "", False)
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    async def sent() -> None:
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
+            uploads = [asyncio.create_task(rest(*uploading(part), send)) for _ in range(8)]
+            await asyncio.wait(uploads[2:])
+            assert [message["status"] for message in answers[::2]] == [429] * 6
+            assert b"too many large requests arriving at once: expected 1048578 bytes" in answers[1]["body"]
+            small = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
+            assert small.status_code == 404
+            assert await code_of(channel, request_of(INLINE_BYTES)) is grpc.StatusCode.NOT_FOUND
+            assert not any(upload.done() for upload in uploads[:2])
+            for upload in uploads[:2]:
+                upload.cancel()
+            await asyncio.wait(uploads)
+
+    asyncio.run(sent())
+
+
+def test_a_small_request_and_a_reload_find_room_however_much_is_held() -> None:
+    lanes, buffered = Lanes(), Buffered(INLINE_BYTES + 1)
+    reload = model_management_pb2.ReloadConfigRequest()
+
+    async def sent() -> None:
+        async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
+            with buffered.request() as hold:
+                hold(buffered.limit)
+                answer = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
+                assert answer.status_code == 404
+                call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+                with pytest.raises(grpc.aio.AioRpcError, match="ServerModelConfig type not supported"):
+                    await call(reload.SerializeToString(), timeout=patience(60))
 
     asyncio.run(sent())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.server.version_policy import All, Besides, Latest, Policy, Specific, to_unload, versions_in, wanted
+from models.server.version_policy import All, Besides, Latest, Policy, Specific, named, to_unload, versions_in, wanted
 
 
 def test_only_whole_numbers_are_versions() -> None:
@@ -29,6 +29,16 @@ def test_one_folder_of_two_with_the_same_number() -> None:
 def test_what_a_policy_asks_for(policy: Policy, versions: set[int]) -> None:
     present = {1: "001", 2: "2", 3: "3", 4: "4"}
     assert wanted(present, policy) == {version: present[version] for version in versions}
+
+
+def test_which_versions_a_policy_names() -> None:
+    both = Besides(Specific(frozenset({1})), frozenset({7}))
+    assert [named(policy) for policy in (Latest(), All(), Specific(frozenset({3})), both)] == [
+        set(),
+        set(),
+        {3},
+        {1, 7},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from models.server.config import Config, ModelConfig
 from models.server.engine import inference
-from models.server.engine.manager import Manager, State
+from models.server.engine.manager import Manager
+from models.server.engine.model_state import State
 from models.server.errors import Code, ServingError
 from models.server.version_policy import All, Latest
 from tests.patience import patience

@@ -1,11 +1,13 @@
 """What a TensorProto becomes, and how large that is, which is known before."""
 
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from models.server.engine.tensors import MAX_INPUT_BYTES, decoded_bytes, from_proto, from_protos
+from models.server.engine.tensors import MAX_INPUT_BYTES, STRING_BYTES, decoded_bytes, from_proto, from_protos
 from models.server.errors import Code, ServingError
 
 pytestmark = pytest.mark.keras
@@ -22,8 +24,10 @@ def test_how_large_the_array_of_a_tensor_is() -> None:
     sizes = {
         tensor(types_pb2.DT_FLOAT, 5, 4).SerializeToString(): 80,
         tensor(types_pb2.DT_INT64, 0, 4).SerializeToString(): 0,
-        tensor(types_pb2.DT_STRING, 10, string_val=[b"abc", b"xx"]).SerializeToString(): 10 * 8 + 8 * 2,
-        tensor(types_pb2.DT_STRING, 1, string_val=[b"abc", b"xx"]).SerializeToString(): 8,
+        tensor(types_pb2.DT_STRING, 10, string_val=[b"abc", b"xx"]).SerializeToString(): 10 * STRING_BYTES + 8 * 2,
+        tensor(types_pb2.DT_STRING, 1, string_val=[b"abc", b"xx"]).SerializeToString(): STRING_BYTES,
+        tensor(types_pb2.DT_STRING, 5, tensor_content=b"\0" * 5).SerializeToString(): 5 * STRING_BYTES,
+        tensor(types_pb2.DT_STRING, 6, tensor_content=b"\0" * 5).SerializeToString(): 0,
         tensor(types_pb2.DT_FLOAT, 4, tensor_content=b"x").SerializeToString(): 0,
         tensor(types_pb2.DT_FLOAT, -1).SerializeToString(): 0,
         tensor(types_pb2.DT_RESOURCE, 3).SerializeToString(): 0,
@@ -40,6 +44,56 @@ def test_inputs_together_may_be_so_large() -> None:
         ServingError, match="inputs a, b, c: a request may be decoded to 67108864 bytes at most, got "
     ) as caught:
         from_protos({"a": half, "b": half, "c": tensor(types_pb2.DT_UINT8, 1)})
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+
+
+def peak(read: Callable[[], Any]) -> int:
+    """The most bytes that ``read`` holds at once."""
+    tracemalloc.start()
+    try:
+        read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fields"),
+    [
+        (types_pb2.DT_FLOAT, {"float_val": [1.5]}),
+        (types_pb2.DT_INT64, {"int64_val": [1000]}),
+        (types_pb2.DT_INT16, {"int_val": [1000]}),
+        (types_pb2.DT_STRING, {"string_val": [b"abc"]}),
+        (types_pb2.DT_COMPLEX64, {"scomplex_val": [1.5, 1.5]}),
+    ],
+)
+def test_what_a_typed_field_has_beyond_its_shape_is_not_decoded(dtype: int, fields: dict[str, Any]) -> None:
+    [(name, values)] = fields.items()
+    long = tensor(dtype, 2, **{name: values * 100_000})
+    assert from_proto(long, "x").tolist() == from_proto(tensor(dtype, 2, **{name: values * 2}), "x").tolist()
+    assert peak(lambda: from_proto(long, "x")) < 100_000
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        tensor(types_pb2.DT_FLOAT, 100_000, float_val=[1.5] * 100_000),
+        tensor(types_pb2.DT_INT64, 100_000, int64_val=[1000] * 100_000),
+        tensor(types_pb2.DT_STRING, 100_000, string_val=[b"abc"] * 100_000),
+        tensor(types_pb2.DT_STRING, 100_000, string_val=[b"abc"]),
+        tensor(types_pb2.DT_STRING, 100_000, tensor_content=b"\3" * 100_000 + b"abc" * 100_000),
+    ],
+    ids=["floats", "whole numbers", "strings", "one string", "strings in content"],
+)
+def test_an_array_takes_about_what_was_counted_before(proto: Any) -> None:
+    counted = decoded_bytes({"x": proto}) + len(proto.SerializeToString())
+    assert peak(lambda: from_proto(proto, "x")) < 2 * counted
+
+
+def test_strings_in_content_count() -> None:
+    count = MAX_INPUT_BYTES // STRING_BYTES + 1
+    with pytest.raises(ServingError, match="inputs x: a request may be decoded to ") as caught:
+        from_protos({"x": tensor(types_pb2.DT_STRING, count, tensor_content=b"\0" * count)})
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
 
 
