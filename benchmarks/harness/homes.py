@@ -123,8 +123,8 @@ def processor_shares(running: Running) -> Iterator[dict[str, float]]:
 class StreamHome:
     """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
 
-    Entering starts Redis (emptied) and Kafka (with its log), so that the log can be filled; `start_job` has the job fold that
-    log from an empty base, as `up` does if Redis has lost everything. Leaving stops everything.
+    Entering starts Redis (emptied) and Kafka (with its log), so that the log can be filled; `start_job` has the job, as if there
+    had been none before, fold that log from an empty base. Leaving stops everything.
     """
 
     def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
@@ -134,7 +134,8 @@ class StreamHome:
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._home.redis, ignore_errors=True)
+        for folder in (self._home.redis, self._home.flink):
+            shutil.rmtree(folder, ignore_errors=True)
         with ExitStack() as cleanup:
             opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
             self._stack = cleanup.enter_context(opened)

@@ -61,10 +61,17 @@ FAULTS: Final = (
     ),
     Fault(
         "an emptied Redis gets changes again and not whole users",
-        "infra/flink/job_keeper.py",
-        "self._restart(why, None, before=time.time())",
-        "self._restart(why, None)",
-        ("test_after_a_redis_that_was_emptied_users_are_written_whole",),
+        "infra/flink/job_control.py",
+        "if self._may_have_written:",
+        "if False:",
+        ("test_whoever_starts_from_the_base_after_a_job_of_its_generation_writes_users_whole",),
+    ),
+    Fault(
+        "what a run before has written to an emptied Redis is not written over",
+        "infra/flink/job_control.py",
+        "self._may_have_written = before is not None",
+        "self._may_have_written = False",
+        ("test_whoever_starts_from_the_base_after_a_job_of_its_generation_writes_users_whole",),
     ),
     Fault(
         "a version of the catalogue is marked once",
