@@ -117,11 +117,11 @@ class Stack:
     @classmethod
     @contextmanager
     def opened(cls, home: Home, options: UpOptions, steps: Steps, fold_items: bool | None = None) -> Iterator["Stack"]:
-        """Own the home for as long as the context lasts: on entry what an earlier run left behind is stopped, on exit everything
-        that was started. Raises BadInput if the home or the API's port is taken, or if it was made
-        for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
+        """Own a home whose lock is held (`infra.home.home_lock`) for as long as the context lasts: on entry what an earlier run
+        left behind is stopped, on exit everything that was started. Raises BadInput if the API's port is taken, or if the home
+        was made for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
-        with home_lock(home), ExitStack() as claims:
+        with ExitStack() as claims:
             stop_leftovers(home.status_file, steps.print_line)
             end_leftover_job(home, steps.print_line)
             command_channel.drop_request(home)  # it was made to another run

@@ -17,6 +17,7 @@ from features.base.reader import Base
 from features.engines.redis_nodes import RedisNodes
 from features.errors import Unavailable
 from infra.flink.standby import WARM
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.running import engines_of, running_status
@@ -134,9 +135,10 @@ class StreamHome:
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        for folder in (self._home.redis, self._home.flink):
-            shutil.rmtree(folder, ignore_errors=True)
         with ExitStack() as cleanup:
+            cleanup.enter_context(home_lock(self._home.make()))
+            for folder in (self._home.redis, self._home.flink):
+                shutil.rmtree(folder)
             opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
             self._stack = cleanup.enter_context(opened)
             self._stack.fetch_packages()

@@ -263,6 +263,20 @@ FAULTS: Final = (
         ("test_one_that_comes_to_another_thread_wakes_the_main_one",),
     ),
     Fault(
+        "an up that still loads is not found by down",
+        "infra/cli/main.py",
+        "        with home_lock(target.make()):  # first",
+        "        if target.make():  # first",
+        ("test_down_stops_one_that_still_loads",),
+    ),
+    Fault(
+        "an up goes on in the background though whoever started it was interrupted",
+        "infra/detached.py",
+        "if child.poll() is None and not _ends(",
+        "if child.poll() and not _ends(",
+        ("test_who_is_interrupted_while_it_starts_one_stops_it_in_order",),
+    ),
+    Fault(
         "whoever waits for models is not told that there are none",
         "infra/detached.py",
         "return 1 if failed else 0",
