@@ -3,9 +3,12 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -81,29 +84,58 @@ def _stop_leftovers(home: Home, steps: Steps) -> None:
 
 def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = False) -> int:
     """Run `up` in the background and show its output until it serves, or if `until_prepared` until nothing is left to prepare.
-    Returns 0 then, 1 where something could not be prepared, or its exit code if it fails."""
+    Returns 0 then, 1 where something could not be prepared, its exit code if it fails, or 130 if Ctrl-C or SIGTERM came before:
+    it is stopped then."""
     home.make()
     log = home.logs / "up.log"
     rotate(log)
     start = log.stat().st_size if log.exists() else 0
     secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}
-    child = spawn(argv, log, environment.python_env(secrets), Path.cwd())
-    with log.open("rb") as file:
-        file.seek(start)
-        while True:
-            line = file.readline()
-            if line:
-                steps.print_line(line.decode(errors="replace").rstrip("\n"))
-                continue
-            if (code := child.poll()) is not None:
-                steps.print_line(file.read().decode(errors="replace").rstrip())
-                return code or 1
-            status = read_json(home.status_file, sync=False)
-            serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
-            if status is not None and serves and not (until_prepared and status.get("preparing")):
-                steps.print_line(file.read().decode(errors="replace").rstrip())
-                return _report_failures(status, steps) if until_prepared else 0
-            time.sleep(0.1)
+    with _interrupted_by_sigterm():
+        child = spawn(argv, log, environment.python_env(secrets), Path.cwd())
+        with log.open("rb") as file:
+            file.seek(start)
+            try:
+                return _follow(home, child, file, steps, until_prepared)
+            except KeyboardInterrupt:  # of this process alone: the other one has a session of its own
+                steps.print_line("stopping")
+                if child.poll() is None and not _ends(home, psutil.Process(child.pid), steps):
+                    _stop_leftovers(home, steps)
+                _print_rest(file, steps)
+                return 130
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM do in the main thread what Ctrl-C does, for as long as the context lasts."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _follow(home: Home, child: subprocess.Popen[bytes], file: BinaryIO, steps: Steps, until_prepared: bool) -> int:
+    """Print what a child that is an `up` writes into a file, until it has ended or is as far as `detach` waits for; returns the
+    exit code of that."""
+    while True:
+        line = file.readline()
+        if line:
+            steps.print_line(line.decode(errors="replace").rstrip("\n"))
+            continue
+        if (code := child.poll()) is not None:
+            _print_rest(file, steps)
+            return code or 1
+        status = read_json(home.status_file, sync=False)
+        serves = status is not None and status.get("state") == "up" and status["supervisor"]["pid"] == child.pid
+        if status is not None and serves and not (until_prepared and status.get("preparing")):
+            _print_rest(file, steps)
+            return _report_failures(status, steps) if until_prepared else 0
+        time.sleep(0.1)
+
+
+def _print_rest(file: BinaryIO, steps: Steps) -> None:
+    steps.print_line(file.read().decode(errors="replace").rstrip())
 
 
 def _report_failures(status: dict[str, Any], steps: Steps) -> int:

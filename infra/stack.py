@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from features.durable import write_secret, write_whole
+from features.durable import write_secret
 from features.errors import BadInput, MartletError
 from infra.attached.findings import require_well
 from infra.attached.flink_entry import end_leftover_job
@@ -31,7 +31,7 @@ from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.ports import USUAL, Ports, claimed_api
 from infra.home.record import HomeRecord
-from infra.home.schema_file import read_given, take_schema
+from infra.home.schema_file import read_given
 from infra.job_cluster import JobCluster
 from infra.offline_jobs import runner
 from infra.offline_jobs.step_process import NICE
@@ -58,16 +58,16 @@ FORMAT_TIMEOUT = 180.0
 
 def replace_schema(home: Home, given: str) -> int:
     """Give the events of a home another meaning, a preset's or a file's; returns the number of the base that the next `up` makes
-    by it. Raises BadInput for what is no schema, a home that runs, or one that has no base yet."""
+    by it. Raises BadInput for what is no schema, or a home that runs, Broken for what is no home yet."""
     text, _ = read_given(given)
     record = HomeRecord(home)
-    record.base_folder()
-    with home_lock(home):
-        number = record.free_base_number()
-        record.set_next_base(number)
-        write_whole(home.schema_file, text.encode())
+    record.require_described()
+    with home_lock(home.make()):
+        if record.has_base:
+            record.set_next_base(record.free_base_number())
+        record.put_schema(text)
         record.save()
-    return number
+        return record.next_base_number()
 
 
 class Stack:
@@ -96,7 +96,8 @@ class Stack:
         """Those that were started here."""
         self._has_entered_cluster = False
         """Whether the job may have come to an attached cluster."""
-        take_schema(home, options.schema, self.record.is_new)
+        if options.schema is not None:
+            self.record.take_schema(options.schema)
         self.record.describe(options.dataset, options.history)
         self.record.divide(self.settings.kafka.partitions)
         before = self.record.topology
@@ -116,11 +117,11 @@ class Stack:
     @classmethod
     @contextmanager
     def opened(cls, home: Home, options: UpOptions, steps: Steps, fold_items: bool | None = None) -> Iterator["Stack"]:
-        """Own the home for as long as the context lasts: on entry what an earlier run left behind is stopped, on exit everything
-        that was started. Raises BadInput if the home or the API's port is taken, or if it was made
-        for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
+        """Own a home whose lock is held (`infra.home.home_lock`) for as long as the context lasts: on entry what an earlier run
+        left behind is stopped, on exit everything that was started. Raises BadInput if the API's port is taken, or if the home
+        was made for other data. `fold_items`: JobSettings.items from now on; None: as the home has it."""
         home.make()
-        with home_lock(home), ExitStack() as claims:
+        with ExitStack() as claims:
             stop_leftovers(home.status_file, steps.print_line)
             end_leftover_job(home, steps.print_line)
             command_channel.drop_request(home)  # it was made to another run

@@ -54,7 +54,7 @@ def example_page(base: Base) -> str:
 
 
 class Up:
-    """One run of `up` in this process."""
+    """One run of `up` in this process, which holds the home's lock (`infra.home.home_lock`)."""
 
     def __init__(self, home: Home, options: UpOptions) -> None:
         self._home = home

@@ -19,6 +19,7 @@ from features.engines.redis_nodes import RedisNodes
 from features.errors import BadInput, Unavailable
 from features.types import CLICK, KINDS, LIKE, RATING, Millis
 from infra.flink.standby import WARM
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.running import engines_of, running_status
@@ -143,8 +144,8 @@ def processor_shares(running: Running) -> Iterator[dict[str, float]]:
 class StreamHome:
     """Redis, Kafka and Flink in a folder of their own, with `up`'s own settings and supervision; no API, no models.
 
-    Entering starts Redis (emptied) and Kafka (with its log), so that the log can be filled; `start_job` has the job fold that
-    log from an empty base, as `up` does if Redis has lost everything. Leaving stops everything.
+    Entering starts Redis (emptied) and Kafka (with its log), so that the log can be filled; `start_job` has the job, as if there
+    had been none before, fold that log from an empty base. Leaving stops everything.
     """
 
     def __init__(self, folder: Path, shape: Shape = DEFAULT, users_only: bool = False) -> None:
@@ -154,8 +155,10 @@ class StreamHome:
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._home.redis, ignore_errors=True)
         with ExitStack() as cleanup:
+            cleanup.enter_context(home_lock(self._home.make()))
+            for folder in (self._home.redis, self._home.flink):
+                shutil.rmtree(folder)
             opened = Stack.opened(self._home, self._options, Steps(), self._fold_items)
             self._stack = cleanup.enter_context(opened)
             self._stack.fetch_packages()

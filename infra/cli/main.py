@@ -18,6 +18,7 @@ from features.units import ATTRIBUTION_S, DAY_S
 from features.version import VERSION
 from infra.cli import key_commands, offline_commands, own_data_commands, replay_options, role_commands
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
+from infra.home.home_lock import home_lock
 from infra.home.running import engines_of, running_status
 from infra.replay.perturbation import Perturbation
 from infra.system.progress import Steps
@@ -155,10 +156,11 @@ def up(
         raise typer.Exit(run_detached(target, argv, Steps(), wait))
     if wait:
         raise BadInput("--wait", "--detach with it", "--wait alone")
-    from infra.up import Up  # 2 s of imports, which the process in the background has alone
-
     try:
-        Up(target, given).run()
+        with home_lock(target.make()):  # first: `down` finds by it what has only begun
+            from infra.up import Up  # 2 s of imports, which the process in the background has alone
+
+            Up(target, given).run()
     except KeyboardInterrupt:
         typer.echo("stopped before it was up")
         raise typer.Exit(130) from None

@@ -52,13 +52,12 @@ def settings_file(home: Home) -> Path:
     return home.flink / "job.json"
 
 
-def _carried_on(settings: JobSettings, file: Path) -> JobSettings:
-    """Returns the settings, with until when users are to be written whole as a start before this one has found."""
+def _settings_before(file: Path, generation: int) -> JobSettings | None:
+    """Returns the settings of the generation's job as a run before this one has left them; None if it was the first."""
     with suppress(OSError, msgspec.MsgspecError):
         before = read_settings(file)
-        if before.generation == settings.generation:
-            return msgspec.structs.replace(settings, whole_until=max(before.whole_until, settings.whole_until))
-    return settings
+        return before if before.generation == generation else None
+    return None
 
 
 class CheckpointUnreadable(Unavailable):
@@ -84,7 +83,11 @@ class Job:
         self._supervisor = supervisor
         self._spoiled = SpoiledPython(supervisor.replace, supervisor.note)
         self._began: float | None = None
-        self.use(_carried_on(settings, settings_file(home)))
+        before = _settings_before(settings_file(home), settings.generation)
+        self._may_have_written = before is not None
+        """Whether a job of this generation may have written to Redis: where that was emptied, to what lacks all before."""
+        whole_until = 0 if before is None else before.whole_until
+        self.use(msgspec.structs.replace(settings, whole_until=max(whole_until, settings.whole_until)))
 
     def use(self, settings: JobSettings) -> None:
         """Set the settings for the next start."""
@@ -108,7 +111,7 @@ class Job:
         base; returns the origin. Raises Unavailable if the fault is not a checkpoint's."""
         checkpoints.admit(self.store, self.settings.generation)
         if before is not None:  # until now the job has written to the Redis that lacks something
-            self.use(msgspec.structs.replace(self.settings, whole_until=int(1000 * (time.time() + CLOCKS_DIFFER))))
+            self._write_whole()
         for checkpoint in checkpoints.retained(self.store):
             if before is not None and checkpoint.completed_at >= before - CLOCKS_DIFFER:
                 # For good: a later start without `before` would take it, and leave out what was lost.
@@ -121,11 +124,17 @@ class Job:
             except CheckpointUnreadable as error:
                 self.cancel()
                 self._refuse(checkpoint, str(error).splitlines()[0][:300])
+        if self._may_have_written:  # what it has written fences out the base, and changes of before
+            self._write_whole()
         self._began = time.monotonic()
         self._submit(None)
         self.wait_running()
         self._began = time.monotonic()
         return self._started(BASE)
+
+    def _write_whole(self) -> None:
+        """Have the next job write users whole by all records until now."""
+        self.use(msgspec.structs.replace(self.settings, whole_until=int(1000 * (time.time() + CLOCKS_DIFFER))))
 
     def _started(self, origin: str) -> str:
         self._supervisor.note(job_from=origin)
@@ -134,6 +143,7 @@ class Job:
         return origin
 
     def _submit(self, checkpoint: Checkpoint | None) -> None:
+        self._may_have_written = True
         try:
             self._client.submit(None if checkpoint is None else self.store.uri_of(checkpoint.path))
         except NotSubmitted as error:

@@ -195,22 +195,20 @@ class JobKeeper:
         if loss is not None:
             self._redis_run.note(loss.instances)
 
-    def _restart(self, why: str, loss: Loss | None, before: float | None = None) -> str:
-        """Start the job again; returns the origin. before: wall time, s, from which on Redis may lack what was written, where
-        that is no loss to be noted."""
-        origin = self._job.start(before if loss is None else loss.since)
+    def _restart(self, why: str, loss: Loss | None) -> str:
+        """Start the job again; returns the origin."""
+        origin = self._job.start(None if loss is None else loss.since)
         self._standstill.begin()
         self._is_written(loss)
         self._supervisor.note(job_submitted_again=_reported(why))
         return origin
 
     def _rebuild(self, why: str) -> str:
-        """Rebuild everything in Redis: load the base, then fold the whole log, whose users are written whole: until it was
-        cancelled the job wrote changes to a Redis that had lost what was before them. Returns the job's origin."""
+        """Rebuild everything in Redis: load the base, then fold the whole log. Returns the job's origin."""
         self._job.cancel()
         checkpoints.forget(self._job.store)
         self._fill_redis()
-        origin = self._restart(why, None, before=time.time())
+        origin = self._restart(why, None)
         self._redis_run.note(self._redis_run.read_instances()[0])
         return origin
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from features.errors import Unavailable
+from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json, write_json
-from infra.home.running import running_status
+from infra.home.running import nothing_runs, running_status
 from infra.system.pid_lock import is_held, pid_lock
 
 UPGRADE, REBUILD = "upgrade", "rebuild"
@@ -18,8 +19,8 @@ LOCK_S: Final = 1.0
 
 
 def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
-    """Send a request, wait up to `timeout` seconds, and return what was done. Raises Unavailable if nothing runs, if another
-    request is under way, or the request fails or takes too long."""
+    """Send a request, wait up to `timeout` seconds, and return what was done. Raises Unavailable if nothing runs, or nothing any
+    more, if another request is under way, or the request fails or takes too long."""
     running_status(home)
 
     def refusal(holder: str) -> Unavailable:
@@ -38,7 +39,8 @@ def request_up(home: Home, command: str, timeout: float, **more: Any) -> str:
 
 
 def _exchange(home: Home, request: dict[str, Any], timeout: float) -> Mapping[str, Any] | None:
-    """Send a request and return its answer; None if there is none within `timeout` seconds, after which nobody waits for it."""
+    """Send a request and return its answer; None if there is none within `timeout` seconds, after which nobody waits for it.
+    Raises Unavailable once nothing runs that could answer."""
     number = uuid.uuid4().hex
     write_json(_request_file(home), {"id": number, **request}, sync=False)
     try:
@@ -52,9 +54,12 @@ def _exchange(home: Home, request: dict[str, Any], timeout: float) -> Mapping[st
 def _await_answer(home: Home, number: str, timeout: float) -> Mapping[str, Any] | None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
+        has_ended = not is_run(home)  # asked first: its last act may be the answer
         answer = read_json(home.run / "answer.json", sync=False)
         if answer is not None and answer["id"] == number:
             return answer
+        if has_ended:
+            raise nothing_runs(home)
         time.sleep(0.2)
     return None
 

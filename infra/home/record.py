@@ -17,7 +17,7 @@ from features.keys import DEFAULT_PARTITIONS
 from features.units import ATTRIBUTION_S
 from infra.home.dataset_choice import chosen_dataset, default_history
 from infra.home.paths import Home, read_json, write_json
-from infra.home.schema_file import check_unchanged
+from infra.home.schema_file import check_given, check_unchanged, put_schema, read_given, takes_another
 from infra.home.topology import ALONE, SCALED, Topology
 from infra.system.pid_lock import pid_lock
 from offline.datasets.own.description import FILE as DATASET_FILE
@@ -111,6 +111,32 @@ class HomeRecord:
         """Whether there is a base, in use or not: what the home is made of is settled then."""
         return self.newest_base is not None or any(self._home.bases.glob(f"*/{MANIFEST}"))
 
+    def require_described(self) -> None:
+        """Raise Broken for a folder that is no home yet."""
+        if self.is_new:
+            raise Broken(f"{self._home.path} is no home yet; ./martlet up makes it")
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is neither base nor log: nothing yet that has a meaning."""
+        return not self.has_base and not self._has_log
+
+    def take_schema(self, given: str) -> None:
+        """Take what events mean from a preset's name or a file while the home is blank; check later that it is what the home's
+        file says. Raises BadInput if it is not, and where that file would be lost."""
+        text, schema = read_given(given)
+        if self.is_blank and takes_another(self._home):
+            self.put_schema(text)
+        else:
+            check_given(self._home, given, schema, self.is_blank)
+
+    def put_schema(self, text: str) -> None:
+        """Give events another meaning. Where there is no base yet, a data set that went without saying does so again."""
+        went_without_saying = not self.has_base and self._settings.dataset == chosen_dataset(self._home, None)
+        put_schema(self._home, text)
+        if went_without_saying and (chosen := chosen_dataset(self._home, None)) != self._settings.dataset:
+            self._settings.dataset, self._settings.history = chosen, default_history(chosen)
+
     def describe(self, dataset: str | None, history: float | None) -> None:
         """Set the data set and history until there is a base, later check that they match. Raises BadInput if they differ."""
         is_new = self.is_new
@@ -143,7 +169,7 @@ class HomeRecord:
         None: as it is. Returns the number. Raises BadInput for another than the home was made with."""
         before = self._settings.partitions
         if partitions is not None and partitions != before:
-            if self.has_base or self._has_log:
+            if not self.is_blank:
                 raise BadInput(
                     "kafka.partitions",
                     f"{before}, which {self._home.path} was made with (another --home takes another)",
@@ -194,9 +220,8 @@ class HomeRecord:
     @property
     def dataset(self) -> str:
         """What `open_dataset` takes. Raises Broken if the home has not been described."""
-        if self._settings.dataset is None:
-            raise Broken(f"{self._home.path} is no home yet; ./martlet up makes it")
-        return str(self._home.dataset_file) if self._settings.dataset == DATASET_FILE else self._settings.dataset
+        self.require_described()
+        return str(self._home.dataset_file if self._settings.dataset == DATASET_FILE else self._settings.dataset)
 
     @property
     def history(self) -> float:

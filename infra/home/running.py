@@ -8,7 +8,8 @@ from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json
 
 
-def _nothing_runs(home: Home) -> Unavailable:
+def nothing_runs(home: Home) -> Unavailable:
+    """Returns the error of whoever needs a home that runs."""
     return Unavailable(f"nothing runs in {home.path}; start it with: ./martlet up --detach --home {home.path}")
 
 
@@ -19,7 +20,7 @@ def last_status(home: Home) -> dict[str, Any]:
         status for file in (home.watch_file, home.status_file) if (status := read_json(file, sync=False)) is not None
     ]
     if not found:
-        raise _nothing_runs(home)
+        raise nothing_runs(home)
     services = {name: entry for status in found for name, entry in status["services"].items()}
     return {name: value for status in found for name, value in status.items()} | {"services": services}
 
@@ -29,7 +30,7 @@ def running_status(home: Home) -> dict[str, Any]:
     Unavailable if there is none."""
     status = last_status(home)
     if not is_run(home):
-        raise _nothing_runs(home)
+        raise nothing_runs(home)
     return status
 
 

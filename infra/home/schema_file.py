@@ -20,22 +20,34 @@ def schema_of(home: Home) -> Schema:
     return _read(home.schema_file)
 
 
-def take_schema(home: Home, given: str | None, is_new: bool) -> None:
-    """Write a new home's file, given a preset's name or another file; check that an older home's says the same. Raises
-    BadInput."""
-    if given is None:
-        return
-    text, schema = read_given(given)
-    if is_new and not home.schema_file.exists():
-        write_whole(home.schema_file, text.encode())
-    elif schema.digest != schema_of(home).digest:
-        raise BadInput("--schema", f"what {home.schema_file} says ({REBUILD})", given)
+def takes_another(home: Home) -> bool:
+    """Whether the home's file says no more than which preset, so that nothing is lost where another takes its place."""
+    return not home.schema_file.exists() or home.schema_file.read_bytes() in map(
+        str.encode, map(_text_of, preset_names())
+    )
+
+
+def put_schema(home: Home, text: str) -> None:
+    """Write the home's file."""
+    write_whole(home.schema_file, text.encode())
+
+
+def check_given(home: Home, given: str, schema: Schema, is_blank: bool) -> None:
+    """Raise BadInput if the home's file says something else than a schema that was given. is_blank: whether nothing has been made
+    by it yet."""
+    if schema.digest != schema_of(home).digest:
+        way = "nothing is made by it yet: change that file, or remove it" if is_blank else REBUILD
+        raise BadInput("--schema", f"what {home.schema_file} says ({way})", given)
+
+
+def _text_of(preset: str) -> str:
+    return f'preset = "{preset}"\n'
 
 
 def read_given(given: str) -> tuple[str, Schema]:
     """Returns text and meaning of a schema, given a preset's name or a file. Raises BadInput for what is neither."""
     if given in preset_names():
-        text = f'preset = "{given}"\n'
+        text = _text_of(given)
         return text, read_schema(text, FILE)
     path = Path(given)
     if not path.is_file():

@@ -6,6 +6,7 @@ It enters engines that run already, submits the job to the attached Flink, and s
 from typing import Final
 
 from features.errors import BadInput
+from infra.home.home_lock import home_lock
 from infra.home.paths import Home
 from infra.roles.attached_home import settings_naming
 from infra.roles.logged_steps import steps_of
@@ -23,7 +24,7 @@ def run_job(home: Home, options: UpOptions) -> None:
     steps, stop = steps_of(settings.log.format), StopSignal()
     stop.install()
     try:
-        with Stack.opened(home, options, steps) as stack:
+        with home_lock(home.make()), Stack.opened(home, options, steps) as stack:
             try:
                 _start(stack)
                 steps.print_line("the job runs")

@@ -7,7 +7,7 @@ from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.home.topology import Topology
 from infra.services.environment import python_env
-from infra.services.redis_cluster import cluster_settings
+from infra.services.redis_cluster import cluster_settings, put_addresses
 from infra.services.redis_program import own_program
 from infra.services.service import Service
 from infra.settings.addresses import program_in
@@ -50,6 +50,12 @@ def redis(home: Home, ports: Ports, server: str | None = None, number: int = 1, 
 
 
 def redis_servers(home: Home, ports: Ports, topology: Topology, server: str | None = None) -> list[Service]:
-    """Returns every server of Redis as a service; `server` as for `redis`."""
-    in_cluster = topology.primaries > 1
-    return [redis(home, ports, server, number, in_cluster) for number in range(1, topology.redis_servers + 1)]
+    """Returns every server of Redis as a service, none of which may run yet; `server` as for `redis`."""
+    in_cluster, numbers = topology.primaries > 1, range(1, topology.redis_servers + 1)
+    if in_cluster:
+        put_addresses({_folder(home, each): _in_cluster(ports, each) for each in numbers})
+    return [redis(home, ports, server, number, in_cluster) for number in numbers]
+
+
+def _in_cluster(ports: Ports, number: int) -> str:
+    return f"{LOOPBACK}:{ports.of('redis', number)}@{ports.of('redis_bus', number)}"

@@ -1,13 +1,15 @@
-"""Makes a Redis Cluster of servers that run: who has which slots, and who is whose replica."""
+"""Makes a Redis Cluster of servers: who is where, who has which slots, and who is whose replica."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from features.durable import write_whole
 from features.engines.redis_slots import SLOTS, Server
 from features.errors import Unavailable
 
@@ -15,6 +17,8 @@ FORM_TIMEOUT: Final = 60.0
 """Seconds that the servers may take to know one another, and replicas to have what their primaries have."""
 LOAD_TIMEOUT: Final = 120.0
 """Seconds that a server may take to load what it has on disk."""
+NODES_FILE: Final = "nodes.conf"
+"""What a server keeps of its cluster, in its folder."""
 
 
 def cluster_settings(bus_port: int, node_timeout: float = 3.0) -> dict[str, str]:
@@ -23,23 +27,45 @@ def cluster_settings(bus_port: int, node_timeout: float = 3.0) -> dict[str, str]
     return {
         "cluster-enabled": "yes",
         "cluster-port": str(bus_port),
-        "cluster-config-file": "nodes.conf",
+        "cluster-config-file": NODES_FILE,
         "cluster-node-timeout": str(int(node_timeout * 1000)),
         "repl-diskless-sync-delay": "0",  # a replica need not wait for others to ask for the same
     }
 
 
+def put_addresses(addresses: Mapping[Path, str]) -> None:
+    """Have servers that do not run yet know where they will listen, each by its folder (`host:port@port of the bus`), and of no
+    others. The servers of a copied home have the ids of the original's, and would find those where they were before."""
+    files = {folder / NODES_FILE: address for folder, address in addresses.items()}
+    known = {file: file.read_bytes().splitlines(keepends=True) for file in files if file.exists()}
+    address_of = {
+        line.split()[0]: files[file].encode() for file, lines in known.items() for line in lines if b"myself" in line
+    }
+    for file, lines in known.items():
+        write_whole(file, b"".join(_elsewhere(line, address_of) for line in lines))
+
+
+def _elsewhere(line: bytes, address_of: Mapping[bytes, bytes]) -> bytes:
+    """Returns a line of NODES_FILE with the address that a server has now; nothing for a server that has none."""
+    match line.split(b" ", 3):
+        case [name, before, flags, rest] if name in address_of:
+            _, comma, more = before.partition(b",")
+            address = address_of[name] + comma + more
+            return b" ".join([name, address, flags.replace(b",noaddr", b""), rest])
+        case [b"vars", *_]:  # of the cluster as a whole
+            return line
+    return b""
+
+
 def bring_together(servers: Sequence[Server], primaries: int) -> None:
-    """Have servers be one cluster: as they were before, wherever they listen now; where none has a key, one that is made of them
-    anew, the first of them `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT after all have loaded what
-    they had on disk, which may take LOAD_TIMEOUT."""
+    """Have servers be one cluster: as they were before; where none has a key, one that is made of them anew, the first of them
+    `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT after all have loaded what they had on disk, which
+    may take LOAD_TIMEOUT."""
     clients = [_client(server) for server in servers]
     try:
         _await(lambda: not any(map(_loads, clients)), time.monotonic() + LOAD_TIMEOUT, "load what they have on disk")
         if any(client.dbsize() for client in clients):
             deadline = time.monotonic() + FORM_TIMEOUT
-            # Each anew: until a server is thought dead, nobody is told that it is elsewhere.
-            _await(lambda: _have_met(clients, servers), deadline, "hear where the others are")
             _await(lambda: all(map(_is_whole, clients)), deadline, "come to be one cluster again")
             return
         for client in clients:  # what has not come to be whole is left behind
@@ -50,16 +76,6 @@ def bring_together(servers: Sequence[Server], primaries: int) -> None:
         for client in clients:
             client.close()
     form_cluster(servers[:primaries], servers[primaries:])
-
-
-def _have_met(clients: Sequence[redis.Redis], servers: Sequence[Server]) -> bool:
-    """Have each server hear where the others are; returns False where one could not, since it loads what its primary has."""
-    try:
-        for client in clients:
-            _meet(client, clients, servers)
-    except redis.BusyLoadingError:
-        return False
-    return True
 
 
 def form_cluster(primaries: Sequence[Server], replicas: Sequence[Server] = ()) -> None:

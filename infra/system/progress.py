@@ -16,7 +16,7 @@ class Steps:
     """Prints `name … seconds` for each step that has ended; on a terminal the last line names those under way."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty()
+        self._terminal = sys.stdout is not None and sys.stdout.isatty()  # it may have been closed before the start
         self._lock = threading.Lock()
         self._under_way: list[str] = []
         self.seconds: dict[str, float] = {}

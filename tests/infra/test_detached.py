@@ -1,5 +1,6 @@
 """`up --detach`: it returns once lists are answered, or with --wait once nothing is left to prepare, and says what failed."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,64 @@ def starting(home: Home) -> Iterator[subprocess.Popen[str]]:
         assert up.stdout is not None
         assert up.stdout.readline() == "held\n"
         yield up
+    finally:
+        up.kill()
+        up.communicate(timeout=20)
+
+
+STARTER = """
+import signal, sys
+from pathlib import Path
+from infra.detached import detach
+from infra.home.paths import Home
+from infra.system.progress import Steps
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(detach(Home(Path(sys.argv[1])), [sys.executable, "-c", sys.argv[2], sys.argv[1]], Steps()))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_interrupted_while_it_starts_one_stops_it_in_order(home: Home, number: signal.Signals) -> None:
+    argv = [sys.executable, "-c", STARTER, str(home.path), STARTING]
+    starter = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    try:
+        assert starter.stdout is not None
+        assert starter.stdout.readline() == "held\n"
+        starter.send_signal(number)
+        output, _ = starter.communicate(timeout=60)
+        assert (starter.returncode, output) == (130, "stopping\nin order\n")
+        assert not is_run(home)
+    finally:
+        starter.kill()
+        starter.wait(20)
+        down(home, Steps())
+
+
+LOADING = """
+import sys, time
+from infra.cli.main import main
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "infra.up":
+            print("loading", flush=True)
+            time.sleep(100)
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["martlet", "up", "--home", sys.argv[1]]
+main()
+"""
+"""An `up` that loads its modules, which takes seconds on a slow machine."""
+
+
+def test_down_stops_one_that_still_loads(home: Home) -> None:
+    up = subprocess.Popen([sys.executable, "-c", LOADING, str(home.path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert up.stdout is not None
+        assert up.stdout.readline() == "loading\n"
+        assert down(home, Steps())
+        up.wait(20)
+        assert not is_run(home)
     finally:
         up.kill()
         up.communicate(timeout=20)

@@ -1,4 +1,4 @@
-"""Faults of reading one's own files."""
+"""Faults of reading one's own files, and of what they and events mean to a home."""
 
 from typing import Final
 
@@ -178,5 +178,19 @@ FAULTS: Final = (
         "if given in (NONE, *KNOWN) or (path.is_dir() and not described):",
         "if given in (NONE, *KNOWN) or path.is_dir():",
         ("test_so_is_one_of_the_description_in_a_folder_that_was_given",),
+    ),
+    Fault(
+        "a start that failed has settled what events mean",
+        "infra/home/record.py",
+        "if self.is_blank and takes_another",
+        "if self.is_new and takes_another",
+        ("test_another_is_taken_while_there_is_neither_base_nor_log",),
+    ),
+    Fault(
+        "a schema that somebody has written is lost to a preset",
+        "infra/home/record.py",
+        "if self.is_blank and takes_another(self._home):",
+        "if self.is_blank:",
+        ("test_a_file_of_the_homes_own_is_not_lost_to_another",),
     ),
 )

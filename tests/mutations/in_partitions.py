@@ -11,7 +11,7 @@ FAULTS: Final = (
     Fault(
         "a home that exists is divided anew",
         RECORD,
-        "            if self.has_base or self._has_log:",
+        "            if not self.is_blank:",
         "            if self.topics:",
         (
             "test_a_home_is_divided_until_it_has_a_base_and_never_again",

@@ -89,6 +89,13 @@ FAULTS: Final = (
         ("test_what_is_acknowledged_is_on_a_majority_of_the_brokers",),
     ),
     Fault(
+        "the servers of a copied home look for each other where the original's are",
+        "infra/services/redis_cluster.py",
+        "address = address_of[name] + comma + more",
+        "address = before",
+        ("test_a_copy_of_a_home_beside_it_is_a_cluster_of_its_own",),
+    ),
+    Fault(
         "the job enters Kafka by one broker",
         ADDRESSES,
         "range(1, topology.brokers + 1)",

@@ -61,10 +61,17 @@ FAULTS: Final = (
     ),
     Fault(
         "an emptied Redis gets changes again and not whole users",
-        "infra/flink/job_keeper.py",
-        "self._restart(why, None, before=time.time())",
-        "self._restart(why, None)",
-        ("test_after_a_redis_that_was_emptied_users_are_written_whole",),
+        "infra/flink/job_control.py",
+        "if self._may_have_written:",
+        "if False:",
+        ("test_whoever_starts_from_the_base_after_a_job_of_its_generation_writes_users_whole",),
+    ),
+    Fault(
+        "what a run before has written to an emptied Redis is not written over",
+        "infra/flink/job_control.py",
+        "self._may_have_written = before is not None",
+        "self._may_have_written = False",
+        ("test_whoever_starts_from_the_base_after_a_job_of_its_generation_writes_users_whole",),
     ),
     Fault(
         "a version of the catalogue is marked once",
@@ -254,6 +261,20 @@ FAULTS: Final = (
         "        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)\n",
         "",
         ("test_one_that_comes_to_another_thread_wakes_the_main_one",),
+    ),
+    Fault(
+        "an up that still loads is not found by down",
+        "infra/cli/main.py",
+        "        with home_lock(target.make()):  # first",
+        "        if target.make():  # first",
+        ("test_down_stops_one_that_still_loads",),
+    ),
+    Fault(
+        "an up goes on in the background though whoever started it was interrupted",
+        "infra/detached.py",
+        "if child.poll() is None and not _ends(",
+        "if child.poll() and not _ends(",
+        ("test_who_is_interrupted_while_it_starts_one_stops_it_in_order",),
     ),
     Fault(
         "whoever waits for models is not told that there are none",

@@ -11,25 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
-from click.testing import CliRunner
 
-from features.errors import BadInput
-from features.version import VERSION
-from infra.cli.main import app
 from infra.system.repository import REPO
 from tests.home import until
 from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
-COMMANDS: Any = typer.main.get_command(app)
-BECOME_ANOTHER = {"bench", "model-server"}
-"""Commands that hand all their words over to another program, --help too."""
-TOOLS = ("sh", "awk", "cat", "chmod", "cksum", "cp", "df", "dirname", "env", "mkdir", "rm", "uname")
+TOOLS = ("sh", "awk", "cat", "chmod", "cksum", "cp", "df", "dirname", "env", "mkdir", "readlink", "rm", "uname")
 SHELLS = [found for name in ("dash", "bash", "ksh", "mksh", "yash") if (found := shutil.which(name))]
 TIMEOUT = patience(60)
 
@@ -86,9 +77,9 @@ class Clone:
         self.script(python, PYTHON.replace("REAL", sys.executable))
         self.script("./uv", UV)
 
-    def launch(self, shell: str = "/bin/sh", **more: str) -> subprocess.CompletedProcess[str]:
+    def launch(self, shell: str = "/bin/sh", by: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [shell, str(self.folder / "martlet"), "status", "--json"],
+            [shell, str(by or self.folder / "martlet"), "status", "--json"],
             env=self.env | more, cwd=self.bin, capture_output=True, text=True, timeout=TIMEOUT,
         )  # fmt: skip
 
@@ -253,6 +244,30 @@ def test_a_blank_in_the_path_of_the_clone_is_part_of_it(tmp_path: Path) -> None:
     assert clone.done() == ["venv", "pip", "uv"]
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_by_links_it_is_the_same_clone(clone: Clone, tmp_path: Path, shell: str) -> None:
+    """By a whole path, and by one as seen from where the link lies."""
+    clone.equip()
+    (tmp_path / "my links" / "bin").mkdir(parents=True)
+    (tmp_path / "my links" / "martlet").symlink_to(clone.folder / "martlet")
+    link = tmp_path / "my links" / "bin" / "martlet"
+    link.symlink_to("../martlet")
+    assert clone.launch(shell, by=link).stdout == "infra: status --json\n"
+    assert clone.venv.is_dir()
+    assert [each.name for each in link.parent.iterdir()] == ["martlet"]
+
+
+def test_a_launcher_without_its_clone_says_so(clone: Clone, tmp_path: Path) -> None:
+    clone.equip()
+    alone = Path(shutil.copy(clone.folder / "martlet", tmp_path / "martlet"))
+    done = clone.launch(by=alone)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"martlet: expected the repository beside {alone}, found no requirements.lock there; a link to the launcher will do\n",
+    )
+    assert clone.done() == []
+
+
 def test_without_a_python_it_names_the_versions_and_the_way(clone: Clone) -> None:
     done = clone.launch()
     assert done.returncode == 1
@@ -291,61 +306,3 @@ def test_a_full_disk_is_told_before_anything_is_installed(clone: Clone) -> None:
     done = clone.launch()
     assert "4 MiB free" in done.stderr
     assert not clone.venv.exists()
-
-
-def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "infra", *arguments, "--home", str(home)],
-        cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=patience(120),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("arguments", "output"),
-    [
-        (("status",), "./martlet up"),
-        (("verify",), "nothing runs"),
-        (("train",), "has no base yet"),
-        (("rollback", "--model", "none"), "none"),
-        (("publish", "/nowhere", "--model", "x"), "expected a folder with saved_model.pb"),
-    ],
-)
-def test_errors_are_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], output: str) -> None:
-    done = command(*arguments, home=tmp_path / "home")
-    assert done.returncode == 1
-    assert output in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_the_version_is_told() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra", "--version"], cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT
-    )
-    assert (done.returncode, done.stdout) == (0, f"martlet {VERSION}\n")
-
-
-def test_benchmarks_are_handed_over_with_their_options() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "infra", "bench", "backlog", "--help"],
-        cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Usage: ./martlet bench backlog" in done.stdout
-    assert "--users-only" in done.stdout
-
-
-def test_evaluate_refuses_two_evaluations_at_once(tmp_path: Path) -> None:
-    done = CliRunner().invoke(COMMANDS, ["evaluate", "--recall", "--anew", "2", "--home", str(tmp_path)])
-    assert isinstance(done.exception, BadInput)
-    assert (
-        "expected at most one of --live, --recall, --constants, --training-constant, --anew, got --recall and --anew"
-        in str(done.exception)
-    )
-
-
-@pytest.mark.parametrize("name", sorted(set(COMMANDS.commands) - BECOME_ANOTHER))
-def test_every_command_has_help(name: str) -> None:
-    shown = CliRunner().invoke(COMMANDS, [name, "--help"])
-    assert shown.exit_code == 0
-    assert name in shown.output

@@ -1,9 +1,12 @@
 """Which checkpoints of a home there are, which are never used again, and which are deleted."""
 
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import msgspec
 
 from infra.flink.checkpoints import RETAINED, drop_older_savepoints, drop_superseded, own_store, retained
 from infra.flink.job_control import BASE, Job
@@ -58,17 +61,41 @@ class Submitted:
         self.origins.append(origin)
 
 
-def test_a_checkpoint_from_after_a_loss_is_not_taken_by_a_later_start_either(home: Home) -> None:
-    earlier, later = put(home, OLD, 1, 1000), put(home, OLD, 2, 2000)
-    client, notes = Submitted(), dict[str, Any]()
+def job_of(home: Home, client: Submitted, notes: dict[str, Any], generation: int = 1) -> Job:
+    """The home's job in a cluster where whatever is submitted runs at once."""
     running = {"jid": NEW, "state": "RUNNING", "vertices": [{"status": "RUNNING"}]}
     flink: Any = SimpleNamespace(live_job=lambda: NEW, job=lambda _: running)
     submitted: Any = client
     supervisor: Any = SimpleNamespace(note=lambda **facts: notes.update(facts), replace=None)
-    job = Job(home, own_store(home), flink, submitted, settings_of(home.path, 1), supervisor)
+    settings = msgspec.structs.replace(settings_of(home.path, 1), generation=generation)
+    return Job(home, own_store(home), flink, submitted, settings, supervisor)
+
+
+def test_a_checkpoint_from_after_a_loss_is_not_taken_by_a_later_start_either(home: Home) -> None:
+    earlier, later = put(home, OLD, 1, 1000), put(home, OLD, 2, 2000)
+    client, notes = Submitted(), dict[str, Any]()
+    job = job_of(home, client, notes)
     assert job.start(before=1500) == str(earlier)
     assert job.start() == str(earlier), "Redis would lack what was written between the two"
     assert client.origins == [earlier.as_uri()] * 2
     assert [each.path for each in retained(own_store(home))] == [f"{OLD}/chk-1"]
     assert later.name in notes["checkpoint_refused"]
     assert job.start(before=500) == BASE
+
+
+def test_whoever_starts_from_the_base_after_a_job_of_its_generation_writes_users_whole(home: Home) -> None:
+    """That job may have written changes to a Redis that was emptied meanwhile, also while nothing watched over it: what was
+    before them is missing there, below the newest n."""
+
+    def run(generation: int) -> Job:
+        job = job_of(home, Submitted(), {}, generation)
+        assert job.start() == BASE
+        return job
+
+    began = 1000 * time.time()
+    assert run(1).settings.whole_until == 0, "no other has written before it"
+    assert run(1).settings.whole_until >= began
+    again = run(2)
+    assert again.settings.whole_until == 0, "what was written before is fenced out"
+    assert again.start() == BASE
+    assert again.settings.whole_until >= began, "the one that was started first has written"

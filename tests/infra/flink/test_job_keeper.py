@@ -1,7 +1,6 @@
 """The keeper of a job in a cluster that is attached: its TaskManagers are nobody's to start, and it goes on without us."""
 
 import errno
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from features.errors import Unavailable
+from infra.flink.checkpoints import retained
 from infra.flink.job_keeper import JobKeeper
 from infra.flink.repetition import CLOCKS_DIFFER, Loss
 from infra.home.paths import Home
@@ -200,8 +200,7 @@ class EmptiedRedis(LosingRedis):
         self.generation = 1
 
 
-def test_after_a_redis_that_was_emptied_users_are_written_whole(tmp_path: Path) -> None:
-    """Until it was cancelled the job wrote changes into it: what was before them is missing below the newest n."""
+def test_a_redis_that_was_emptied_is_filled_and_the_whole_log_folded_by_a_job_from_the_base(tmp_path: Path) -> None:
     redis, job = EmptiedRedis(None), RunningJob()
     job.store = FolderStore(tmp_path / "checkpoints")
     given_redis: Any = redis
@@ -212,11 +211,11 @@ def test_after_a_redis_that_was_emptied_users_are_written_whole(tmp_path: Path) 
         Home(tmp_path).make(), supervisor, given_job, given_redis, lambda _: (), lambda _: None, None, standstill,
         given_redis, redis.fill,
     )  # fmt: skip
-    began = time.time()
+    (tmp_path / "checkpoints" / "a" / "chk-1").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "a" / "chk-1" / "_metadata").touch()
     keeper.start_thread()
     until(lambda: bool(redis.noted), 20, "Redis is full again")
     keeper.stop()
-    (before,) = job.started
-    assert before is not None
-    assert began <= before <= time.time()
+    assert job.started == [None]
+    assert retained(job.store) == []
     assert job.cancelled == 2, "once before Redis was filled, once at the end"

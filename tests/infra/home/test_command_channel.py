@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,18 @@ def test_a_request_nobody_waits_for_any_more_is_not_carried_out(home: Home) -> N
         request_up(home, REBUILD, 0.3)
     assert not (home.run / "request.json").exists()
     assert next_request(home) is None
+
+
+def test_who_requests_does_not_wait_for_a_run_that_has_ended(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").make()
+    write_json(home.status_file, {"state": "up", "services": {}})
+    with ThreadPoolExecutor(1) as thread:
+        with home_lock(home):
+            waiting = thread.submit(request_up, home, REBUILD, 10)
+            until((home.run / "request.json").exists, 20, "a request")
+        with pytest.raises(Unavailable, match=f"nothing runs in {home.path}"):
+            waiting.result(60)
+    assert not (home.run / "request.json").exists()
 
 
 def test_who_gives_up_leaves_the_request_of_another_alone(home: Home) -> None:

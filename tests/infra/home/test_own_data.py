@@ -14,7 +14,7 @@ from infra.home.dataset_choice import chosen_dataset, default_history, unread_co
 from infra.home.own_data import init_home
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from infra.home.schema_file import schema_of, take_schema
+from infra.home.schema_file import schema_of
 from offline.datasets.dataset import open_dataset
 from tests.schemas import SHOP
 
@@ -139,7 +139,7 @@ def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> N
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:
     films, shop = Home(tmp_path / "films").make(), Home(tmp_path / "shop").make()
-    take_schema(shop, "shop", True)
+    HomeRecord(shop).take_schema("shop")
     assert (chosen_dataset(films, None), chosen_dataset(shop, None)) == ("ml-100k", "none")
     assert (chosen_dataset(shop, "ml-1m"), chosen_dataset(films, "none")) == ("ml-1m", "none")
     assert (default_history("ml-100k"), default_history("none")) == (0.8, 1.0)

@@ -1,6 +1,7 @@
 """Several servers of an engine, as `up --scale` starts them: any one of them may die."""
 
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -64,6 +65,38 @@ def test_a_cluster_is_the_same_one_after_a_restart_wherever_it_listens(home: Hom
             assert len(nodes.slots().replicas) == SCALED.primaries * SCALED.replicas
     finally:
         again.stop_all()
+
+
+def listened_at(address: RedisAddress) -> list[set[int]]:
+    """The ports of a cluster's servers as each of them knows them."""
+    found = []
+    for host, port in address.servers:
+        with redis.Redis(host, port) as client:
+            found.append({int(node.rpartition(":")[2]) for node in client.cluster("nodes")})
+    return found
+
+
+def test_a_copy_of_a_home_beside_it_is_a_cluster_of_its_own(
+    home: Home, supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its servers have the ids of the original's, and the original's ports from before."""
+    chosen = ports()
+    with RedisNodes(start_redis(home, supervisor, chosen), 5) as nodes:
+        nodes.call("set", "whose", "the original's")
+    supervisor.stop_all()
+    copied = Home(tmp_path_factory.mktemp("copied") / "home")
+    shutil.copytree(home.path, copied.path)
+    again, beside = Supervisor(home), Supervisor(copied)
+    try:
+        both = [start_redis(home, again, chosen), start_redis(copied, beside, ports())]
+        for address in both:
+            assert listened_at(address) == [{port for _, port in address.servers}] * SCALED.redis_servers
+        with RedisNodes(both[0], 5) as original, RedisNodes(both[1], 5) as copy:
+            assert copy.call("set", "whose", "the copy's")
+            assert original.call("get", "whose") == b"the original's"
+    finally:
+        again.stop_all()
+        beside.stop_all()
 
 
 def test_a_cluster_that_was_half_made_is_made_anew(home: Home, supervisor: Supervisor) -> None:

@@ -22,9 +22,11 @@ class Gone(io.StringIO):
         raise BrokenPipeError(32, "Broken pipe")
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_steps_are_done_though_nobody_reads_of_them(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", Gone(terminal))
+@pytest.mark.parametrize(
+    "stdout", [Gone(terminal=True), Gone(terminal=False), None], ids=["terminal", "pipe", "closed"]
+)
+def test_steps_are_done_though_nobody_reads_of_them(stdout: Gone | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout)
     steps, done = Steps(), []
     with steps.step("savepoint") as notes:
         notes.append("taken")

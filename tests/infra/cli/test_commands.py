@@ -1,0 +1,82 @@
+"""The command line as a whole: errors are for its user, and every command has help."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from click.testing import CliRunner
+
+from features.errors import BadInput
+from features.version import VERSION
+from infra.cli.main import app
+from infra.system.repository import REPO
+from tests.patience import patience
+
+pytestmark = pytest.mark.services
+
+COMMANDS: Any = typer.main.get_command(app)
+BECOME_ANOTHER = {"bench", "model-server"}
+"""Commands that hand all their words over to another program, --help too."""
+TIMEOUT = patience(60)
+
+
+def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "infra", *arguments, "--home", str(home)],
+        cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}, capture_output=True, text=True, timeout=patience(120),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (("status",), "./martlet up"),
+        (("verify",), "nothing runs"),
+        (("train",), "has no base yet"),
+        (("rollback", "--model", "none"), "none"),
+        (("publish", "/nowhere", "--model", "x"), "expected a folder with saved_model.pb"),
+    ],
+)
+def test_errors_are_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], output: str) -> None:
+    done = command(*arguments, home=tmp_path / "home")
+    assert done.returncode == 1
+    assert output in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_version_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra", "--version"], cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert (done.returncode, done.stdout) == (0, f"martlet {VERSION}\n")
+
+
+def test_benchmarks_are_handed_over_with_their_options() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra", "bench", "backlog", "--help"],
+        cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Usage: ./martlet bench backlog" in done.stdout
+    assert "--users-only" in done.stdout
+
+
+def test_evaluate_refuses_two_evaluations_at_once(tmp_path: Path) -> None:
+    done = CliRunner().invoke(COMMANDS, ["evaluate", "--recall", "--anew", "2", "--home", str(tmp_path)])
+    assert isinstance(done.exception, BadInput)
+    assert (
+        "expected at most one of --live, --recall, --constants, --training-constant, --anew, got --recall and --anew"
+        in str(done.exception)
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS.commands) - BECOME_ANOTHER))
+def test_every_command_has_help(name: str) -> None:
+    shown = CliRunner().invoke(COMMANDS, [name, "--help"])
+    assert shown.exit_code == 0
+    assert name in shown.output
