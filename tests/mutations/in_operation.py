@@ -237,4 +237,18 @@ FAULTS: Final = (
         "pass",
         ("test_a_supervisor_that_has_no_room_for_its_status_is_well",),
     ),
+    Fault(
+        "the API's processes are probed one after the other",
+        "infra/monitoring/probed_servers.py",
+        "            query.begin()\n",
+        "            query.begin()\n            query.result()\n",
+        ("test_processes_are_asked_beside_each_other",),
+    ),
+    Fault(
+        "which process of the API hangs is not told",
+        "infra/monitoring/collector.py",
+        "PROBES_TIMEOUT = 3.0",
+        "PROBES_TIMEOUT = 1.0",
+        ("test_servers_are_probed_where_there_are_any_and_a_silent_one_is_named",),
+    ),
 )
