@@ -258,4 +258,11 @@ FAULTS: Final = (
         "        except ZeroDivisionError:\n            pass\n        else:\n",
         ("test_one_that_is_late_is_to_answer_though_its_start_has_failed",),
     ),
+    Fault(
+        "a signal that stops learning by hand counts as an attempt",
+        "infra/cli/offline_commands.py",
+        "    StopSignal().install()\n",
+        "    StopSignal()\n",
+        ("test_a_signal_to_stop_lets_what_is_being_learned_end",),
+    ),
 )
