@@ -265,4 +265,11 @@ FAULTS: Final = (
         "    StopSignal()\n",
         ("test_a_signal_to_stop_lets_what_is_being_learned_end",),
     ),
+    Fault(
+        "by compose an API with a certificate starts, and nobody reaches it",
+        "infra/containers/compose.yaml",
+        "      MARTLET_API_HOST: 0.0.0.0\n      MARTLET_API_ADDRESS: http://api:8000",
+        "      MARTLET_API_HOST: 0.0.0.0",
+        ("test_a_certificate_is_refused_since_the_api_is_asked_by_plain_http",),
+    ),
 )
