@@ -272,4 +272,11 @@ FAULTS: Final = (
         "      MARTLET_API_HOST: 0.0.0.0",
         ("test_a_certificate_is_refused_since_the_api_is_asked_by_plain_http",),
     ),
+    Fault(
+        "in a container of the first version of control groups a learner counts the machine's free memory",
+        "infra/learning/enough_memory.py",
+        "    for group in CONTROL_GROUPS:\n",
+        "    for group in CONTROL_GROUPS[:1]:\n",
+        ("test_what_is_free_in_the_container_counts_where_that_is_less",),
+    ),
 )
