@@ -47,7 +47,7 @@ def lacks_free_memory(find: Callable[[], int] = free_mib) -> str | None:
 
 
 def _lacking(name: str, expected: int, found: int) -> str | None:
-    return None if found >= expected else f"learning needs {expected} MiB of {name}, this machine has {found} MiB"
+    return None if found >= expected else f"learning needs {expected} MiB of {name}, there is room for {found} MiB"
 
 
 class FreeMemory:

@@ -279,4 +279,11 @@ FAULTS: Final = (
         "    for group in CONTROL_GROUPS[:1]:\n",
         ("test_what_is_free_in_the_container_counts_where_that_is_less",),
     ),
+    Fault(
+        "a learner keeps to itself what memory it lacks",
+        "infra/learning/learner_loop.py",
+        "        lack.note(lacks_total_memory(total) or lacks_free_memory())\n",
+        "",
+        ("test_a_learner_that_lacks_memory_says_so_wherever_one_asks",),
+    ),
 )

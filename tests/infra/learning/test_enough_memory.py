@@ -1,11 +1,16 @@
 """Whether there is enough memory to learn: a machine's, or a container's where that is less."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from features.errors import Unavailable
-from infra.learning.enough_memory import FreeMemory, free_mib
+from infra.home.paths import Home
+from infra.learning.enough_memory import FreeMemory, free_mib, lacks_free_memory, lacks_total_memory
+from infra.learning.learner_loop import run_for_ever
+from infra.learning.learner_view import state_lines
+from infra.learning.noted_lack import FILE, NotedLack
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,39 @@ def test_what_memory_is_lacking_is_printed_now_and_then_and_by_hand_is_an_error(
         FreeMemory(lines.append, once=True, find=lambda: "too little").is_enough()
     lacking.clear()
     assert memory.is_enough()
+
+
+def test_a_learner_that_lacks_memory_says_so_wherever_one_asks(home: Home) -> None:
+    """It does so while it runs; whoever asks is in a container of its own."""
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
+    printed: list[str] = []
+    shown: list[str] = []
+
+    def look(text: str) -> None:
+        printed.append(text)
+        shown.extend(state_lines(home))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_for_ever(home, look, total=lambda: 6_143)
+    assert printed == ["learning needs 6144 MiB of memory, there is room for 6143 MiB"]
+    assert re.fullmatch(rf"nothing is learned, 20[-0-9]+ [:0-9]+: {printed[0]}", shown[0])
+    assert shown[1:] == ["nothing was learned yet"]
+    assert list(state_lines(home)) == shown[1:], "nobody learns any more"
+
+
+def test_what_is_lacking_is_noted_until_nothing_is(home: Home) -> None:
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
+    lack = NotedLack(home)
+    for _ in range(2):
+        lack.note("too little")
+        assert next(state_lines(home)).endswith(": too little")
+        lack.note(None)
+        assert next(state_lines(home)) == "nothing was learned yet"
+    (home.run / FILE).write_text("{}")
+    assert next(state_lines(home)) == "nothing was learned yet"
+
+
+def test_as_much_as_is_needed_is_enough() -> None:
+    assert (lacks_total_memory(lambda: 6_144), lacks_free_memory(lambda: 2_048)) == (None, None)
+    assert lacks_free_memory(lambda: 2_047) == "learning needs 2048 MiB of free memory, there is room for 2047 MiB"
