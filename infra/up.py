@@ -28,6 +28,7 @@ from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
 from infra.stack import Stack
 from infra.start_plan import NothingToDo, Plan
+from infra.started_servers import StartedServers
 from infra.system.processes import wait_until
 from infra.system.progress import Steps
 from infra.system.readiness import read_readiness
@@ -65,10 +66,8 @@ class Up:
         self._began = 0.0
         self._serving = False
         self._monitor: Monitor | None = None
-        self._addresses: list[str] = []
-        """Of the API's processes."""
-        self._model_servers: list[str] = []
-        """The model server's address, from when it has been ready."""
+        self._api = StartedServers(home)
+        self._model_server = StartedServers(home)
 
     def run(self) -> None:
         """Run until a signal; returns when all is stopped. Raises MartletError if it can't come up (all is stopped then, too)."""
@@ -77,7 +76,7 @@ class Up:
         home = self._home.make()
         with watch_lock(home), Stack.opened(home, self._options, self._steps) as stack:
             stop_leftovers(home.watch_file, self._steps.print_line)  # of a watch that was killed
-            serving = ServingConfig(self._home, lambda: self._addresses)
+            serving = ServingConfig(self._home, lambda: self._api.addresses)
             stack.fetch_models()  # before it is planned which ones are to be trained
             plan = self._plan(stack, serving)
             try:
@@ -97,7 +96,7 @@ class Up:
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None
         if stack.settings.models.server is not None:
-            self._model_servers = [stack.settings.models.server]
+            self._model_server.logs[stack.settings.models.server] = ""
         else:
             embedded = model_server.model_server(self._home, stack.ports, serving.path)
         plan = Plan()
@@ -139,7 +138,7 @@ class Up:
     def _serve(self, stack: Stack, serving: ServingConfig, plan: Plan) -> None:
         """Monitor the home from now on: everything that lists need runs."""
         supervisor, ports = stack.supervisor, stack.ports
-        add_chores(self._home, supervisor, serving, lambda: self._addresses, stack.mirrored)
+        add_chores(self._home, supervisor, serving, lambda: self._api.addresses, stack.mirrored)
         supervisor.add_chore(Replays(self._home, supervisor).poll)
         supervisor.add_chore(Learners(self._home, supervisor).poll)
         stack.start_watching()
@@ -147,7 +146,7 @@ class Up:
         threading.Thread(target=stack.archive_classes, name="archive-classes", daemon=True).start()
         self._monitor = started_monitor(
             self._home, stack.engines, stack.flink, stack.record, stack.settings, ports.watch, supervisor,
-            self._steps.print_line, probed_servers(lambda: self._addresses, lambda: self._model_servers), plan.report,
+            self._steps.print_line, probed_servers(lambda: self._api.logs, lambda: self._model_server.logs), plan.report,
         )  # fmt: skip
         took = time.monotonic() - self._began
         address = api.public_address(ports, stack.settings.api)
@@ -173,16 +172,14 @@ class Up:
         file = self._home.run / "api.json"
         write_secret(file, msgspec.json.format(msgspec.json.encode(self._api_settings(stack))))
         services = api.api(self._home, stack.ports, file, stack.settings.api, stack.api_processes)
-        self._addresses = [each.address for each in services]
         with self._steps.step("API") as notes:
-            stack.supervisor.start_all(services)
+            self._api.start(stack.supervisor, {each.address: each for each in services})
             since_start = time.monotonic() - self._began
             notes.append(f"lists are answered from now on, {since_start:.1f} s after the start")
 
     def _start_model_server(self, stack: Stack, embedded: Service) -> None:
         with self._steps.step(MODEL_SERVER):
-            stack.supervisor.start(embedded)
-        self._model_servers = [model_server.rest_address(stack.ports)]
+            self._model_server.start(stack.supervisor, {model_server.rest_address(stack.ports): embedded})
 
     def _make_training_data(self, stack: Stack) -> None:
         record = stack.record
@@ -214,7 +211,7 @@ class Up:
         deadline = time.monotonic() + RANK_TIMEOUT
         while True:
             try:
-                rank = set.intersection(*({*read_readiness(each).ranking} for each in self._addresses))
+                rank = set.intersection(*({*read_readiness(each).ranking} for each in self._api.addresses))
                 if not (missing := self._fitting_models() - rank):
                     return
                 reason = f"{', '.join(sorted(missing))} does not rank; ./martlet status tells why"

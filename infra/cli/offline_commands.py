@@ -160,9 +160,8 @@ def learn(
         typer.Option("--run", help="Learn from now on, in the foreground, for containers; SIGTERM ends it with 0."),
     ] = False,
 ) -> None:
-    """What the learner has learned, slice by slice; --once: one cycle now (exit code 3: there was nothing to learn); --run: as a
-    role by itself (exit code 1: something is wrong; 3: nobody runs the home's job)."""
-    from infra.learning.learner_loop import learn_once
+    """What the learner has learned, slice by slice; --once: one cycle now (exit code 3: there was nothing to learn; 130: it was
+    stopped by a signal); --run: as a role by itself (exit code 1: something is wrong; 3: nobody runs the home's job)."""
     from infra.learning.learner_view import state_lines
 
     target = home_of(home)
@@ -176,13 +175,27 @@ def learn(
             run_learn(target)
         return
     if once:
-        if not learn_once(target, typer.echo):
-            typer.echo("nothing to learn: too little was liked of what was shown since the last slice")
-            raise typer.Exit(3)
-        mirror_models(target)
+        _learn_now(target)
         return
     for line in state_lines(target):
         typer.echo(line)
+
+
+def _learn_now(home: Home) -> None:
+    """Learn once; a signal to stop is no end without a word, which would count as an attempt."""
+    from infra.learning.learner_loop import learn_once
+    from infra.system.stop_signal import StopSignal
+
+    StopSignal().install()
+    try:
+        is_learned = learn_once(home, typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped: the next run learns what was shown")
+        raise typer.Exit(130) from None
+    if not is_learned:
+        typer.echo("nothing to learn: too little was liked of what was shown since the last slice")
+        raise typer.Exit(3)
+    mirror_models(home)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 
 from features.errors import Unavailable
-from streaming.machine_memory import machine_memory
+from streaming.machine_memory import CONTAINER, CONTROL_GROUPS, machine_memory
 
 FREE_MIB: Final = 2_048
 """Memory that must be free before a step: a slice takes some 900 MiB (docs/models.md), and who serves needs the rest."""
@@ -17,8 +17,6 @@ TOTAL_MIB: Final = 6_144
 """A machine with less has not got that beside the services of a home, which take 4 GiB: nothing learns on it."""
 REST_S: Final = 60.0
 """Seconds between two lines that say the same."""
-CONTAINER: Final = Path("/sys/fs/cgroup")
-"""Where Linux says what memory a container may have, and has."""
 
 
 def total_mib() -> int:
@@ -29,11 +27,12 @@ def total_mib() -> int:
 def free_mib(container: Path = CONTAINER) -> int:
     """MiB that are free on this machine, and in the container that this process runs in: files that it has cached give way."""
     free = int(psutil.virtual_memory().available)
-    with suppress(OSError, ValueError, KeyError):  # no container, or one without a limit
-        limit, used = (int((container / name).read_text()) for name in ("memory.max", "memory.current"))
-        lines = (container / "memory.stat").read_text().splitlines()
-        counts = {name: int(count) for name, _, count in (line.partition(" ") for line in lines)}
-        free = min(free, max(0, limit - used + counts["active_file"] + counts["inactive_file"]))
+    for group in CONTROL_GROUPS:
+        with suppress(OSError, ValueError, KeyError):  # no container of this kind, or one without a limit
+            limit, used = (int((container / name).read_text()) for name in (group.limit, group.used))
+            lines = (container / group.stat).read_text().splitlines()
+            counts = {name: int(count) for name, _, count in (line.partition(" ") for line in lines)}
+            free = min(free, max(0, limit - used + sum(counts[name] for name in group.cached)))
     return free >> 20
 
 
@@ -48,7 +47,7 @@ def lacks_free_memory(find: Callable[[], int] = free_mib) -> str | None:
 
 
 def _lacking(name: str, expected: int, found: int) -> str | None:
-    return None if found >= expected else f"learning needs {expected} MiB of {name}, this machine has {found} MiB"
+    return None if found >= expected else f"learning needs {expected} MiB of {name}, there is room for {found} MiB"
 
 
 class FreeMemory:

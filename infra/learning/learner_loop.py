@@ -11,17 +11,16 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.home.running import engines_of
 from infra.judging.judge_service import Absence
-from infra.learning.enough_memory import lacks_total_memory
+from infra.learning.enough_memory import FreeMemory, lacks_free_memory, lacks_total_memory, total_mib
 from infra.learning.learner import Learner, model_of
 from infra.learning.learner_files import remove_lists
 from infra.learning.learner_service import serving_of
+from infra.learning.noted_lack import NotedLack, noted_lack
 from infra.learning.slice_run import LearningSteps
 from models.learning.fit_to_learn import require_fit
 from online.ranking.policy import Learning
 
 POLL_MS: Final = 1_000
-REST_S: Final = 60.0
-"""Before a machine with too little memory is measured again."""
 
 
 def learner_of(home: Home, learning: Learning, print_line: Callable[[str], None], once: bool = False) -> Learner:
@@ -32,10 +31,16 @@ def learner_of(home: Home, learning: Learning, print_line: Callable[[str], None]
     return Learner(home, learning, engines_of(home).kafka, schema, steps, print_line, once)
 
 
-def run_for_ever(home: Home, print_line: Callable[[str], None]) -> None:
-    """Learn as `serving.json` says, until the supervisor ends this process; while Kafka is away it waits, and once `learn` is off
-    the lists are removed. Raises Broken where the state can't be read."""
-    serving = serving_of(home)
+def run_for_ever(home: Home, print_line: Callable[[str], None], total: Callable[[], int] = total_mib) -> None:
+    """Learn as `serving.json` says, until the supervisor ends this process; while Kafka is away it waits, what memory is lacking
+    is noted, and once `learn` is off the lists are removed. total: returns the MiB that there are here. Raises Broken for a state
+    that can't be read."""
+    with noted_lack(home) as lack:
+        _learn_on(home, print_line, lack, total)
+
+
+def _learn_on(home: Home, print_line: Callable[[str], None], lack: NotedLack, total: Callable[[], int]) -> None:
+    serving, memory = serving_of(home), FreeMemory(print_line, find=lambda: lacks_total_memory(total))
     learner: Learner | None = None
     settings: Learning | None = None
     absence = Absence()
@@ -43,6 +48,7 @@ def run_for_ever(home: Home, print_line: Callable[[str], None]) -> None:
         serving.refresh()
         is_off = absence.has_lasted(serving.value.learning, serving.error)
         if serving.value.learning is None:
+            lack.note(None)
             if is_off:
                 if learner is not None:
                     learner.close()
@@ -50,9 +56,9 @@ def run_for_ever(home: Home, print_line: Callable[[str], None]) -> None:
                 remove_lists(home)
             time.sleep(POLL_MS / 1000)
             continue
-        if (lacking := lacks_total_memory()) is not None:
-            print_line(lacking)
-            time.sleep(REST_S)
+        lack.note(lacks_total_memory(total) or lacks_free_memory())
+        if not memory.is_enough():
+            time.sleep(POLL_MS / 1000)
             continue
         if settings != serving.value.learning:
             if learner is not None:

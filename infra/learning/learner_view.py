@@ -1,6 +1,6 @@
 """What a learner has learned, for people."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,10 +8,10 @@ import msgspec
 
 from features.errors import Broken
 from infra.home.paths import Home
-from infra.learning.enough_memory import free_mib, lacks_free_memory, lacks_total_memory, total_mib
 from infra.learning.learner_service import serving_of
 from infra.learning.learner_state import FILE, LearnedSlice, read_state
 from infra.learning.learning_rules import publication_waits_for
+from infra.learning.noted_lack import read_lack
 from infra.system.times import wall_ms
 from models.registry import Labels, read_labels
 
@@ -54,13 +54,13 @@ def learning_report(home: Home) -> dict[str, Any] | None:
     }
 
 
-def state_lines(home: Home, total: Callable[[], int] = total_mib, free: Callable[[], int] = free_mib) -> Iterator[str]:
-    """The newest slices, what was published, what was done last; what memory is lacking first. total, free: this machine's, MiB.
-    Raises Broken for a state that can't be read."""
+def state_lines(home: Home) -> Iterator[str]:
+    """The newest slices, what was published, what was done last; first what memory the learner lacks where it runs. Raises Broken
+    for a state that can't be read."""
     if serving_of(home).value.learning is None:
         yield 'nothing learns by itself: serving.json has no "learn"'
-    elif (lacking := lacks_total_memory(total) or lacks_free_memory(free)) is not None:
-        yield f"nothing is learned now: {lacking}"
+    elif (lack := read_lack(home)) is not None:
+        yield f"nothing is learned, {_utc(lack.at)}: {lack.text}"
     state = read_state(home.path / FILE)
     if state is None:
         yield "nothing was learned yet"

@@ -221,7 +221,7 @@ _KINDS = {
     ),
     "api_unreachable": _Kind(
         _silent(API),
-        "callers wait for lists; `up` starts a dead process again; of one that hangs look at logs/api.log, and kill it",
+        "callers wait for lists; `up` starts a dead process again; of one that hangs look at its log, and kill it",
     ),
     "model_server_unreachable": _Kind(
         _silent(MODEL_SERVER),

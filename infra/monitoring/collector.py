@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,58 +24,17 @@ from features.store.job_status import MAX_SUBTASKS, OPERATORS, Lane, fresh_key, 
 from infra.flink.client import JOB_NAME, FlinkClient
 from infra.home.record import HomeRecord
 from infra.monitoring import flink_status
+from infra.monitoring.bounded_query import BoundedQuery
 from infra.monitoring.host import Host, HostReader
 from infra.monitoring.probed_servers import ProbedServer
 from infra.monitoring.snapshot import FLINK, KAFKA, REDIS, Snapshot, Topic
 from online.support.home_clock import HomeClock
 
 KAFKA_TIMEOUT, FLINK_TIMEOUT, REDIS_TIMEOUT, RECORDS_TIMEOUT = 2.0, 2.0, 1.0, 1.0
-PROBE_TIMEOUT = 2.0
+PROBES_TIMEOUT = 3.0
 """Seconds for each. Kafka, Flink and what is only probed are queried in parallel, then Redis, then Kafka for the oldest pending
-records: a snapshot takes 4 s at most."""
+records: a snapshot takes 4 s at most. All probes together have longer than each of them, so that the silent one is named."""
 _KAFKA_MS = int(KAFKA_TIMEOUT * 1000)
-
-
-class _Service:
-    """Runs queries to a service in a thread, one at a time: the caller waits no longer than the timeout, and a service that hangs
-    blocks one thread, not one per query."""
-
-    def __init__(self, name: str, query: Callable[[], Any], seconds: float) -> None:
-        self.name = name
-        self._query = query
-        self._seconds = seconds
-        self._thread: threading.Thread | None = None
-        self._outcome: list[Any] = []
-        self._deadline = 0.0
-        self._hangs = False
-
-    def begin(self) -> None:
-        self._deadline = time.monotonic() + self._seconds
-        self._hangs = self._thread is not None and self._thread.is_alive()
-        if self._hangs:
-            return
-        outcome: list[Any] = []
-        self._outcome = outcome
-        self._thread = threading.Thread(target=self._run, args=(outcome,), name=f"ask-{self.name}", daemon=True)
-        self._thread.start()
-
-    def _run(self, outcome: list[Any]) -> None:
-        try:
-            outcome.append(self._query())
-        except Exception as error:  # raised in the caller's thread
-            outcome.append(error)
-
-    def result(self) -> Any:
-        """Returns the query's result. Raises what it raised, or Unavailable after the timeout."""
-        if self._hangs:
-            raise Unavailable("it has not answered the question before this one yet")
-        assert self._thread is not None
-        self._thread.join(max(0.0, self._deadline - time.monotonic()))
-        if not self._outcome:
-            raise Unavailable(f"no answer within {self._seconds:.0f} s")
-        if isinstance(self._outcome[0], Exception):
-            raise self._outcome[0]
-        return self._outcome[0]
 
 
 def collector_of(
@@ -127,19 +86,19 @@ class Collector:
         self._consumer: KafkaConsumer | None = None
         self._consumer_free = threading.Lock()
         self._redis = RedisNodes(redis_address, REDIS_TIMEOUT)
-        self._kafka_service = _Service(KAFKA, self._read_kafka, KAFKA_TIMEOUT)
+        self._kafka_service = BoundedQuery(KAFKA, self._read_kafka, KAFKA_TIMEOUT)
         client = FlinkClient(flink, job_name)
-        self._flink_service = _Service(FLINK, lambda: flink_status.read_job(client, FLINK_TIMEOUT), FLINK_TIMEOUT)
-        self._records_service = _Service("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
+        self._flink_service = BoundedQuery(FLINK, lambda: flink_status.read_job(client, FLINK_TIMEOUT), FLINK_TIMEOUT)
+        self._records_service = BoundedQuery("kafka-records", self._read_oldest, RECORDS_TIMEOUT)
         self._oldest: dict[int, int] = {}
-        self._redis_service = _Service(REDIS, self._read_redis, REDIS_TIMEOUT)
-        self._probed_servers = [_Service(each.name, each.answers, PROBE_TIMEOUT) for each in probed]
+        self._redis_service = BoundedQuery(REDIS, self._read_redis, REDIS_TIMEOUT)
+        self._probed_servers = [BoundedQuery(each.name, each.answers, PROBES_TIMEOUT) for each in probed]
 
     def take_snapshot(self) -> Snapshot:
         """Take a snapshot; never raises for what a service does."""
         failures: dict[str, str] = {}
 
-        def result_of(service: _Service) -> Any:
+        def result_of(service: BoundedQuery) -> Any:
             try:
                 return service.result()
             except (MartletError, KafkaError, redis.RedisError, OSError) as error:

@@ -97,8 +97,8 @@ def watch_generation(
     record, flink = HomeRecord(home), settings.flink.address
     assert flink is not None
     engines = attached_engines(home, settings)
-    model_servers = [] if settings.models.server is None else [settings.models.server]
-    probed = probed_servers(lambda: api_processes(settings), lambda: model_servers)
+    model_servers = {} if settings.models.server is None else {settings.models.server: ""}
+    probed = probed_servers(lambda: dict.fromkeys(api_processes(settings), ""), lambda: model_servers)
     monitor = started_monitor(home, engines, flink, record, settings, port, supervisor, print_line, probed)
     try:
         while not stop.wait(EVERY):

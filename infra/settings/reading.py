@@ -23,6 +23,9 @@ OPTIONS: Final = {
 }
 """Settings that an option of the command line sets for this time."""
 _HIDDEN: Final = "a value that is not shown"
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+]*://")
+_PLAIN: Final = re.compile(rf"({_SCHEME.pattern})?((\[[0-9A-Fa-f:.]+\]|[^@:?=&%#/]+)(:[0-9]{{1,5}})?)?(/[^@:?=&%#]*)?")
+"""An address, or any other text, without what users and passwords stand behind, between or before."""
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=")
 
@@ -97,9 +100,17 @@ def _converted(field: Field, origin: Origin, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value that is refused, for people: of an address what follows the credentials, whatever signs those have."""
-    _, at, rest = str(value).rpartition("@")
-    return repr(f"…@{rest}") if at else repr(value)
+    """A value that is refused, for people: whole where each address in it is plain, else its scheme alone, as there may be a
+    password in the rest.
+
+    >>> _shown("http://flink"), _shown("redis://me:swordfish")
+    ("'http://flink'", "'redis://…'")
+    """
+    text = str(value)
+    if all(_PLAIN.fullmatch(part) for part in text.split(",")):
+        return repr(value)
+    scheme = _SCHEME.match(text)
+    return repr(f"{scheme[0] if scheme else ''}…")
 
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -49,8 +49,8 @@ FAULTS: Final = (
     Fault(
         "a password in an address is shown",
         READING,
-        'return repr(f"…@{rest}") if at else repr(value)',
-        "return repr(value)",
+        "        return repr(value)\n    scheme",
+        "        return repr(value)\n    return repr(f'…@{text.rpartition(chr(64))[2]}')\n    scheme",
         ("test_a_password_in_an_address_is_not_shown",),
     ),
     Fault(

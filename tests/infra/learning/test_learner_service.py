@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from features.errors import BadInput, Broken, Unavailable
 from infra.home.paths import Home
 from infra.judging.judge_service import POLLS_TO_RELEASE
-from infra.learning.enough_memory import FreeMemory, free_mib, lacks_total_memory
+from infra.learning.enough_memory import lacks_total_memory
 from infra.learning.learner_loop import learn_once, learner_of
 from infra.learning.learner_service import NAME, Learners, learner_lock
 from infra.learning.learner_state import FILE, LearnedSlice, LearnerState, read_state, write_state
@@ -124,47 +123,9 @@ def test_a_model_that_can_not_learn_from_lists_is_named(home: Home, name: str, t
         learner_of(home, Learning(model="din"), print)
 
 
-ENOUGH = 1 << 20
-
-
-def test_a_machine_with_too_little_memory_is_named(home: Home) -> None:
-    (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
-
-    def lines(total: int, free: int) -> list[str]:
-        return list(state_lines(home, lambda: total, lambda: free))
-
-    assert lines(6_144, 2_048) == ["nothing was learned yet"]
-    small = "nothing is learned now: learning needs 6144 MiB of memory, this machine has 6143 MiB"
-    assert lines(6_143, 6_143) == [small, "nothing was learned yet"]
-    full = "nothing is learned now: learning needs 2048 MiB of free memory, this machine has 2047 MiB"
-    assert lines(6_144, 2_047) == [full, "nothing was learned yet"]
-
-
-def test_what_is_free_in_the_container_counts_where_that_is_less(tmp_path: Path) -> None:
-    for name, text in (("memory.max", "max"), ("memory.current", str(300 << 20))):
-        (tmp_path / name).write_text(f"{text}\n")
-    (tmp_path / "memory.stat").write_text(f"anon 5\nactive_file {20 << 20}\ninactive_file {30 << 20}\n")
-    assert free_mib(tmp_path) > 100, "no limit"
-    (tmp_path / "memory.max").write_text(f"{350 << 20}\n")
-    assert free_mib(tmp_path) == 100, "cached files give way"
-    (tmp_path / "memory.max").write_text(f"{200 << 20}\n")
-    assert free_mib(tmp_path) == 0
-
-
-def test_what_memory_is_lacking_is_printed_now_and_then_and_by_hand_is_an_error() -> None:
-    lines, lacking = list[str](), ["too little"]
-    memory = FreeMemory(lines.append, find=lambda: lacking[0] if lacking else None)
-    assert (memory.is_enough(), memory.is_enough()) == (False, False)
-    assert lines == ["too little"]
-    with pytest.raises(Unavailable, match="too little"):
-        FreeMemory(lines.append, once=True, find=lambda: "too little").is_enough()
-    lacking.clear()
-    assert memory.is_enough()
-
-
 def test_what_was_learned_is_shown_and_measured(home: Home) -> None:
     (home.path / "serving.json").write_text('{"judge": {}, "learn": {}}')
-    assert list(state_lines(home, lambda: ENOUGH, lambda: ENOUGH)) == ["nothing was learned yet"]
+    assert list(state_lines(home)) == ["nothing was learned yet"]
     write_state(home.path / FILE, STATE)
     assert read_state(home.path / FILE) == STATE
     lines = "\n".join(state_lines(home))

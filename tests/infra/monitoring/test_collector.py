@@ -98,7 +98,7 @@ def test_servers_are_probed_where_there_are_any_and_a_silent_one_is_named(silent
     kafka, redis, flink = free_ports(3)
     api: list[str] = []
     with flink_stub() as server:
-        servers = probed_servers(lambda: api, lambda: [server.address])
+        servers = probed_servers(lambda: dict.fromkeys(api, ""), lambda: {server.address: ""})
         clock = HomeClock(500, 0, 0, wall=lambda: 1_000)
         engines = KafkaAddress(f"127.0.0.1:{kafka}"), RedisAddress("127.0.0.1", redis), f"http://127.0.0.1:{flink}"
         collector = Collector(*engines, generation=2, clock=clock, probed=servers)
@@ -108,7 +108,7 @@ def test_servers_are_probed_where_there_are_any_and_a_silent_one_is_named(silent
         api.append(f"http://127.0.0.1:{silent_port}")
         snapshot = collector.take_snapshot()
         assert snapshot.probed == (API, MODEL_SERVER)
-        assert API in snapshot.failures
+        assert str(silent_port) in snapshot.failures[API]
         assert MODEL_SERVER not in snapshot.failures
         collector.close()
 

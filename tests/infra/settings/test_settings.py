@@ -268,28 +268,6 @@ def test_options_that_are_settings_are_in_the_table() -> None:
     assert set(OPTIONS) <= {field.path for field in FIELDS}
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "shown"),
-    [
-        ("REDIS_URL", "redis://me:swordfish@cache:6379/0", "'…@cache:6379/0'"),
-        ("REDIS_URL", "redis://me:sword/fish@cache:6379/0", "'…@cache:6379/0'"),
-        ("REDIS_URL", "redis://:sword@fish@cache:6379/0", "'…@cache:6379/0'"),
-        ("KAFKA_BOOTSTRAP", "me:swordfish@kafka:9092", "'…@kafka:9092'"),
-        ("KAFKA_BOOTSTRAP", "me:swordfish@kafka:9092,me:swordfish@other:9092", "'…@other:9092'"),
-        ("S3_ENDPOINT", "https://AKIA:sword/fish@minio:9000", "'…@minio:9000'"),
-    ],
-)
-def test_a_password_in_an_address_is_not_shown(tmp_path: Path, variable: str, value: str, shown: str) -> None:
-    with pytest.raises(BadInput) as refused:
-        given(tmp_path, environment={f"MARTLET_{variable}": value})
-    assert str(refused.value).endswith(f"got {shown}")
-
-
-def test_a_password_in_the_place_of_a_section_is_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"redis: expected a table \[redis\], got '…@cache:6379'$"):
-        given(tmp_path, 'redis = "redis://me:swordfish@cache:6379"\n')
-
-
 def test_a_setting_alone_holds_whatever_the_others_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "martlet.toml").write_text('[kafka]\nuser = "without a bootstrap"\n[spark]\nmaster = "local[1]"\n')
     assert value_of(Home(tmp_path), "spark.master", None) == "local[1]"
