@@ -101,7 +101,7 @@ class Running:
     def known_to(self) -> Millis:
         """Returns when the newest event was that the home knows, of its history or of its log; 0 where it knows none."""
         with self.nodes() as nodes:
-            return max(newest_event(nodes, self.engines.kafka.partitions), self.base().horizon)
+            return max(newest_event(nodes, self.engines.kafka.partitions), self.base().cut)
 
     def settings(self) -> JobSettings:
         return read_settings(self.home.flink / "job.json")
