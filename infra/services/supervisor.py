@@ -120,6 +120,7 @@ class Supervisor:
                     self._write()
             if process.poll() is None:
                 stop(child.id, grace)
+                process.poll()
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping.is_set():
@@ -199,6 +200,7 @@ class Supervisor:
                 return True
             child.is_ending = True
         stop(child.id, child.service.grace)
+        child.popen.poll()
         with self._lock:
             if self._children.get(name) is child and not self._stopping.is_set():
                 child.is_ending, child.restart_at = False, time.monotonic()

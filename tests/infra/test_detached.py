@@ -132,3 +132,25 @@ def test_down_stops_one_that_has_just_begun_and_what_a_dead_one_before_it_left(h
     finally:
         left.kill()
         left.wait(20)
+
+
+INDIFFERENT = """
+import subprocess, sys
+up = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE)
+print(up.stdout.readline().decode(), end="", flush=True)
+sys.stdin.read()
+"""
+"""The first process of a container that is no init: it starts an `up`, and what has ended stays a zombie."""
+
+
+def test_down_sees_that_one_has_ended_which_nobody_reaps(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "STOP_TIMEOUT", 5.0)
+    argv = [sys.executable, "-c", INDIFFERENT, STARTING, str(home.path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "held\n"
+        assert down(home, Steps())
+        parent.kill()
+    assert "is killed" not in capsys.readouterr().out
