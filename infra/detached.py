@@ -59,7 +59,7 @@ def _ends(home: Home, supervisor: ProcessId, steps: Steps) -> bool:
         return True
     steps.print_line(
         f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
-        f"{home.logs / 'up.log'}"
+        f"{home.up_log}"
     )
     supervisor.send(signal.SIGQUIT)
     left_after(1, [supervisor])
@@ -77,7 +77,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
     """Run `up` in the background and show its output until it serves, or if `until_prepared` until nothing is left to prepare.
     Returns 0 then, 1 where something could not be prepared, or its exit code if it fails."""
     home.make()
-    log = home.logs / "up.log"
+    log = home.up_log
     rotate(log)
     start = log.stat().st_size if log.exists() else 0
     secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 
+from features.durable import atomic_file
 from features.errors import BadInput, Unavailable
 
 
@@ -276,18 +278,18 @@ def require_free(port: int) -> None:
 
 
 def rotate(log: Path, limit: int = 16 << 20, copies: int = 3) -> None:
-    """Keep a log below `limit` bytes: copy it to a backup and truncate it in place, since its writer only appends."""
+    """Keep a log below `limit` bytes: copy it to a backup and truncate it in place, since its writer only appends. Raises OSError
+    where there is no room for the copy; nothing is changed then."""
     try:
         if log.stat().st_size < limit:
             return
     except FileNotFoundError:
         return
-    for number in range(copies, 1, -1):
-        with contextlib.suppress(FileNotFoundError):
-            log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
-    with log.open("rb") as source, log.with_suffix(".log.1").open("wb") as target:
-        while chunk := source.read(1 << 20):
-            target.write(chunk)
+    with atomic_file(log.with_suffix(".log.1"), sync=False) as copy:
+        shutil.copyfile(log, copy)
+        for number in range(copies, 1, -1):
+            with contextlib.suppress(FileNotFoundError):
+                log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
     os.truncate(log, 0)
 
 

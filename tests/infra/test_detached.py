@@ -71,7 +71,7 @@ def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
     monkeypatch.setattr(detached, "STOP_TIMEOUT", 0.5)
     argv = [sys.executable, "-c", STUCK, str(home.path)]
     assert detach(home, argv, Steps()) == 0
-    log, status = home.logs / "up.log", read_json(home.status_file)
+    log, status = home.up_log, read_json(home.status_file)
     assert status is not None
     assert down(home, Steps())
     assert ProcessId.from_json(status["supervisor"]).process() is None
