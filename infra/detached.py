@@ -10,6 +10,7 @@ from features.errors import BadInput
 from infra.attached.flink_entry import end_leftover_job
 from infra.home.home_lock import WAIT, is_run, keeper_of
 from infra.home.paths import Home, read_json
+from infra.home.process_notes import noted_processes
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
@@ -23,7 +24,7 @@ STOP_TIMEOUT = 180.0
 def down(home: Home, steps: Steps) -> bool:
     """Stop what runs in a home or is about to, and a job that was left in an attached cluster; returns False if there is nothing.
     Raises BadInput where it runs on another machine or in another container."""
-    status = read_json(home.status_file, sync=False)
+    status = noted_processes(home.status_file)
     supervisor = None if status is None else ProcessId.from_json(status["supervisor"])
     if supervisor is not None and supervisor.process() is not None:
         if not _ends(home, supervisor, steps):
