@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from features.errors import Unavailable
 from infra import detached
 from infra.detached import detach, down
 from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json, write_json
 from infra.home.process_notes import noted_processes
+from infra.home.running import last_status
 from infra.services.supervisor import stop_leftovers
 from infra.system.processes import ProcessId, left_after, stop
 from infra.system.progress import Steps
@@ -173,6 +175,8 @@ def up_with_a_service(home: Home) -> Iterator[tuple[ProcessId, ProcessId]]:
 def test_a_copy_of_a_home_that_runs_leaves_it_running(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
     with up_with_a_service(home) as (up, service):
         copy = Home(shutil.copytree(home.path, tmp_path_factory.mktemp("copies") / "copy"))
+        with pytest.raises(Unavailable, match="nothing runs in"):
+            last_status(copy)
         assert not down(copy, Steps())
         stop_leftovers(copy.status_file, pytest.fail)  # as `up` does
         assert not copy.status_file.exists()
