@@ -84,7 +84,7 @@ def child_of_an_indifferent_parent(code: str) -> Iterator[ProcessId]:
 
 def test_one_that_nobody_reaps_has_ended_all_the_same() -> None:
     with child_of_an_indifferent_parent(SLEEPS) as known:
-        assert stop(known, 5), "SIGTERM sufficed"
+        assert stop(known, 2), "SIGTERM sufficed"
         assert psutil.Process(known.pid).status() == psutil.STATUS_ZOMBIE
         assert left_after(0, [known]) == []
 
