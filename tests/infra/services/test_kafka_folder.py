@@ -7,6 +7,7 @@ import pytest
 
 from infra.home.paths import Home
 from infra.home.ports import Ports
+from infra.services.environment import python_env
 from infra.services.kafka import cluster_of, is_formatted, kafka_format
 from infra.system.java_properties import properties_text
 from tests.patience import patience
@@ -15,11 +16,14 @@ CLUSTER = "4PzUOvOPSEKAhbAAAAAAAA"
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("name", ["mit Blank", "für дом 😀"])
-def test_kafka_prepares_the_folder_of_a_home_of_any_name(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "locale"), [("mit Blank", ""), ("für дом 😀", "C.UTF-8"), ("für дом 😀", "C")])
+def test_kafka_prepares_the_folder_of_a_home_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, locale: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
     home = Home(tmp_path / name).make()
     argv = [str(part) for part in kafka_format(home, Ports.choose(0, {}), CLUSTER)]
-    assert subprocess.run(argv, cwd=tmp_path, capture_output=True, timeout=patience(60)).returncode == 0
+    subprocess.run(argv, cwd=tmp_path, env=python_env(), capture_output=True, timeout=patience(60), check=True)
     assert is_formatted(home, 1)
     assert cluster_of(home) == CLUSTER
     assert [path.name for path in tmp_path.iterdir()] == [name]
