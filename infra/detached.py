@@ -1,6 +1,5 @@
 """`up --detach` and `down`: start a supervisor in the background, and stop it."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psutil
-
 from features.errors import BadInput
 from infra.attached.flink_entry import end_leftover_job
 from infra.home.home_lock import WAIT, is_run, keeper_of
 from infra.home.paths import Home, read_json
+from infra.home.process_notes import noted_processes
 from infra.services import environment
 from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
-from infra.system.processes import ProcessId, rotate, spawn, wait_until
+from infra.system.processes import ProcessId, left_after, rotate, spawn, wait_until
 from infra.system.progress import Steps
 
 STOP_TIMEOUT = 180.0
@@ -29,22 +27,22 @@ STOP_TIMEOUT = 180.0
 def down(home: Home, steps: Steps) -> bool:
     """Stop what runs in a home or is about to, and a job that was left in an attached cluster; returns False if there is nothing.
     Raises BadInput where it runs on another machine or in another container."""
-    status = read_json(home.status_file, sync=False)
-    process = None if status is None else ProcessId.from_json(status["supervisor"]).process()
-    if process is not None:
-        if not _ends(home, process, steps):
+    status = noted_processes(home.status_file)
+    supervisor = None if status is None else ProcessId.from_json(status["supervisor"])
+    if supervisor is not None and supervisor.process() is not None:
+        if not _ends(home, supervisor, steps):
             _stop_leftovers(home, steps)
         return True
-    process = _starting(home)
-    if process is not None:
-        _ends(home, process, steps)
+    starting = _starting(home)
+    if starting is not None:
+        _ends(home, starting, steps)
     elif status is None:
         return end_leftover_job(home, steps.print_line)
     _stop_leftovers(home, steps)  # one that was just starting has perhaps not come to it
     return True
 
 
-def _starting(home: Home) -> psutil.Process | None:
+def _starting(home: Home) -> ProcessId | None:
     """Returns an `up` that keeps the home and has written no status yet; None if there is none. Raises BadInput where what keeps
     the home is not on this machine, or not known to be."""
     deadline = time.monotonic() + WAIT
@@ -54,26 +52,23 @@ def _starting(home: Home) -> psutil.Process | None:
         process = keeper_of(home)
         if process is None:
             raise BadInput("--home", "a home that runs here", f"{home.path}, which runs elsewhere: stop it there")
-        return process
+        return ProcessId.of(process.pid)
     return None
 
 
-def _ends(home: Home, process: psutil.Process, steps: Steps) -> bool:
+def _ends(home: Home, supervisor: ProcessId, steps: Steps) -> bool:
     """Stop an `up`, which does so in order; returns False if it had to be killed."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-    _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT)
-    if not alive:
+    supervisor.send(signal.SIGTERM)
+    if not left_after(STOP_TIMEOUT, [supervisor]):
         return True
     steps.print_line(
         f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
-        f"{home.logs / 'up.log'}"
+        f"{home.up_log}"
     )
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGQUIT)
-        psutil.wait_procs(alive, timeout=1)
-        process.kill()
-    psutil.wait_procs(alive, timeout=10)
+    supervisor.send(signal.SIGQUIT)
+    left_after(1, [supervisor])
+    supervisor.send(signal.SIGKILL)
+    left_after(10, [supervisor])
     return False
 
 
@@ -87,7 +82,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
     Returns 0 then, 1 where something could not be prepared, its exit code if it fails, or 130 if Ctrl-C or SIGTERM came before:
     it is stopped then."""
     home.make()
-    log = home.logs / "up.log"
+    log = home.up_log
     rotate(log)
     start = log.stat().st_size if log.exists() else 0
     secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}
@@ -99,7 +94,8 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
                 return _follow(home, child, file, steps, until_prepared)
             except KeyboardInterrupt:  # of this process alone: the other one has a session of its own
                 steps.print_line("stopping")
-                if child.poll() is None and not _ends(home, psutil.Process(child.pid), steps):
+                begun = ProcessId.of(child.pid)
+                if begun is not None and not _ends(home, begun, steps):
                     _stop_leftovers(home, steps)
                 _print_rest(file, steps)
                 return 130

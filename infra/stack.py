@@ -3,7 +3,6 @@
 `up` starts them and the services that serve lists; benchmarks of the stream start them alone.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from infra.offline_jobs.step_process import NICE
 from infra.replay.clock_mark import restore_mark
 from infra.services import kafka, kafka_topics, redis
 from infra.services.base_loader import load_base
+from infra.services.environment import python_env
 from infra.services.redis_cluster import bring_together
 from infra.services.redis_instance import RedisRun
 from infra.services.service import Service
@@ -358,7 +358,7 @@ class Stack:
         argv = kafka.kafka_format(self.home, self.ports, self.record.cluster_id, number, self.record.topology.brokers)
         name = f"kafka-format-{number}"
         log = self.supervisor.log_of(name)
-        process = spawn(argv, log, os.environ, self.home.path)
+        process = spawn(argv, log, python_env(), self.home.path)
         with self.supervisor.attending(name, process):
             try:
                 code = process.wait(FORMAT_TIMEOUT)

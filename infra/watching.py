@@ -1,6 +1,7 @@
 """Watching over a home: what `up` and the role `watch` do alike, beside keeping services and the job alive."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from infra.services.supervisor import Supervisor
 from infra.settings.addresses import file_in
 from infra.settings.table import Settings
 from infra.storage.mirror_service import MirroredTo, mirror_service
+from infra.system.processes import rotate
 
 
 def add_chores(
@@ -28,12 +30,13 @@ def add_chores(
     addresses: Callable[[], Sequence[str]],
     mirrored: MirroredTo | None,
 ) -> None:
-    """Have the supervisor keep the model server's configuration, run the judge and mirror the models, if they are to be.
-    addresses: of the API's processes, as of now."""
+    """Have the supervisor keep the model server's configuration, run the judge and mirror the models, if they are to be,
+    and rotate the log of an `up` in the background. addresses: of the API's processes, as of now."""
     if mirrored is not None:
         supervisor.begin(mirror_service(home, mirrored))
     supervisor.add_chore(serving.write)
     supervisor.add_chore(Judges(home, addresses, supervisor).poll)
+    supervisor.add_chore(partial(rotate, home.up_log))
 
 
 def started_monitor(

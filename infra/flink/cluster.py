@@ -22,7 +22,7 @@ from infra.home.topology import ALONE, Topology
 from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.storage.bucket_store import is_bucket
-from infra.storage.file_store import FileStore
+from infra.storage.file_store import FileStore, file_uri
 from infra.system import packages
 from infra.system.class_archive import ClassArchive
 from infra.system.repository import REPO
@@ -125,7 +125,7 @@ def _high_availability(home: Home, ports: Ports, coordinators: int) -> dict[str,
     """Returns the settings of JobManagers of which one leads, by ZooKeeper: another takes its place and goes on with the job."""
     return {
         "high-availability.type": "zookeeper",
-        "high-availability.storageDir": _shared(home).as_uri(),
+        "high-availability.storageDir": file_uri(_shared(home)),
         "high-availability.zookeeper.quorum": quorum(ports, coordinators),
         "high-availability.zookeeper.client.session-timeout": f"{SESSION_MS} ms",
         "high-availability.zookeeper.client.connection-timeout": f"{SESSION_MS} ms",

@@ -78,6 +78,7 @@ class Standby:
         """End a warming client that is still running."""
         if self._client is not None and (process := ProcessId.of(self._client.pid)) is not None:
             stop(process, 2.0)
+            self._client.poll()
         self._client = None
 
     def _cold(self) -> str | None:

@@ -15,6 +15,7 @@ from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.services.environment import python_env
 from infra.services.service import Service
+from infra.system.java_properties import properties_text
 
 TICK_MS = 500
 SESSION_MS = 3000
@@ -52,7 +53,7 @@ def zookeeper(home: Home, ports: Ports, number: int, coordinators: int, java: Se
         **peers,
     }
     config = folder / "zoo.cfg"
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    config.write_text(properties_text(settings))
     return Service(
         f"zookeeper-{number}",
         (*java, _MAIN, "--zkConfigFile", config, "--peerId", str(number)),

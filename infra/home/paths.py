@@ -37,6 +37,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def up_log(self) -> Path:
+        """What an `up` in the background prints."""
+        return self.logs / "up.log"
+
+    @property
     def redis(self) -> Path:
         return self.path / "redis"
 

@@ -5,7 +5,8 @@ from typing import Any
 from features.engines.shared_engines import Engines, read_engines
 from features.errors import Unavailable
 from infra.home.home_lock import is_run
-from infra.home.paths import Home, read_json
+from infra.home.paths import Home
+from infra.home.process_notes import noted_processes
 
 
 def nothing_runs(home: Home) -> Unavailable:
@@ -16,9 +17,7 @@ def nothing_runs(home: Home) -> Unavailable:
 def last_status(home: Home) -> dict[str, Any]:
     """Returns the status file's content, also that of an `up` that died; of roles that run alone both files', `job` before
     `watch`. Raises Unavailable if there is none."""
-    found = [
-        status for file in (home.watch_file, home.status_file) if (status := read_json(file, sync=False)) is not None
-    ]
+    found = [status for file in (home.watch_file, home.status_file) if (status := noted_processes(file)) is not None]
     if not found:
         raise nothing_runs(home)
     services = {name: entry for status in found for name, entry in status["services"].items()}

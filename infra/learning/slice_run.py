@@ -12,7 +12,8 @@ import msgspec
 from features.base.reader import Base
 from features.errors import Broken
 from infra.flink.job_control import settings_file
-from infra.home.paths import Home, read_json, write_json
+from infra.home.paths import Home, read_json
+from infra.home.process_notes import note_processes, noted_processes
 from infra.home.record import HomeRecord
 from infra.offline_jobs import renewal, runner
 from infra.system.processes import ProcessId, stop
@@ -52,7 +53,7 @@ class LearningSteps:
         """While a step runs, a file says which process it is."""
         del name
         if (target := ProcessId.of(process.pid)) is not None:
-            write_json(self._file, target.to_json(), sync=False)
+            note_processes(self._file, target.to_json())
         try:
             yield
         finally:
@@ -60,7 +61,7 @@ class LearningSteps:
 
     def stop_leftover(self) -> None:
         """Stop the step that a learner which was killed has left: its memory is needed, and what it makes is of no use."""
-        entry = read_json(self._file, sync=False)
+        entry = noted_processes(self._file)
         if entry is not None:
             stop(ProcessId.from_json(entry), LEFTOVER_S)
         self._file.unlink(missing_ok=True)

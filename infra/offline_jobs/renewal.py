@@ -3,7 +3,6 @@
 Weights between items, models and embeddings are taken over by the running home; what else the base has by its next start.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 
 from features.base.reader import MANIFEST, Base
@@ -42,13 +41,14 @@ def renew(
 
 
 def take_for_next_start(home: Home, number: int) -> None:
-    """Have the next `up` start from a base; the one that it would have started from, which nothing has used, is removed."""
+    """Have the next `up` start from a base; the one that it would have started from, which nothing has used, is removed
+    with its training data."""
     record = HomeRecord(home)  # read now: making it took minutes, and others may have changed it
     superseded = record.newest_base
     record.set_next_base(number)
     record.save()
-    if superseded not in (None, number, record.base_number):
-        shutil.rmtree(home.bases / str(superseded), ignore_errors=True)
+    if superseded is not None and superseded not in (number, record.base_number):
+        runner.remove_base(home, superseded)
 
 
 def _has_learned(home: Home, name: str, number: int) -> bool:

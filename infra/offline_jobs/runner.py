@@ -219,15 +219,28 @@ def embed(
 
 
 def remove_bases(home: Home, retained: Collection[int | None]) -> None:
-    """Remove the bases that are none of these, nor what these go back to. Newer ones stay like these: whoever has made one goes
-    on with what belongs to it, and records it at last."""
-    numbers = {int(folder.name) for folder in home.bases.iterdir() if folder.name.isdecimal()}
+    """Remove the bases that are none of these, nor what these go back to, and their training data, also that of bases which are
+    gone. Newer ones stay like these: whoever has made one goes on with what belongs to it, and records it at last."""
+    numbers = _numbers_in(home.bases, "")
     newest = max(numbers.intersection(retained), default=0)
     stay = {number for number in numbers if number in retained or number > newest}
     manifests = [read_json(home.bases / str(number) / MANIFEST) or {} for number in stay]
     behind = {manifest[name] for manifest in manifests for name in ("root", "data_base") if name in manifest}
-    for number in numbers - stay - behind:
-        shutil.rmtree(home.bases / str(number), ignore_errors=True)
+    learned = {each for name in (SAMPLES, LISTS) for each in _numbers_in(home.data, name) if each <= newest}
+    for number in (numbers | learned) - stay - behind:
+        remove_base(home, number)
+
+
+def remove_base(home: Home, number: int) -> None:
+    """Remove a base and its training data."""
+    for folder in (home.bases / str(number), samples_folder(home, number), ranking_lists_folder(home, number)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _numbers_in(parent: Path, name: str) -> set[int]:
+    """Returns the numbers of the folders that are called by a name and a number."""
+    found = (folder.name.removeprefix(name) for folder in parent.glob(f"{name}*"))
+    return {int(number) for number in found if number.isdecimal()}
 
 
 def make_training_data_current(

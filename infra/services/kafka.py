@@ -10,6 +10,7 @@ from infra.services.environment import python_env
 from infra.services.service import Service
 from infra.system import packages, probes
 from infra.system.class_archive import ClassArchive
+from infra.system.java_properties import properties_text
 
 _COLLECTOR = "-XX:+UseG1GC"
 _KAFKA_LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
@@ -79,7 +80,7 @@ def _kafka_java(home: Home, folder: Path) -> list[str | Path]:
         _COLLECTOR,
         "-XX:MaxGCPauseMillis=20",
         *class_archive(home).java_options(),
-        f"-Dlog4j2.configurationFile={log4j}",
+        f"-Dlog4j2.configurationFile={log4j.as_uri()}",
         f"-Dkafka.logs.dir={home.logs}",
         "-cp",
         os.pathsep.join(map(str, _jars())),
@@ -102,7 +103,7 @@ def _kafka_config(ports: Ports, folder: Path, number: int, brokers: int) -> Path
         "num.network.threads": "2",
         "num.io.threads": "4",
     }
-    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    path.write_text(properties_text(settings))
     return path
 
 

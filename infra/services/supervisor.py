@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from features.errors import MartletError, Unavailable
-from infra.home.paths import Home, read_json, write_json
+from infra.home.paths import Home
+from infra.home.process_notes import note_processes, noted_processes
 from infra.home.timings import read_timings
 from infra.services.service import Service
 from infra.system.processes import ProcessId, memory_mib, rotate, spawn, stop, tail, wait_until
@@ -120,6 +121,7 @@ class Supervisor:
                     self._write()
             if process.poll() is None:
                 stop(child.id, grace)
+                process.poll()
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping.is_set():
@@ -199,6 +201,7 @@ class Supervisor:
                 return True
             child.is_ending = True
         stop(child.id, child.service.grace)
+        child.popen.poll()
         with self._lock:
             if self._children.get(name) is child and not self._stopping.is_set():
                 child.is_ending, child.restart_at = False, time.monotonic()
@@ -297,7 +300,7 @@ class Supervisor:
         if self._closed:
             return
         try:
-            write_json(self._file, self._status(), sync=False)
+            note_processes(self._file, self._status())
         except OSError as error:  # no process is to stand or fall with the file: the next one that is written says so
             self._note_trouble(error)
             if error.errno in _NO_ROOM:  # health checks see by its time that this process lives
@@ -346,11 +349,10 @@ def _id_of(process: subprocess.Popen[Any]) -> ProcessId:
 
 
 def stop_leftovers(file: Path, print_line: Callable[[str], None]) -> None:
-    """Stop what a killed supervisor, which wrote its status into `file`, has left running, by recorded pid and start time."""
-    status = read_json(file, sync=False)
-    if status is None:
-        return
-    for name, entry in reversed(list(status.get("services", {}).items())):
+    """Stop what a killed supervisor, which wrote its status into `file`, has left running, by recorded pid and start time. Those
+    of a home that this one is a copy of are none of its."""
+    services = (noted_processes(file) or {}).get("services", {})
+    for name, entry in reversed(list(services.items())):
         target = ProcessId.from_json(entry)
         if target.process() is not None:
             stop(target, float(entry.get("grace", 10)))

@@ -5,11 +5,17 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Final, NamedTuple, Protocol
 
 from features.durable import atomic_file, link_or_copy, sync_path, write_whole
 from features.errors import Unavailable
+
+_FILE: Final = "file:"
+
+
+def file_uri(path: Path) -> str:
+    """Returns the name by which Flink is told of a file or a folder: its absolute path as it is, since Flink decodes nothing."""
+    return f"{_FILE}//{path}"
 
 
 class Stored(NamedTuple):
@@ -76,7 +82,7 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.uri = folder.as_uri()
+        self.uri = file_uri(folder)
 
     def entries(self) -> list[Stored]:
         if not self._folder.parent.is_dir():  # what was mounted there is away
@@ -154,13 +160,13 @@ class FolderStore:
             self._folder.mkdir(parents=True, exist_ok=True)
 
     def uri_of(self, path: str) -> str:
-        return (self._folder / path).as_uri()
+        return file_uri(self._folder / path)
 
     def name_of(self, path: str) -> str:
         return str(self._folder / path)
 
     def path_of(self, uri: str) -> str | None:
-        found = Path(unquote(urlsplit(uri).path))
+        found = Path(f"/{uri.removeprefix(_FILE).lstrip('/')}")
         return found.relative_to(self._folder).as_posix() if found.is_relative_to(self._folder) else None
 
     def flink_settings(self) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 
+from features.durable import atomic_file
 from features.errors import BadInput, Unavailable
 
 
@@ -48,15 +50,22 @@ class ProcessId:
         return {"pid": self.pid, "started": self.started, "mark": self.mark}
 
     def process(self) -> psutil.Process | None:
-        """Returns the live process, or None if it has ended (a zombie has ended)."""
+        """Returns the live process, or None if it has ended. A zombie has, once no thread but its first is left: until then it
+        holds its files and ports."""
         try:
             process = psutil.Process(self.pid)
             is_same = _mark_of(self.pid) == self.mark if self.mark else abs(process.create_time() - self.started) < 1.5
-            if is_same and process.status() != psutil.STATUS_ZOMBIE:
+            if is_same and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1):
                 return process
         except psutil.NoSuchProcess:
             pass
         return None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if (process := self.process()) is not None:
+                process.send_signal(number)
 
 
 def _mark_of(pid: int) -> str:
@@ -112,20 +121,28 @@ def stop(target: ProcessId, grace: float) -> bool:
     process = target.process()
     if process is None:
         return True
-    family = [process]
+    family = [target]
     with contextlib.suppress(psutil.NoSuchProcess):
-        family += process.children(recursive=True)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-        with contextlib.suppress(psutil.AccessDenied):
-            process.send_signal(signal.SIGCONT)  # one that was stopped can't hear a SIGTERM
-    _, alive = psutil.wait_procs([process], timeout=grace)
-    _, left = psutil.wait_procs(family, timeout=0.2)
+        family += filter(None, [ProcessId.of(child.pid) for child in process.children(recursive=True)])
+    target.send(signal.SIGTERM)
+    with contextlib.suppress(psutil.AccessDenied):
+        target.send(signal.SIGCONT)  # one that was stopped can't hear a SIGTERM
+    alive = left_after(grace, [target])
+    left = left_after(0.2, family)
     for survivor in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            survivor.kill()
-    psutil.wait_procs(left, timeout=5)
+        survivor.send(signal.SIGKILL)
+    left_after(5, left)
     return not alive
+
+
+def left_after(timeout: float, targets: Collection[ProcessId]) -> list[ProcessId]:
+    """Wait until processes have ended, at most `timeout` seconds; returns those that live then. It does not take somebody to reap
+    them: in a container without an init nobody does."""
+    deadline = time.monotonic() + timeout
+    while alive := [each for each in targets if each.process() is not None]:
+        if not wait_until(deadline, 0.02):
+            break
+    return alive
 
 
 def memory_mib(target: ProcessId) -> int:
@@ -261,18 +278,18 @@ def require_free(port: int) -> None:
 
 
 def rotate(log: Path, limit: int = 16 << 20, copies: int = 3) -> None:
-    """Keep a log below `limit` bytes: copy it to a backup and truncate it in place, since its writer only appends."""
+    """Keep a log below `limit` bytes: copy it to a backup and truncate it in place, since its writer only appends. Raises OSError
+    where there is no room for the copy; nothing is changed then."""
     try:
         if log.stat().st_size < limit:
             return
     except FileNotFoundError:
         return
-    for number in range(copies, 1, -1):
-        with contextlib.suppress(FileNotFoundError):
-            log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
-    with log.open("rb") as source, log.with_suffix(".log.1").open("wb") as target:
-        while chunk := source.read(1 << 20):
-            target.write(chunk)
+    with atomic_file(log.with_suffix(".log.1"), sync=False) as copy:
+        shutil.copyfile(log, copy)
+        for number in range(copies, 1, -1):
+            with contextlib.suppress(FileNotFoundError):
+                log.with_suffix(f".log.{number - 1}").replace(log.with_suffix(f".log.{number}"))
     os.truncate(log, 0)
 
 

@@ -63,7 +63,7 @@ def _start(own: Path, master: str, memory: str, java: str) -> "SparkSession":
 
     settings = {
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": f"{java} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir={own}",
+        "spark.driver.extraJavaOptions": f'{java} -Dlog4j2.configurationFile={logging.as_uri()} -Djava.io.tmpdir="{own}"',
         "spark.executor.extraJavaOptions": STACK,
         "spark.local.dir": str(own),
         "spark.sql.warehouse.dir": str(own / "warehouse"),

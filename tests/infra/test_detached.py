@@ -1,5 +1,6 @@
 """`up --detach`: it returns once lists are answered, or with --wait once nothing is left to prepare, and says what failed."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,11 +9,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from features.errors import Unavailable
 from infra import detached
 from infra.detached import detach, down
 from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json, write_json
-from infra.system.processes import ProcessId, stop
+from infra.home.process_notes import noted_processes
+from infra.home.running import last_status
+from infra.services.supervisor import stop_leftovers
+from infra.system.processes import ProcessId, left_after, stop
 from infra.system.progress import Steps
 
 UP = """
@@ -72,7 +77,7 @@ def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
     monkeypatch.setattr(detached, "STOP_TIMEOUT", 0.5)
     argv = [sys.executable, "-c", STUCK, str(home.path)]
     assert detach(home, argv, Steps()) == 0
-    log, status = home.logs / "up.log", read_json(home.status_file)
+    log, status = home.up_log, read_json(home.status_file)
     assert status is not None
     assert down(home, Steps())
     assert ProcessId.from_json(status["supervisor"]).process() is None
@@ -191,3 +196,86 @@ def test_down_stops_one_that_has_just_begun_and_what_a_dead_one_before_it_left(h
     finally:
         left.kill()
         left.wait(20)
+
+
+RUNNING = """
+import sys
+from pathlib import Path
+from infra.home.home_lock import home_lock
+from infra.home.paths import Home
+from infra.services.service import Service
+from infra.services.supervisor import Supervisor
+home = Home(Path(sys.argv[1]))
+with home_lock(home):
+    Supervisor(home).begin(Service("redis", (sys.executable, "-c", "import time; time.sleep(100)"), lambda: None))
+    print("runs", flush=True)
+    sys.stdin.read()
+"""
+"""An `up` with one service, that ends where its input does, without a word."""
+
+
+@contextmanager
+def up_with_a_service(home: Home) -> Iterator[tuple[ProcessId, ProcessId]]:
+    """An `up`, and its service."""
+    argv = [sys.executable, "-c", RUNNING, str(home.path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        assert up.stdout.readline() == "runs\n"
+        status = read_json(home.status_file)
+        assert status is not None
+        own, service = (ProcessId.from_json(each) for each in (status["supervisor"], status["services"]["redis"]))
+        try:
+            yield own, service
+        finally:
+            stop(service, 0)
+            up.kill()
+
+
+def test_a_copy_of_a_home_that_runs_leaves_it_running(home: Home, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with up_with_a_service(home) as (up, service):
+        copy = Home(shutil.copytree(home.path, tmp_path_factory.mktemp("copies") / "copy"))
+        with pytest.raises(Unavailable, match="nothing runs in"):
+            last_status(copy)
+        assert not down(copy, Steps())
+        stop_leftovers(copy.status_file, pytest.fail)  # as `up` does
+        assert not copy.status_file.exists()
+        assert left_after(0, [up, service]) == [up, service]
+        assert down(home, Steps())
+        assert left_after(0, [up]) == []
+
+
+def test_what_a_home_has_left_is_known_where_it_was_moved_and_where_its_disk_counts_anew(
+    home: Home, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with up_with_a_service(home) as (up, service):
+        stop(up, 0)
+        moved = Home(home.path.rename(tmp_path_factory.mktemp("homes") / "moved"))
+        (path, number), status = (read_json(moved.status_file) or {})["folder"], read_json(moved.status_file)
+        assert path == str(home.run)
+        for folder, believed in (([path, "0:0"], False), ([path, number], True), ([str(moved.run), "0:0"], True)):
+            write_json(moved.status_file, {**(status or {}), "folder": folder})
+            assert (noted_processes(moved.status_file) is not None) is believed
+        assert down(moved, Steps())
+        assert left_after(0, [service]) == []
+
+
+INDIFFERENT = """
+import subprocess, sys
+up = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.PIPE)
+print(up.stdout.readline().decode(), end="", flush=True)
+sys.stdin.read()
+"""
+"""The first process of a container that is no init: it starts an `up`, and what has ended stays a zombie."""
+
+
+def test_down_sees_that_one_has_ended_which_nobody_reaps(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detached, "STOP_TIMEOUT", 5.0)
+    argv = [sys.executable, "-c", INDIFFERENT, STARTING, str(home.path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "held\n"
+        assert down(home, Steps())
+        parent.kill()
+    assert "is killed" not in capsys.readouterr().out

@@ -35,7 +35,7 @@ MOVIES = [
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     before = dict(os.environ)
     os.environ.update(SPARK, JAVA_HOME=str(spark_java_home()))
-    with spark_session(tmp_path_factory.mktemp("spark"), 0, "local[2]", memory="1g") as session:
+    with spark_session(tmp_path_factory.mktemp("für Spark"), 0, "local[2]", memory="1g") as session:
         # Spark has taken what it needs; other tests shall not see it.
         os.environ.clear()
         os.environ.update(before)

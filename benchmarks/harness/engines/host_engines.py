@@ -20,6 +20,7 @@ from infra.services.kafka import broker_settings
 from infra.services.redis import STORE_SETTINGS
 from infra.services.redis_cluster import cluster_settings, form_cluster
 from infra.system import packages
+from infra.system.java_properties import properties_text
 
 KAFKA, CONTROLLER, PRIMARY, REPLICA, BUS = 9092, 9093, 6379, 6380, 10_000
 """Ports on each host; BUS is how much higher the port of Redis' bus is."""
@@ -111,7 +112,7 @@ class HostEngines:
                 "log.dirs": folder / "data",
                 **broker_settings(len(addresses)),
             }
-            config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+            config.write_text(properties_text(settings))
             format_log = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config))
             subprocess.run(_java(*format_log), check=True, capture_output=True, timeout=START_TIMEOUT)
             self._start(host, *_java("-Xms128m", "-Xmx512m", "kafka.Kafka", str(config)))

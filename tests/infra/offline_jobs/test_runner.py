@@ -143,3 +143,18 @@ def test_a_base_that_is_newer_than_all_in_use_stays_with_what_it_goes_back_to(ho
     assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "2", "3", "4"]
     remove_bases(home, {4})
     assert sorted(folder.name for folder in home.bases.iterdir()) == ["1", "4"]
+
+
+def test_training_data_goes_with_its_base(home: Home) -> None:
+    """Also that of bases which are gone; not that of a base in the making."""
+    for number in (1, 2, 4):
+        (home.bases / str(number)).mkdir()
+        (home.bases / str(number) / MANIFEST).write_text(json.dumps({"number": number, "data_base": min(number, 3)}))
+    for number in (0, 1, 2, 3, 5):
+        write(samples_folder(home, number), INPUTS_VERSION)
+        write(ranking_lists_folder(home, number), INPUTS_VERSION)
+    (home.data / "samples-of-mine").mkdir()
+    remove_bases(home, {None, 2, 4})
+    assert sorted(folder.name for folder in home.data.iterdir()) == sorted(
+        ["samples-of-mine", *(f"{name}-{number}" for name in ("samples", "asks") for number in (2, 3, 5))]
+    )

@@ -16,7 +16,7 @@ from features.errors import BadInput, Unavailable
 from infra.home.paths import Home, read_json
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
-from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, rotate, spawn, stop
+from infra.system.processes import ProcessId, free_ports, lower_priority, require_free, spawn, stop
 from tests.home import until
 
 pytestmark = pytest.mark.services
@@ -309,19 +309,6 @@ def test_work_that_nobody_waits_for_stands_back_with_all_of_its_session(tmp_path
     finally:
         stop(known, grace=5)
     lower_priority(started.pid, 19)  # it has ended: nothing happens
-
-
-def test_a_log_is_kept_below_its_limit_without_its_writer_knowing(tmp_path: Path) -> None:
-    log = tmp_path / "x.log"
-    with log.open("ab") as writer:
-        for number in range(5):
-            writer.write(b"%d" % number * 1000)
-            writer.flush()
-            rotate(log, limit=1000, copies=3)
-        writer.write(b"last")
-    assert log.read_bytes() == b"last"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.log", "x.log.1", "x.log.2", "x.log.3"]
-    assert log.with_suffix(".log.1").read_bytes() == b"4" * 1000
 
 
 def test_a_taken_port_is_named_with_its_holder() -> None:
