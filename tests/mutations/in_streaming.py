@@ -13,6 +13,23 @@ FAULTS: Final = (
         ("test_a_record_that_can_not_be_read_ends_the_wait_for_it",),
     ),
     Fault(
+        "a reject is as large as the record",
+        "streaming/operators/side_outputs.py",
+        "value = cut.start[:CUT_AT]",
+        "value = record.value",
+        ("test_a_record_larger_than_any_event_is_rejected_by_its_beginning_and_its_neighbours_are_applied",),
+    ),
+    Fault(
+        "an event may have any size",
+        "features/contracts/events.py",
+        "if len(value) > EVENT_LIMIT:",
+        "if len(value) > 10 * EVENT_LIMIT:",
+        (
+            "test_a_record_of_more_bytes_than_an_event_is_neither_event_nor_mark",
+            "test_a_record_larger_than_any_event_is_rejected_by_its_beginning_and_its_neighbours_are_applied",
+        ),
+    ),
+    Fault(
         "records wait for others at any rate",
         "streaming/java/LaneBatcher.java",
         "(rate - CALM) * NS_FOR_EACH",
