@@ -6,6 +6,7 @@ from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, TOPICS, Record
 from streaming.log_ends import Ends
 from streaming.operators.impression_join import LaneLists
 from streaming.operators.stored_state import StoredLane
+from streaming.operators.timers import Ticks
 from streaming.redis_sink.lane_keys import LaneKeys
 
 
@@ -17,6 +18,7 @@ class LaneProgress:
         self.stored = stored
         self.lists = lists
         self.keys = keys
+        self.ticks = Ticks()
         self.read = dict.fromkeys(range(len(TOPICS)), 0)
         """Topic → the broker time, ms, up to which it has been read, as far as this process knows."""
         self.due = 0.0

@@ -47,7 +47,7 @@ from streaming.operators.stored_state import (
     encode,
     require_state,
 )
-from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.timers import is_cancelled, is_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import LiveUser, UserStates
 from streaming.operators.user_lane import LaneProgress
 from streaming.redis_sink.lane_keys import LaneKeys
@@ -138,6 +138,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # The lane is in the batch: getting the key from Flink would be a crossing.
         lane = self._lanes.get(self._lane_numbers.labels[partition_of_batch(value)]) or self._lane(ctx)
+        lane.ticks.keep_up(ctx, self._time.wall_ms())
         changed: dict[int, LiveUser] = {}
         out: list[Any] = []
         oldest = FOREVER
@@ -161,7 +162,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for keys in self._repeats.take(lane.keys):
                 self._write_again(lane, keys)
             self._repeats.settle([each.keys for each in self._lanes.values()])
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms(), timestamp)
         out: list[Any] = []
         if self._lists.due(lane):
             self._lists.close_due(lane, out)
@@ -203,7 +204,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
             self._write_again(lane, stored.unsent)
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms())
         return lane
 
     def _write_again(self, lane: LaneProgress, keys: Iterable[str]) -> None:

@@ -30,6 +30,13 @@ FAULTS: Final = (
         ),
     ),
     Fault(
+        "a tick is set by the clock alone",
+        "streaming/operators/timers.py",
+        "max(now, fired)",
+        "now",
+        ("test_a_clock_that_is_set_back_while_a_timer_is_due_holds_nothing_up",),
+    ),
+    Fault(
         "records wait for others at any rate",
         "streaming/java/LaneBatcher.java",
         "(rate - CALM) * NS_FOR_EACH",
