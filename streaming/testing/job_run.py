@@ -113,7 +113,7 @@ class JobRun:
         """Advance time; timers fire when they are due."""
         until = self._time.monotonic() + seconds
         while (operator := min(self._users, self._items, key=lambda each: each.timers.due)).timers.due <= until:
-            self._time.advance(operator.timers.due - self._time.monotonic())
+            self._time.advance(round(operator.timers.due - self._time.monotonic(), 6))
             operator.timers.fire(partial(self._fire, operator))
         self._time.advance(until - self._time.monotonic())
 

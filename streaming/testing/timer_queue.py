@@ -48,4 +48,4 @@ class TimerQueue:
     def _await_next(self) -> None:
         if self._timers:
             self._next = min(self._timers)[0]
-            self.due = self._time.monotonic() + max(0, self._next - self._time.wall_ms()) / 1000
+            self.due = round(self._time.monotonic() + max(0, self._next - self._time.wall_ms()) / 1000, 6)
