@@ -20,7 +20,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from features.base.reader import Base
 from features.contracts.admission import Marked, Misplaced, key_text
 from features.engines.kafka_address import KafkaAddress
-from features.errors import BadEvent, Broken
+from features.errors import BadEvent
 from features.kernel.compile_kernel import compile_users
 from features.kernel.contribution_rows import TS, rows_of
 from features.kernel.users.event_batch import VERDICTS as EVENT_VERDICTS
@@ -66,6 +66,8 @@ SETTLE_AT = 64
 NewBatch = Callable[[UserKernel, Schema], EventBatch[LiveUser]]
 EVICTED = "evicted_users"
 """Counter of users that left memory for want of room, to be read again from Flink's state."""
+LOST = "lost_items"
+"""Counter of records of the topic `items` that are gone though they are to be known, by each subtask."""
 
 
 class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
@@ -127,7 +129,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._lanes: dict[int, LaneProgress] = {}
         self._ticked_at = 0
         group = context.get_metrics_group().add_group("martlet")
-        self._counters = {name: group.counter(name) for name in (*VERDICTS, EVICTED)}
+        self._counters = {name: group.counter(name) for name in (*VERDICTS, EVICTED, LOST)}
         self._counted = dict.fromkeys(self._counters, 0)
 
     def close(self) -> None:
@@ -180,6 +182,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._writer.tick()
         self._repeats.poll(timestamp)
         self._counted[EVICTED] += self._states.take_evicted()
+        self._counted[LOST] += self._items_reader.take_lost()
         for name, count in self._counted.items():
             if count:  # each call crosses into Java, so not for every event
                 self._counters[name].inc(count)
@@ -195,10 +198,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
             begin.catalogue = self._base.catalogue_versions[number]
             stored = begin if data is None else decode_lane(data)
-            if not self._items_reader.reach(stored.catalogue):
-                raise Broken(
-                    f"topic {ITEMS}: expected {stored.catalogue} records, as lane {number} knows them, got fewer"
-                )
+            stored.catalogue = self._items_reader.reach_again(stored.catalogue)
             keys = LaneKeys(stored.unsent, self._time)
             lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane(), keys)
             for name in VERDICTS:
