@@ -66,8 +66,6 @@ SETTLE_AT = 64
 NewBatch = Callable[[UserKernel, Schema], EventBatch[LiveUser]]
 EVICTED = "evicted_users"
 """Counter of users that left memory for want of room, to be read again from Flink's state."""
-LOST = "lost_items"
-"""Counter of records of the topic `items` that are gone though they are to be known, by each subtask."""
 
 
 class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
@@ -129,7 +127,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._lanes: dict[int, LaneProgress] = {}
         self._ticked_at = 0
         group = context.get_metrics_group().add_group("martlet")
-        self._counters = {name: group.counter(name) for name in (*VERDICTS, EVICTED, LOST)}
+        self._counters = {name: group.counter(name) for name in (*VERDICTS, EVICTED)}
         self._counted = dict.fromkeys(self._counters, 0)
 
     def close(self) -> None:
@@ -182,7 +180,6 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         self._writer.tick()
         self._repeats.poll(timestamp)
         self._counted[EVICTED] += self._states.take_evicted()
-        self._counted[LOST] += self._items_reader.take_lost()
         for name, count in self._counted.items():
             if count:  # each call crosses into Java, so not for every event
                 self._counters[name].inc(count)
@@ -199,6 +196,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             begin.catalogue = self._base.catalogue_versions[number]
             stored = begin if data is None else decode_lane(data)
             stored.catalogue = self._items_reader.reach_again(stored.catalogue)
+            if (lost := self._items_reader.take_lost()) and data is not None:
+                stored.items_lost = max(stored.items_lost, lost)
             keys = LaneKeys(stored.unsent, self._time)
             lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane(), keys)
             for name in VERDICTS:

@@ -164,7 +164,8 @@ def test_the_job_goes_on_over_a_topic_that_was_made_anew(small_base: Base, redis
     bench.feed(mark(2), bench.event("c", LIKE, item=2001))
     job.advance(2.0)
     assert {"Western", "Musical"} <= liked(bench)
-    assert (bench.lane().applied, bench.lane().marks, bench.lane().rejected) == (4, 3, 0)
+    lane = bench.lane()
+    assert (lane.applied, lane.marks, lane.rejected, lane.items_lost) == (4, 3, 0, 2)
     job.close()
 
 
