@@ -85,9 +85,9 @@ class ItemsReader:
         if self.reach(version):
             return version
         self.reach(min(version, self._open().end()))
-        there = min(version, self._versions.end)
-        self._lose(there, version)
-        return there
+        known = min(version, self._versions.end)
+        self._lose(known, version)
+        return known
 
     def take_lost(self) -> int:
         """How many records were found to be gone since the last call."""

@@ -222,7 +222,7 @@ class FeatureWriter:
         done, however late it is read."""
         seconds, micros = replies[-1]
         now_ms = int(seconds) * 1000 + int(micros) / 1000
-        for write in batch.news(replies):
+        for write in batch.updates(replies):
             if write.broker_ts:
                 self._freshness.add(now_ms - write.broker_ts)
                 self._to_report = True

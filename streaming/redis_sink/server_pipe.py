@@ -43,7 +43,7 @@ class Batch:
         own = zip(self.writes, replies[self.stride - 1 :: self.stride], strict=False)
         return {key: reply for key, reply in own if isinstance(reply, Redirect)}
 
-    def news(self, replies: list[Any]) -> list[Write]:
+    def updates(self, replies: list[Any]) -> list[Write]:
         """Returns the writes whose state the server did not have before: not those that it was sent again, as after a restart."""
         own = zip(self.writes.values(), replies[self.stride - 1 :: self.stride], strict=False)
         return [write for write, reply in own if reply == 1]
