@@ -7,14 +7,20 @@ partition  4 bytes, then for each record
   key length, value length   4 bytes each; −1 for a missing key, as opposed to an empty one
   key, value
 All numbers are signed but the topic's, and little-endian.
+
+A broker limits compressed batches, so a record may have any size. Of a key the first KEY_LIMIT bytes are there. A value of more
+than VALUE_LIMIT bytes is cut there, and its length (4 bytes) and its SHA-256 follow: it is longer than the limit, so whoever
+refuses such a value refuses a cut one.
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from struct import Struct, error
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from features.contracts.events import EVENT_LIMIT
 from features.keys import EVENTS, SERVED
 
 TOPICS: Final = (EVENTS, SERVED)
@@ -24,6 +30,11 @@ _LAST_TOPIC: Final = len(TOPICS) - 1
 _PARTITION: Final = Struct("<i")
 _HEADER: Final = Struct("<Bqqii")
 _NO_KEY: Final = -1
+KEY_LIMIT: Final = 16 << 10
+"""More than any user's id has."""
+VALUE_LIMIT: Final = EVENT_LIMIT
+"""What no event has more bytes than, and no list."""
+_ENDING: Final = Struct("<i32s")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -71,8 +82,24 @@ def partition_of_batch(batch: bytes) -> int:
     return partition
 
 
+class CutValue(NamedTuple):
+    """What a batch tells of a value that was cut: its first VALUE_LIMIT bytes, how many it has, and the SHA-256 of all."""
+
+    start: bytes
+    length: int
+    digest: bytes
+
+
+def cut_value(value: bytes) -> CutValue | None:
+    """A value of a batch as the cut one that it is; None for a whole one."""
+    if len(value) <= VALUE_LIMIT:
+        return None
+    return CutValue(value[:VALUE_LIMIT], *_ENDING.unpack_from(value, VALUE_LIMIT))
+
+
 def _pack(record: Record) -> bytes:
-    key = b"" if record.key is None else record.key.encode("latin-1")
+    key, value = (b"" if record.key is None else record.key.encode("latin-1"))[:KEY_LIMIT], record.value
+    if len(value) > VALUE_LIMIT:
+        value = value[:VALUE_LIMIT] + _ENDING.pack(len(value), sha256(value).digest())
     key_length = _NO_KEY if record.key is None else len(key)
-    header = _HEADER.pack(record.topic, record.offset, record.broker_ts, key_length, len(record.value))
-    return header + key + record.value
+    return _HEADER.pack(record.topic, record.offset, record.broker_ts, key_length, len(value)) + key + value

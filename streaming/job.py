@@ -49,7 +49,7 @@ _PATIENT = {
     "properties.max.block.ms": "600000",
     "sink.delivery-guarantee": "at-least-once",
     "properties.linger.ms": "5",
-    # A reject carries the refused value and its headers: it must fit whatever the topic `events` let in.
+    # A reject carries the refused value, up to VALUE_LIMIT of it, and its headers.
     "properties.max.request.size": str(6 << 20),
     "properties.buffer.memory": str(32 << 20),
 }

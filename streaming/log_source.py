@@ -18,7 +18,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import to_jarray
 
 from features.engines.kafka_address import KafkaAddress
-from streaming.batch_codec import TOPICS
+from streaming.batch_codec import KEY_LIMIT, TOPICS, VALUE_LIMIT
 from streaming.kafka_properties import kafka_properties
 from streaming.keyed import BYTES
 from streaming.lanes import labels_of
@@ -55,7 +55,7 @@ def log_batches(
     )
     for name, value in {"group.id": address.prefix + GROUP, **kafka_properties(address), **_CONSUMER}.items():
         source.set_property(name, value)
-    source._j_builder.setDeserializer(jvm.martlet.RecordPacker(to_jarray(jvm.String, topics)))
+    source._j_builder.setDeserializer(jvm.martlet.RecordPacker(to_jarray(jvm.String, topics), KEY_LIMIT, VALUE_LIMIT))
     records: Any = env.from_source(source.build(), WatermarkStrategy.no_watermarks(), "log").uid("log")
     labels = to_jarray(jvm.int, list(labels_of(address.partitions)))
     batcher = jvm.martlet.LaneBatcher(labels, LONGEST_WAIT_MS * 1_000_000, LARGEST_BATCH)

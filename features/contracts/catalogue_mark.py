@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from features.contracts.events import Whole
+from features.contracts.events import EVENT_LIMIT, Whole
 from features.contracts.json_contract import read_json
 from features.errors import BadEvent
 
@@ -34,6 +34,8 @@ def read_mark(value: bytes) -> int | None:
     >>> read_mark(write_mark(7)), read_mark(b'{"type":"like"}')
     (7, None)
     """
+    if len(value) > EVENT_LIMIT:
+        return None
     try:
         return read_json(_decoder, value, "mark").items
     except BadEvent:

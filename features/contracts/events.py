@@ -20,6 +20,9 @@ from features.schema.tables import Kind, Schema
 from features.types import FORGET_USER, MAX_ID, NO_ID, PROFILE, UNDO, Event, ItemId, Millis, UserId
 from features.units import DAY_MS, MINUTE_MS
 
+EVENT_LIMIT: Final = (4 << 20) - (64 << 10)
+"""Bytes of a record's value. The topic `events` takes it without compression, under its user's key, so every event can be sent
+on, however compressed it came."""
 FUTURE_SLACK_MS: Final = MINUTE_MS
 """An event may be this far ahead of wall time (the broker's, once it is in the log)."""
 CLOCK_SLACK_MS: Final = DAY_MS
@@ -180,6 +183,8 @@ def _value_of(wire: Wire, kind: Kind) -> int:
 
 def read_event(value: bytes, schema: Schema) -> Event:
     """One value of the topic `events`. Raises BadEvent for anything that contract and schema do not allow."""
+    if len(value) > EVENT_LIMIT:
+        raise BadEvent("event", f"at most {EVENT_LIMIT} bytes", "more")
     return to_event(read_json(_decoder, value, "event"), schema)
 
 

@@ -55,6 +55,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     samples           samples emitted
     closed_early      lists closed before their time, for want of room
     unmatched         actions whose list was closed, or never came
+    items_lost        records of the topic `items` that the lane has known, and that a restart found gone
     """
 
     generation: int = msgspec.field(name="g")
@@ -78,6 +79,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 0
     closed_early: int = msgspec.field(name="early", default=0)
     unmatched: int = 0
+    items_lost: int = 0
 
     def count(self, verdict: str) -> int:
         """Records of `events` with one of the VERDICTS."""

@@ -12,13 +12,15 @@ from features.types import FOREVER, ItemId, Millis
 # KEYS: the user's hash, seen set (hidden for good), sorted set of what is hidden for a time. ARGV: generation, n, broker ms,
 # value, mode, items to show again …, "+", items to hide for good …, "@", until when, item, …  Mode "replace" empties both sets
 # first (a whole state), "change" leaves them. A write whose (generation, n) is not newer than what is there changes nothing, but
-# for a whole state of the same n: what is there may lack a change that a failover lost.
+# for a whole state of the same n: what is there may lack a change that a failover lost. Returns 1 where n is newer, else 0.
 WRITE_USER: Final = """
 local there = redis.call('HMGET', KEYS[1], 'g', 'n')
 local g, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+local is_newer = 1
 if there[1] then
   local tg, tn = tonumber(there[1]), tonumber(there[2])
   if tg > g or (tg == g and (tn > n or (tn == n and ARGV[5] ~= 'replace'))) then return 0 end
+  if tg == g and tn == n then is_newer = 0 end
   if tg < g and ARGV[5] ~= 'replace' then redis.call('DEL', KEYS[2], KEYS[3]) end
 end
 local now = redis.call('TIME')
@@ -42,10 +44,10 @@ for each = at + 1, #ARGV, 2 do
   redis.call('SREM', KEYS[2], ARGV[each + 1])
 end
 redis.call('PUBLISH', string.sub(KEYS[1], 2, -2), ARGV[2])
-return 1
+return is_newer
 """
 
-# KEYS: the hash of an item, or of its pairs. ARGV: generation, n, broker ms, value.
+# KEYS: the hash of an item, or of its pairs. ARGV: generation, n, broker ms, value. Returns 1 where n is newer, else 0.
 WRITE_ITEM: Final = """
 local there = redis.call('HMGET', KEYS[1], 'g', 'n')
 local g, n = tonumber(ARGV[1]), tonumber(ARGV[2])

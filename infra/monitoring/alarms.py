@@ -159,6 +159,11 @@ def _lists_closed_early(snapshots: Snapshots) -> str | None:
     return f"{risen} shown lists were closed within the last minute before their time was over" if risen else None
 
 
+def _items_lost(snapshots: Snapshots) -> str | None:
+    lost = max((lane.items_lost for lane in (snapshots[-1].lanes or {}).values()), default=0)
+    return f"{lost} records of the topic items are gone that events were folded with" if lost else None
+
+
 def _features_stale(snapshots: Snapshots) -> str | None:
     for operator in OPERATORS:
         minute = freshness_between(snapshots, operator)
@@ -244,6 +249,10 @@ _KINDS = {
         _lists_closed_early,
         "more lists are shown than the job holds open: acts that come later are missing in samples and experiments; shorten "
         "their time (`attribution`), or spread the users over more partitions in a new home",
+    ),
+    "items_lost": _Kind(
+        _items_lost,
+        "the topic was cut, or made anew: the job goes on with the items that are left; `rebuild` folds the whole log with them",
     ),
     "features_stale": _Kind(
         _features_stale,

@@ -38,7 +38,7 @@ class Pace:
 
 
 def load_base(base: Base, address: RedisAddress, generation: int) -> tuple[int, int]:
-    """Write every user and item of the base; returns how many of each were written (keys that were newer already don't count)."""
+    """Write every user and item of the base; returns how many of each were news (what had as new a state does not count)."""
     try:
         with RedisNodes(address, TIMEOUT) as nodes:
             users, items = _load(base, nodes.pipeline(), generation)

@@ -6,6 +6,7 @@ from typing import Final
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from features.contracts.events import EVENT_LIMIT
 from features.contracts.samples import SAMPLE_LIMIT
 from features.contracts.scores import SCORE_LIMIT
 from features.contracts.served import SERVED_LIMIT
@@ -15,8 +16,8 @@ from features.errors import Unavailable
 from features.keys import EVENTS, ITEMS, REJECTED, SAMPLES, SCORES, SERVED, SHOWN
 from features.units import DAY_MS
 
-EVENT_LIMIT = 4 << 20
-REJECT_LIMIT = 6 << 20
+EVENT_BATCH = EVENT_LIMIT + (64 << 10)
+REJECT_BATCH = 6 << 20
 """A reject is the refused value with headers, so its topic's limit is above that of `events`."""
 SERVED_BATCH, SHOWN_BATCH = 2 * SERVED_LIMIT, 2 * SHOWN_LIMIT
 """A broker's limit applies to a batch: what the API's producer collects, or the largest list with its key and headers."""
@@ -42,8 +43,8 @@ def topics_of(address: KafkaAddress, replication: int = -1) -> list[NewTopic]:
     }
     of_users = address.partitions
     shapes: list[tuple[str, int, dict[str, str]]] = [
-        (EVENTS, of_users, {**common, "max.message.bytes": str(EVENT_LIMIT)}),
-        (REJECTED, 1, {**common, "max.message.bytes": str(REJECT_LIMIT)}),
+        (EVENTS, of_users, {**common, "max.message.bytes": str(EVENT_BATCH)}),
+        (REJECTED, 1, {**common, "max.message.bytes": str(REJECT_BATCH)}),
         (SERVED, of_users, {**common, "max.message.bytes": str(SERVED_BATCH)}),
         (ITEMS, 1, common),
         (SCORES, 1, {**learnt, "max.message.bytes": str(2 * SCORE_LIMIT)}),

@@ -110,7 +110,7 @@ public final class LaneBatcher extends AbstractStreamOperator<Row> implements On
             if (end == START) return;
             ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(3, end - START).put(end, (byte) '.');
             byte[] pickled = Arrays.copyOf(bytes, end + 1);
-            end = START;
+            end = START; if (bytes.length > 4 * largest) bytes = Arrays.copyOf(bytes, START); // a large record came
             output.collect(new StreamRecord<>(Row.of(label, pickled)));
         }
     }

@@ -24,14 +24,11 @@ public final class SharedBytes extends TypeSerializerSingleton<byte[]> {
     @Override public TypeSerializerSnapshot<byte[]> snapshotConfiguration() { return new Snapshot(); }
 
     @Override public void serialize(byte[] bytes, DataOutputView target) throws IOException {
-        target.writeInt(bytes.length);
-        target.write(bytes);
+        target.writeInt(bytes.length); target.write(bytes);
     }
 
     @Override public byte[] deserialize(DataInputView source) throws IOException {
-        byte[] bytes = new byte[source.readInt()];
-        source.readFully(bytes);
-        return bytes;
+        byte[] bytes = new byte[source.readInt()]; source.readFully(bytes); return bytes;
     }
 
     @Override public byte[] deserialize(byte[] reuse, DataInputView source) throws IOException { return deserialize(source); }

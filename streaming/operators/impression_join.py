@@ -154,6 +154,8 @@ class OpenLists:
         of_list = acted.setdefault(request_id, _Acted(until, []))
         if len(of_list.actions) < MAX_ACTIONS:
             of_list.actions.append(action)
+        else:
+            lane.unmatched += 1
         while len(acted) > 1 and (len(acted) > ACTED_LISTS or _count(acted) > USERS_ACTIONS):
             lane.unmatched += len(acted.pop(next(iter(acted))).actions)
         self._store_acts(lane, user_id, acted)

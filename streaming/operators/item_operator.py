@@ -34,7 +34,7 @@ from streaming.operators.stored_state import (
     encode,
     require_state,
 )
-from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.timers import Ticks, is_cancelled, is_tick, set_timer, subtask_of, tune_interpreter
 from streaming.redis_sink.lane_keys import LaneKeys
 from streaming.redis_sink.redis_commands import StateWrite, Write
 from streaming.redis_sink.redis_connection import Connection
@@ -61,6 +61,7 @@ of it: they are stale already, and a hot item is written once in seconds then.""
 class _Lane:
     def __init__(self, keys: LaneKeys) -> None:
         self.keys = keys
+        self.ticks = Ticks()
         self.items: list[IntArray] = []
         """Rows that have changed since the last flush, each once …"""
         self.pairs: list[IntArray] = []
@@ -141,6 +142,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # The lane is in the message: getting the key from Flink would be a crossing.
         lane = self._lanes.get(self._labels[lane_of_delta(value)]) or self._lane(ctx)
+        lane.ticks.keep_up(ctx, self._time.wall_ms())
         lane.behind = (self._time.wall_ms() - self._fold(lane, value)) / 1000
         now = self._time.monotonic()
         if now >= lane.due or lane.row_count >= self._pending_rows:
@@ -162,7 +164,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for keys in self._repeats.take(lane.keys):
                 self._write_again(lane, keys)
             self._repeats.settle([each.keys for each in self._lanes.values()])
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms(), timestamp)
         return iter(())
 
     def _lane(self, ctx: Any) -> _Lane:
@@ -176,7 +178,7 @@ class ItemFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for data in self._deltas.get():
                 self._fold(lane, data)
             self._write_again(lane, unsent)
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms())
         return lane
 
     def _write_again(self, lane: _Lane, keys: Iterable[str]) -> None:

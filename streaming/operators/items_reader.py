@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from features.contracts.items import item_of_record
 from features.engines.kafka_address import KafkaAddress
 from features.engines.kafka_consumer import open_consumer
-from features.errors import Broken, Unavailable
+from features.errors import Unavailable
 from features.fold.catalogue import CatalogueVersions, as_folded
 from features.keys import ITEMS
 from features.schema.tables import Schema
@@ -29,6 +29,10 @@ ItemRecords = Iterator[tuple[int, Millis, bytes]]
 class ItemsTopic(Protocol):
     """The topic `items`."""
 
+    def first(self) -> int:
+        """Returns the offset of the oldest record; the end, without any."""
+        ...
+
     def end(self) -> int:
         """Returns the offset after the newest record."""
         ...
@@ -41,7 +45,7 @@ class ItemsTopic(Protocol):
 
 
 class ItemsReader:
-    """Keeps a catalogue's versions in step with the topic."""
+    """Keeps a catalogue's versions in step with the topic. Of one that was cut it takes what is left, and says so."""
 
     def __init__(
         self,
@@ -56,23 +60,53 @@ class ItemsReader:
         self._connect = connect
         self._is_cancelled = is_cancelled
         self._topic: ItemsTopic | None = None
+        self._lost = 0
 
     def reach(self, version: int) -> bool:
         """Read the records before `version`; returns False where the topic does not have so many. Raises Unavailable."""
         versions = self._versions
         if version <= versions.end:
             return True
-        if self._topic is None:
-            self._topic = self._connect()
-        if version > self._topic.end():
+        topic = self._open()
+        if version > topic.end():
             return False
-        for offset, ts, value in self._topic.read(versions.end, version):
+        start = max(versions.end, min(version, topic.first()))
+        self._lose(versions.end, start)
+        for offset, ts, value in topic.read(start, version):
             if offset % CANCEL_EVERY == 0 and self._is_cancelled():
                 raise Unavailable(f"topic {ITEMS}: the task was cancelled at {offset}, before {version}")
             item = item_of_record(value, self._schema)
             versions.put(offset, ts, None if item is None else as_folded(item))
         versions.arrivals.pass_to(version)
         return True
+
+    def reach_again(self, version: int) -> int:
+        """Read as `reach` what was known before; returns how far that is known still. Raises Unavailable."""
+        if self.reach(version):
+            return version
+        self.reach(min(version, self._open().end()))
+        known = min(version, self._versions.end)
+        self._lose(known, version)
+        return known
+
+    def take_lost(self) -> int:
+        """How many records were found to be gone since the last call."""
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def _lose(self, start: int, end: int) -> None:
+        if start < end:
+            self._lost += end - start
+            print(
+                f"topic {ITEMS}: expected its records from {start} to before {end}, got none of them: it was cut, or made anew; "
+                "events are folded with the items that are left, and `./martlet rebuild` folds all of the log with them",
+                flush=True,
+            )
+
+    def _open(self) -> ItemsTopic:
+        if self._topic is None:
+            self._topic = self._connect()
+        return self._topic
 
     def allows(self, version: int, ts: Millis) -> bool:
         """Read as `reach`; returns whether a mark that came at `ts` may name the version."""
@@ -85,7 +119,7 @@ class ItemsReader:
 
 
 class KafkaItems:
-    """The topic in Kafka. Its methods raise Unavailable where the broker does not answer, Broken where records are gone."""
+    """The topic in Kafka. Its methods raise Unavailable where the broker does not answer."""
 
     def __init__(self, address: KafkaAddress, patience: float = PATIENCE) -> None:
         self._part = TopicPartition(address.topic(ITEMS), 0)
@@ -96,6 +130,11 @@ class KafkaItems:
             )
             self._consumer.assign([self._part])
 
+    def first(self) -> int:
+        with _named():
+            first: int = self._consumer.beginning_offsets([self._part])[self._part]
+            return first
+
     def end(self) -> int:
         with _named():
             end: int = self._consumer.end_offsets([self._part])[self._part]
@@ -103,9 +142,6 @@ class KafkaItems:
 
     def read(self, start: int, end: int) -> ItemRecords:
         with _named():
-            first = self._consumer.beginning_offsets([self._part])[self._part]
-            if first > start:
-                raise Broken(f"topic {ITEMS}: expected records from {start} on, the first is {first}")
             self._consumer.seek(self._part, start)
             heard = time.monotonic()
             while (at := self._consumer.position(self._part)) < end:

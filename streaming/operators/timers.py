@@ -30,9 +30,22 @@ def is_cancelled() -> bool:
     return bool(findClass("java.lang.Thread").currentThread().isInterrupted())
 
 
-def set_tick(ctx: Any, now: Millis) -> None:
-    """Set a timer of the current key at the first full second after `now`; set twice, it fires once."""
-    ctx.timer_service().register_processing_time_timer((now // TICK_MS + 1) * TICK_MS)
+class Ticks:
+    """The ticks of a lane: a timer at each full second of the wall clock. Its methods must be called under the lane's key."""
+
+    def __init__(self) -> None:
+        self._next: Millis = 0
+
+    def go_on(self, ctx: Any, now: Millis, fired: Millis = 0) -> None:
+        """Set the next tick, behind the timer that has just fired, too: Flink fires all up to its time before anything else,
+        and the clock may have been set back since it was set. A timer that is set twice fires once."""
+        self._next = (max(now, fired) // TICK_MS + 1) * TICK_MS
+        set_timer(ctx, self._next)
+
+    def keep_up(self, ctx: Any, now: Millis) -> None:
+        """Set a tick anew where the clock was set back: the one that is set would come that much later."""
+        if self._next > now + TICK_MS:
+            self.go_on(ctx, now)
 
 
 def set_timer(ctx: Any, at: Millis) -> None:
@@ -41,5 +54,5 @@ def set_timer(ctx: Any, at: Millis) -> None:
 
 
 def is_tick(timestamp: int) -> bool:
-    """Returns whether a firing timer was set by set_tick."""
+    """Returns whether a firing timer is a tick."""
     return timestamp % TICK_MS == 0

@@ -4,8 +4,9 @@ from features.errors import Broken
 from features.types import Millis
 from streaming.batch_codec import EVENTS_TOPIC, SERVED_TOPIC, TOPICS, Record
 from streaming.log_ends import Ends
-from streaming.operators.impression_join import LaneLists
+from streaming.operators.impression_join import SILENCE_MS, LaneLists
 from streaming.operators.stored_state import StoredLane
+from streaming.operators.timers import Ticks
 from streaming.redis_sink.lane_keys import LaneKeys
 
 
@@ -17,8 +18,11 @@ class LaneProgress:
         self.stored = stored
         self.lists = lists
         self.keys = keys
-        self.read = dict.fromkeys(range(len(TOPICS)), 0)
-        """Topic → the broker time, ms, up to which it has been read, as far as this process knows."""
+        self.ticks = Ticks()
+        self._read = dict.fromkeys(range(len(TOPICS)), 0)
+        """Topic → the broker time, ms, of the newest record read, as far as this process knows."""
+        self._ended: dict[int, Millis] = {}
+        """Topic that was read to its end → the time up to which nothing more was thought to come."""
         self.due = 0.0
         """When pending messages are to be sent …"""
         self.waits = stored.waiting > 0
@@ -27,11 +31,11 @@ class LaneProgress:
     @property
     def time(self) -> Millis:
         """The lane's time: the topics are read independently, so it is that of the one behind."""
-        return min(self.read.values())
+        return min(max(at, self._ended.get(topic, 0)) for topic, at in self._read.items())
 
     def could_be(self, until: Millis) -> Millis:
         """What its time is if both topics have been read to their ends: the newest broker time read, `until` at least."""
-        return max(until, *self.read.values())
+        return max(until, *self._read.values(), *self._ended.values())
 
     def note_ends(self, ends: Ends, until: Millis) -> None:
         """Note which topics have been read to their ends, as these were found later: what was read before of the other topic is
@@ -39,7 +43,7 @@ class LaneProgress:
         at = self.could_be(until)
         for topic, offset in ((EVENTS_TOPIC, self.stored.n), (SERVED_TOPIC, self.stored.s)):
             if offset >= ends[topic, self.number]:
-                self.read[topic] = at
+                self._ended[topic] = at
 
     def begin(self, record: Record) -> None:
         """Raise Broken where a record lies behind what the lane has read of the topic: folded now it would be folded out of
@@ -52,7 +56,8 @@ class LaneProgress:
             )
 
     def end(self, record: Record) -> None:
-        """Note that a record was read."""
+        """Note that a record was read. One from well before the time up to which nothing was thought to come shows that the wall
+        clock was ahead: what was found by it is forgotten."""
         stored, broker_ts = self.stored, record.broker_ts
         if record.topic == EVENTS_TOPIC:
             stored.n = record.offset + 1
@@ -60,5 +65,7 @@ class LaneProgress:
             stored.s = record.offset + 1
         if broker_ts > stored.broker_ts:
             stored.broker_ts = broker_ts
-        if broker_ts > self.read[record.topic]:
-            self.read[record.topic] = broker_ts
+        if broker_ts > self._read[record.topic]:
+            self._read[record.topic] = broker_ts
+        if broker_ts < self._ended.get(record.topic, 0) - SILENCE_MS:
+            self._ended.clear()

@@ -20,7 +20,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from features.base.reader import Base
 from features.contracts.admission import Marked, Misplaced, key_text
 from features.engines.kafka_address import KafkaAddress
-from features.errors import BadEvent, Broken
+from features.errors import BadEvent
 from features.kernel.compile_kernel import compile_users
 from features.kernel.contribution_rows import TS, rows_of
 from features.kernel.users.event_batch import VERDICTS as EVENT_VERDICTS
@@ -46,7 +46,7 @@ from streaming.operators.stored_state import (
     encode,
     require_state,
 )
-from streaming.operators.timers import is_cancelled, is_tick, set_tick, set_timer, subtask_of, tune_interpreter
+from streaming.operators.timers import is_cancelled, is_tick, set_timer, subtask_of, tune_interpreter
 from streaming.operators.user_cache import LiveUser, UserStates
 from streaming.operators.user_lane import LaneProgress
 from streaming.redis_sink.lane_keys import LaneKeys
@@ -137,6 +137,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def process_element(self, value: bytes, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         # The lane is in the batch: getting the key from Flink would be a crossing.
         lane = self._lanes.get(self._lane_numbers.labels[partition_of_batch(value)]) or self._lane(ctx)
+        lane.ticks.keep_up(ctx, self._time.wall_ms())
         changed: dict[int, LiveUser] = {}
         out: list[Any] = []
         oldest = FOREVER
@@ -160,7 +161,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             for keys in self._repeats.take(lane.keys):
                 self._write_again(lane, keys)
             self._repeats.settle([each.keys for each in self._lanes.values()])
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms(), timestamp)
         out: list[Any] = []
         if self._lists.due(lane):
             self._lists.close_due(lane, out)
@@ -193,16 +194,15 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
             begin.catalogue = self._base.catalogue_versions[number]
             stored = begin if data is None else decode_lane(data)
-            if not self._items_reader.reach(stored.catalogue):
-                raise Broken(
-                    f"topic {ITEMS}: expected {stored.catalogue} records, as lane {number} knows them, got fewer"
-                )
+            stored.catalogue = self._items_reader.reach_again(stored.catalogue)
+            if (lost := self._items_reader.take_lost()) and data is not None:
+                stored.items_lost = max(stored.items_lost, lost)
             keys = LaneKeys(stored.unsent, self._time)
             lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane(), keys)
             for name in VERDICTS:
                 self._counted[name] += getattr(stored, name)
             self._write_again(lane, stored.unsent)
-            set_tick(ctx, self._time.wall_ms())
+            lane.ticks.go_on(ctx, self._time.wall_ms())
         return lane
 
     def _write_again(self, lane: LaneProgress, keys: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ A buffered write is not in Flink's state, but the state it came from is, and so 
 acknowledged: they are written again after a restart (see streaming.operators.user_operator).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import hiredis
@@ -212,16 +212,17 @@ class FeatureWriter:
         if pipe.connection.has_redirects:
             self._settle([(batch, replies)])
             return
-        self._acknowledge(batch.writes.values(), replies)
+        self._acknowledge(batch, replies)
         if batch.items and not batch.is_announced:
             self._buffer({ITEMS_STREAM: Announcement(batch.items)})
             self._again = True
 
-    def _acknowledge(self, writes: Iterable[Write], replies: list[Any]) -> None:
-        """Count how fresh writes are. The last reply is Redis' time when the batch was done, however late it is read."""
+    def _acknowledge(self, batch: Batch, replies: list[Any]) -> None:
+        """Count how fresh those of the writes are that told Redis something new. The last reply is Redis' time when the batch was
+        done, however late it is read."""
         seconds, micros = replies[-1]
         now_ms = int(seconds) * 1000 + int(micros) / 1000
-        for write in writes:
+        for write in batch.updates(replies):
             if write.broker_ts:
                 self._freshness.add(now_ms - write.broker_ts)
                 self._to_report = True
@@ -252,7 +253,7 @@ class FeatureWriter:
         for key, redirect in redirects.items():
             self._routes.follow(key, redirect)
             self._buffer({key: batch.writes[key]})
-        self._acknowledge((write for key, write in batch.writes.items() if key not in redirects), replies)
+        self._acknowledge(batch, replies)
         if batch.unannounced(replies):
             written = tuple(key for key in batch.items if key not in redirects)
             self._buffer({ITEMS_STREAM: Announcement(written)} if written else {})

@@ -43,6 +43,11 @@ class Batch:
         own = zip(self.writes, replies[self.stride - 1 :: self.stride], strict=False)
         return {key: reply for key, reply in own if isinstance(reply, Redirect)}
 
+    def updates(self, replies: list[Any]) -> list[Write]:
+        """Returns the writes whose state the server did not have before: not those that it was sent again, as after a restart."""
+        own = zip(self.writes.values(), replies[self.stride - 1 :: self.stride], strict=False)
+        return [write for write, reply in own if reply == 1]
+
     def unannounced(self, replies: list[Any]) -> bool:
         """Whether its items are still to be announced."""
         is_announced = self.is_announced and not isinstance(replies[len(self.writes) * self.stride], Redirect)

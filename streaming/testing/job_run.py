@@ -1,6 +1,7 @@
 """Runs both operators without Flink, fed batch by batch."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from streaming.testing.keyed_state import MemoryStates, Store
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.memory_items import MemoryItems
 from streaming.testing.memory_log import MemoryLog
+from streaming.testing.timer_queue import TimerQueue
 from streaming.testing.unsteady_redis import UnsteadyRedis
 
 Checkpoint = tuple[Store, Store]
@@ -26,11 +28,11 @@ Checkpoint = tuple[Store, Store]
 class _Subtask:
     """One instance of an operator, with the keys routed to it."""
 
-    def __init__(self, function: Any, store: Store, index: int) -> None:
+    def __init__(self, function: Any, store: Store, timers: TimerQueue, index: int) -> None:
         self.function = function
         self._store = store
         self._key = -1
-        service = SimpleNamespace(register_processing_time_timer=lambda at: store.timers.add((at, self._key)))
+        service = SimpleNamespace(register_processing_time_timer=lambda at: timers.register(at, self._key))
         self._ctx = SimpleNamespace(get_current_key=lambda: self._key, timer_service=lambda: service)
         function.open(self._context(index))
 
@@ -56,6 +58,19 @@ class _Subtask:
     def _current(self, name: str) -> Callable[[], dict[Any, Any]]:
         keys = self._store.states.setdefault(name, {})
         return lambda: keys.setdefault(self._key, {})
+
+
+class _Operator:
+    """An operator: its subtasks over one store, and their timers."""
+
+    def __init__(self, functions: Iterable[Any], store: Store, lanes: Lanes, time_source: ManualTime) -> None:
+        self.store, self._lanes = store, lanes
+        self.timers = TimerQueue(store.timers, time_source)
+        self.subtasks = [_Subtask(each, store, self.timers, index) for index, each in enumerate(functions)]
+
+    def of(self, label: int) -> _Subtask:
+        """Returns the subtask that a key is routed to."""
+        return self.subtasks[self._lanes.lane_of[label] * len(self.subtasks) // len(self._lanes)]
 
 
 class JobRun:
@@ -88,7 +103,7 @@ class JobRun:
         batch = list(records)
         self.log.note(batch)
         label = self._lanes.labels[batch[0].partition]
-        self._take(self._users[self._subtask_of(label)].element(label, pack_batch(batch)))
+        self._take(self._users.of(label).element(label, pack_batch(batch)))
 
     def feed_items(self, number: int, delta: bytes) -> None:
         """Process a message to the items of a lane, as if a user operator had sent it."""
@@ -97,14 +112,14 @@ class JobRun:
     def advance(self, seconds: float) -> None:
         """Advance time; timers fire when they are due."""
         until = self._time.monotonic() + seconds
-        while (at := self._next_timer()) <= self._time.wall_ms() + int(1000 * (until - self._time.monotonic())):
-            self._time.advance((at - self._time.wall_ms()) / 1000)
-            self._fire(at)
+        while (operator := min(self._users, self._items, key=lambda each: each.timers.due)).timers.due <= until:
+            self._time.advance(round(operator.timers.due - self._time.monotonic(), 6))
+            operator.timers.fire(partial(self._fire, operator))
         self._time.advance(until - self._time.monotonic())
 
     def checkpoint(self) -> None:
         """Save states and timers of both operators."""
-        self.newest_checkpoint = self._user_store.copy(), self._item_store.copy()
+        self.newest_checkpoint = self._users.store.copy(), self._items.store.copy()
 
     def go_back(self, checkpoint: Checkpoint, whole_until: Millis) -> None:
         """Go on from an older checkpoint, with that setting."""
@@ -117,26 +132,26 @@ class JobRun:
         from it."""
         self._redis.drop()
         users, items = self.newest_checkpoint
-        self._start(users.copy(), items.copy(), len(self._users) if parallelism is None else parallelism)
+        self._start(users.copy(), items.copy(), len(self._users.subtasks) if parallelism is None else parallelism)
 
     def touch_all(self) -> None:
         """Fire a timer of every lane of both operators now."""
-        for store in (self._user_store, self._item_store):
-            store.timers |= {(self._time.wall_ms(), label) for label in self._lanes.labels}
+        for operator in (self._users, self._items):
+            for label in self._lanes.labels:
+                operator.timers.register(self._time.wall_ms(), label)
         self.advance(0)
 
     def state_bytes(self, name: str | None = None) -> int:
         """Returns the bytes in the states of both operators, or in those of one name."""
-        return self._user_store.size(name) + self._item_store.size(name)
+        return self._users.store.size(name) + self._items.store.size(name)
 
     def close(self) -> None:
         """Close the operators in order."""
-        for subtask in (*self._users, *self._items):
+        for subtask in (*self._users.subtasks, *self._items.subtasks):
             subtask.function.close()
         self._redis.drop()
 
     def _start(self, users: Store, items: Store, parallelism: int) -> None:
-        self._user_store, self._item_store = users, items
         self.settings = msgspec.structs.replace(self.settings, parallelism=parallelism)
         seams: dict[str, Any] = {
             "open_states": lambda context: context.states,
@@ -145,34 +160,22 @@ class JobRun:
             "cancelled": lambda: self.is_cancelled,
         }
         items_topic, log = self._items_topic, self.log
-        count = range(parallelism)
-        self._users = [
-            _Subtask(
-                UserFold(
-                    self.settings,
-                    connect_items=lambda _: items_topic,
-                    connect_log=lambda _: log,
-                    new_batch=self._new_batch,
-                    **seams,
-                ),
-                users,
-                index,
+        folds = [
+            UserFold(
+                self.settings,
+                connect_items=lambda _: items_topic,
+                connect_log=lambda _: log,
+                new_batch=self._new_batch,
+                **seams,
             )
-            for index in count
+            for _ in range(parallelism)
         ]
-        self._items = [_Subtask(ItemFold(self.settings, **seams), items, index) for index in count]
+        self._users = _Operator(folds, users, self._lanes, self._time)
+        item_folds = [ItemFold(self.settings, **seams) for _ in range(parallelism)]
+        self._items = _Operator(item_folds, items, self._lanes, self._time)
 
-    def _subtask_of(self, label: int) -> int:
-        return self._lanes.lane_of[label] * len(self._users) // len(self._lanes)
-
-    def _next_timer(self) -> Millis:
-        return min((at for at, _ in self._user_store.timers | self._item_store.timers), default=1 << 62)
-
-    def _fire(self, at: Millis) -> None:
-        for store, subtasks in ((self._user_store, self._users), (self._item_store, self._items)):
-            for timer in sorted(each for each in store.timers if each[0] <= at):
-                store.timers.discard(timer)
-                self._take(subtasks[self._subtask_of(timer[1])].timer(*timer))
+    def _fire(self, operator: _Operator, at: Millis, label: int) -> None:
+        self._take(operator.of(label).timer(at, label))
 
     def _take(self, out: Iterable[Any]) -> None:
         for each in out:
@@ -180,5 +183,5 @@ class JobRun:
                 self.outputs[each[0].tag_id].append(each[1])
             else:
                 label, delta = each
-                for nothing in self._items[self._subtask_of(label)].element(label, delta):
+                for nothing in self._items.of(label).element(label, delta):
                     raise AssertionError(f"expected nothing from items, got {nothing!r}")

@@ -6,7 +6,7 @@ _START_S = 1000.0
 
 
 class ManualTime:
-    """A time source that moves only by `advance` and `sleep`."""
+    """A time source that moves only by `advance` and `sleep`, and whose wall clock can be set."""
 
     def __init__(self, wall_ms: Millis) -> None:
         self._start = wall_ms
@@ -16,6 +16,10 @@ class ManualTime:
 
     def wall_ms(self) -> Millis:
         return self._start + int(self._passed * 1000)
+
+    def set_clock(self, wall_ms: Millis) -> None:
+        """Set the wall clock, forward or back; no time passes."""
+        self._start += wall_ms - self.wall_ms()
 
     def monotonic(self) -> float:
         return _START_S + self._passed

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from features.keys import DEFAULT_PARTITIONS, EVENTS, REJECTED, partition_of
 from features.units import DAY_MS, HOUR_MS
@@ -17,6 +17,7 @@ from infra.flink import cluster
 from infra.home.paths import Home
 from infra.services import kafka
 from infra.system.repository import REPO
+from streaming.operators.side_outputs import CUT_AT
 from tests.home import Martlet, run_martlet, until
 from tests.ledger import ledger, verify
 from tests.patience import patience
@@ -70,6 +71,31 @@ def test_garbage_in_the_log_is_set_aside_byte_for_byte_and_its_neighbours_are_ap
         assert headers["partition"] == str(part).encode()
         assert b"expected" in headers["reason"]
     assert martlet.status()["job"] == job
+
+
+def test_records_larger_than_any_sink_takes_stop_nothing(martlet: Martlet) -> None:
+    """A broker limits compressed batches: garbage of 41 MB comes in, and so does a good event of 5 MB without a key."""
+    user, before = 910_020, ledger(martlet)
+    job, key, part = martlet.status()["job"], str(user).encode(), partition_of(user, DEFAULT_PARTITIONS)
+    event = {
+        "event_id": "giant",
+        "type": "like",
+        "user_id": user,
+        "item_id": 1,
+        "ts": 893_000_000_000,
+        "note": "y" * (5 << 20),
+    }
+    producer = KafkaProducer(bootstrap_servers=martlet.bootstrap, compression_type="gzip", max_request_size=64 << 20)
+    garbage = producer.send(EVENTS, key=key, value=b"x" * (41 << 20), partition=part).get(20).offset
+    producer.send(EVENTS, value=json.dumps(event).encode(), partition=part).get(20)
+    producer.close(10)
+    martlet.applied(user, martlet.post({"type": "like", "user_id": user, "item_id": 2}).json()["seen"])
+    assert martlet.user(user)["counts"]["like"] == 1
+    found = until(lambda: rejects_of(martlet, user), 60, "the reject")
+    assert found[garbage][0] == b"x" * CUT_AT
+    assert b"got 42991616: cut after 65536, SHA-256 of all " in found[garbage][1]["reason"]
+    until(lambda: ledger(martlet)["rejected"] - before["rejected"] == 2, 20, "both are counted")
+    assert (ledger(martlet)["rerouted"], martlet.status()["job"]) == (before["rerouted"], job)
 
 
 def test_a_record_under_the_wrong_key_is_sent_on_to_its_user(martlet: Martlet) -> None:

@@ -6,6 +6,13 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "a clock that was ahead closes lists until it is caught up with",
+        "streaming/operators/user_lane.py",
+        "self._ended.clear()",
+        "self._ended.copy()",
+        ("test_a_clock_that_was_ahead_closes_no_list_once_it_is_right",),
+    ),
+    Fault(
         "open lists are not bounded",
         "streaming/operators/impression_join.py",
         "return lane.count > OPEN_LISTS",

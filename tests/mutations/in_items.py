@@ -6,6 +6,13 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "a lane knows more of a topic that was cut than there is",
+        "streaming/operators/user_operator.py",
+        "stored.catalogue = self._items_reader.reach_again(stored.catalogue)",
+        "self._items_reader.reach_again(stored.catalogue)",
+        ("test_the_job_goes_on_over_a_topic_that_was_made_anew",),
+    ),
+    Fault(
         "a band ends with what begins the next",
         "features/schema/attributes.py",
         "if start <= number]",

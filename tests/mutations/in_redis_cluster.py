@@ -13,6 +13,20 @@ INSTANCE: Final = "infra/services/redis_instance.py"
 
 FAULTS: Final = (
     Fault(
+        "what is written again is measured again",
+        "streaming/redis_sink/server_pipe.py",
+        "if reply == 1]",
+        "]",
+        ("test_what_a_restart_writes_again_is_not_measured_again",),
+    ),
+    Fault(
+        "a user that is written again is news",
+        "features/store/redis_scripts.py",
+        "is_newer = 0 end",
+        "is_newer = 1 end",
+        ("test_what_a_restart_writes_again_is_not_measured_again",),
+    ),
+    Fault(
         "a key's slot is not that of what stands in its braces",
         SLOTS,
         "        if end > begin:",

@@ -13,6 +13,30 @@ FAULTS: Final = (
         ("test_a_record_that_can_not_be_read_ends_the_wait_for_it",),
     ),
     Fault(
+        "a reject is as large as the record",
+        "streaming/operators/side_outputs.py",
+        "value = cut.start[:CUT_AT]",
+        "value = record.value",
+        ("test_a_record_larger_than_any_event_is_rejected_by_its_beginning_and_its_neighbours_are_applied",),
+    ),
+    Fault(
+        "an event may have any size",
+        "features/contracts/events.py",
+        "if len(value) > EVENT_LIMIT:",
+        "if len(value) > 10 * EVENT_LIMIT:",
+        (
+            "test_a_record_of_more_bytes_than_an_event_is_neither_event_nor_mark",
+            "test_a_record_larger_than_any_event_is_rejected_by_its_beginning_and_its_neighbours_are_applied",
+        ),
+    ),
+    Fault(
+        "a tick is set by the clock alone",
+        "streaming/operators/timers.py",
+        "max(now, fired)",
+        "now",
+        ("test_a_clock_that_is_set_back_while_a_timer_is_due_holds_nothing_up",),
+    ),
+    Fault(
         "records wait for others at any rate",
         "streaming/java/LaneBatcher.java",
         "(rate - CALM) * NS_FOR_EACH",
@@ -127,7 +151,7 @@ FAULTS: Final = (
     Fault(
         "lists of a silent lane are never closed",
         "streaming/operators/user_lane.py",
-        "                self.read[topic] = at",
+        "                self._ended[topic] = at",
         "                pass",
         ("test_the_lists_of_a_silent_lane_are_closed_by_wall_time",),
     ),
@@ -141,14 +165,14 @@ FAULTS: Final = (
     Fault(
         "a topic that was read to its end is behind the other",
         "streaming/operators/user_lane.py",
-        "return max(until, *self.read.values())",
+        "return max(until, *self._read.values(), *self._ended.values())",
         "return until",
         ("test_a_topic_that_was_read_to_its_end_holds_back_nothing",),
     ),
     Fault(
         "lists are closed by the topic that is ahead",
         "streaming/operators/user_lane.py",
-        "return min(self.read.values())",
+        "return min(max(at, self._ended.get(topic, 0)) for topic, at in self._read.items())",
         "return self.stored.broker_ts",
         ("test_while_both_topics_move_the_one_behind_closes_lists",),
     ),
@@ -205,8 +229,8 @@ FAULTS: Final = (
     Fault(
         "the source takes a missing key for an empty one",
         "streaming/java/RecordPacker.java",
-        "record.key() == null ? -1 : key.length",
-        "key.length",
+        "record.key() == null ? -1 : keySize",
+        "keySize",
         slow="test_any_bytes_come_through_in_order_and_exactly_once_whatever_crashes",
     ),
     Fault(

@@ -1,10 +1,20 @@
 """Batches of records as the source packs them."""
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.batch_codec import Record, pack_batch, partition_of_batch, unpack_batch
+from streaming.batch_codec import (
+    KEY_LIMIT,
+    VALUE_LIMIT,
+    Record,
+    cut_value,
+    pack_batch,
+    partition_of_batch,
+    unpack_batch,
+)
 
 RECORDS = st.lists(
     st.builds(
@@ -42,6 +52,16 @@ def test_what_is_no_batch_is_refused_and_shown() -> None:
     good = pack_batch([Record(0, 1, 2, 3, "7", b"x")])
     with pytest.raises(ValueError, match="expected a packed record at byte 31 of 39, got b'nonsense'"):
         list(unpack_batch(good + b"nonsense"))
+
+
+def test_of_a_longer_value_its_beginning_its_length_and_its_digest_come_through() -> None:
+    longest, longer = b"a" * VALUE_LIMIT, b"a" * VALUE_LIMIT + b"b"
+    found = list(
+        unpack_batch(pack_batch([Record(0, 1, 2, 3, "k" * (KEY_LIMIT + 1), each) for each in (longest, longer)]))
+    )
+    assert [record.key for record in found] == 2 * ["k" * KEY_LIMIT]
+    assert (found[0].value, cut_value(found[0].value)) == (longest, None)
+    assert cut_value(found[1].value) == (longest, len(longer), sha256(longer).digest())
 
 
 def test_a_batch_tells_its_partition() -> None:

@@ -2,7 +2,7 @@
 
 from features.contracts.samples import MAX_ACTIONS
 from features.types import CLICK, FORGET_USER, LIKE, UNDO
-from features.units import MINUTE_MS
+from features.units import DAY_MS, MINUTE_MS
 from streaming.operators.impression_join import SILENCE_MS
 from streaming.operators.item_operator import IMPRESSIONS
 from streaming.operators.served_lists import ENDS_EVERY
@@ -71,6 +71,7 @@ def test_a_list_keeps_no_more_actions_than_its_bound(bench: Bench) -> None:
     actions = [action["event_id"] for action in bench.samples()[0]["actions"]]
     assert actions == [f"c{n}" for n in range(MAX_ACTIONS)]
     assert bench.job.state_bytes("acted") == 0
+    assert bench.lane().unmatched == MAX_ACTIONS + 3
 
 
 def test_the_lists_of_a_silent_lane_are_closed_by_wall_time(bench: Bench) -> None:
@@ -115,6 +116,23 @@ def test_a_topic_that_was_read_to_its_end_holds_back_nothing(bench: Bench) -> No
     assert bench.samples() == []
     bench.job.advance(ENDS_EVERY + 1)
     assert [sample["request_id"] for sample in bench.samples()] == ["r"]
+
+
+def test_a_clock_that_was_ahead_closes_no_list_once_it_is_right(bench: Bench) -> None:
+    bench.feed(bench.shown("r"), bench.event("x", CLICK))
+    bench.time.set_clock(WALL + DAY_MS)
+    bench.job.advance(ENDS_EVERY + 2)
+    assert [sample["request_id"] for sample in bench.samples()] == ["r"], (
+        "the lane is silent, as far as it can be known"
+    )
+    later = WALL + 2 * MINUTE_MS
+    bench.time.set_clock(later)
+    bench.feed(bench.shown("s", broker_ts=later))
+    bench.feed(bench.event("c", CLICK, request_id="s", broker_ts=later + 5000))
+    bench.job.advance(2 * ENDS_EVERY)
+    assert len(bench.samples()) == 1
+    bench.feed_later(bench.event("e", CLICK, broker_ts=CLOSING + 2 * MINUTE_MS))
+    assert [action["event_id"] for action in bench.samples()[1]["actions"]] == ["c"]
 
 
 def test_lists_wait_while_nobody_says_where_the_log_ends(bench: Bench) -> None:

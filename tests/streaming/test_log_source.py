@@ -1,4 +1,5 @@
-"""The job's source in Flink, from a real broker: any bytes come through, in order, and through crashes, exactly once."""
+"""The job's source in Flink, from a real broker: any bytes come through, in order, and through crashes, exactly once; of records
+that are larger than any event, as much as the layout says."""
 
 import os
 import random
@@ -17,7 +18,7 @@ from infra.flink.cluster import MEMORY, ROCKSDB
 from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.system.repository import REPO
-from streaming.batch_codec import TOPICS, Record, unpack_batch
+from streaming.batch_codec import EVENTS_TOPIC, KEY_LIMIT, TOPICS, VALUE_LIMIT, Record, pack_batch, unpack_batch
 from tests.kafka_process import Broker, kafka_process
 from tests.patience import patience
 
@@ -55,6 +56,18 @@ class Log:
             text = None if key is None else key.decode("latin-1")
             self.contents[topic, partition, future.get(60).offset] = (text, value or b"")
 
+    def send_large(self) -> None:
+        """Send records whose keys and values are about as long as the layout has limits for, and much longer, compressed."""
+        producer = KafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", compression_type="gzip", max_request_size=64 << 20
+        )
+        for key_size, size in ((1, VALUE_LIMIT), (KEY_LIMIT, VALUE_LIMIT + 1), (KEY_LIMIT + 1, 0), (1 << 20, 40 << 20)):
+            key, value = b"\xff" * key_size, b"x" * (size - 1) + b"y" * min(size, 1)
+            offset = producer.send(TOPICS[EVENTS_TOPIC], value, key, partition=0).get(60).offset
+            (packed,) = unpack_batch(pack_batch([Record(EVENTS_TOPIC, 0, offset, 0, key.decode("latin-1"), value)]))
+            self.contents[EVENTS_TOPIC, 0, offset] = (packed.key, packed.value)
+        producer.close(10)
+
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
@@ -67,6 +80,7 @@ def test_any_bytes_come_through_in_order_and_exactly_once_whatever_crashes(
     state: str, log: Log, tmp_path: Path
 ) -> None:
     log.send(BACKLOG)
+    log.send_large()
     env = cluster.configure(Home(tmp_path / "home").make(), Ports.choose(0, {}))
     argv = [sys.executable, "-m", "tests.streaming.crashing_source", log.bootstrap, str(tmp_path), str(CRASHES)]
     with (tmp_path / "out").open("w") as out:

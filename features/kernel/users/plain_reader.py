@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from features.clock import Clock
 from features.contracts.events import (
     CLOCK_SLACK_MS,
+    EVENT_LIMIT,
     FUTURE_SLACK_MS,
     Id,
     Name,
@@ -108,6 +109,8 @@ class PlainReader:
 
     def read(self, value: bytes, key: str, partition: int, broker_ts: Millis) -> PlainEvent | None:
         """The plain event of a record, under the key and in the partition of its user; None: admission says what it is."""
+        if len(value) > EVENT_LIMIT:
+            return None
         try:
             wire = _decode(value.decode())
         except (UnicodeDecodeError, msgspec.DecodeError):

@@ -6,7 +6,7 @@ import pytest
 
 from features.contracts.admission import Admission, Marked, Misplaced, key_text
 from features.contracts.catalogue_mark import write_mark
-from features.contracts.events import write_event
+from features.contracts.events import EVENT_LIMIT, write_event
 from features.contracts.served import ServedHead, write_head
 from features.errors import BadEvent
 from features.keys import DEFAULT_PARTITIONS, partition_of
@@ -97,6 +97,13 @@ def test_whose_a_record_is_by_its_key(key: str, away: int, user: int | None) -> 
 def test_what_is_neither_event_nor_mark_is_refused(value: bytes) -> None:
     with pytest.raises(BadEvent):
         RULE.admit(value, "7", HOME, NOW, NOW)
+
+
+def test_a_record_of_more_bytes_than_an_event_is_neither_event_nor_mark() -> None:
+    for value in (GOOD, write_mark(0)):
+        with pytest.raises(BadEvent, match=f"event: expected at most {EVENT_LIMIT} bytes, got more"):
+            RULE.admit(value + b" " * (EVENT_LIMIT + 1 - len(value)), "7", HOME, NOW, NOW)
+    assert RULE.admit(GOOD + b" " * (EVENT_LIMIT - len(GOOD)), "7", HOME, NOW, NOW).event_id == "a"
 
 
 def test_how_the_log_is_divided_says_where_a_record_belongs() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from features.clock import Clock
 from features.contracts.admission import Admission, Marked, Misplaced
-from features.contracts.events import CLOCK_SLACK_MS, FUTURE_SLACK_MS, write_event
+from features.contracts.events import CLOCK_SLACK_MS, EVENT_LIMIT, FUTURE_SLACK_MS, write_event
 from features.errors import BadEvent
 from features.kernel.users.plain_reader import PlainReader, plain_event
 from features.kernel.users.row_types import LATEST
@@ -122,6 +122,14 @@ def test_what_is_plain(changes: dict[str, Any], is_read: bool) -> None:
         same_or_left(json.dumps(fields).encode(), key, partition_of(key, DEFAULT_PARTITIONS), MOVIES, Clock(LATEST, 0))
         == is_read
     )
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(EVENT_LIMIT, True), (EVENT_LIMIT + 1, False)])
+def test_what_has_more_bytes_than_an_event_is_not_read(size: int, is_read: bool) -> None:
+    value, place = json.dumps(GOOD).encode().ljust(size), partition_of("6", DEFAULT_PARTITIONS)
+    assert (
+        PlainReader(MOVIES, Clock(LATEST, 0), DEFAULT_PARTITIONS).read(value, "6", place, NOW) is not None
+    ) == is_read
 
 
 @given(st.integers(0, 1000), st.integers(1, MAX_PARTITIONS))

@@ -35,7 +35,7 @@ def test_the_names_are_the_contract() -> None:
     assert fresh_key("users", 1) == "job:fresh:users:1"
     assert set(lane_fields(Lane(generation=1, next_offset=0))) == {
         "g", "n", "s", "read", *VERDICTS, "served_read", *(f"served_{verdict}" for verdict in SERVED_VERDICTS),
-        "w", "b", "lists", "samples", "early", "unmatched",
+        "w", "b", "lists", "samples", "early", "unmatched", "items_lost",
     }  # fmt: skip
 
 

@@ -171,6 +171,14 @@ def test_lists_closed_early_are_told_with_their_number() -> None:
     assert names(after, before) == set()  # a crash took the job back
 
 
+def test_records_of_items_that_are_gone_are_told_until_all_is_folded_anew() -> None:
+    after = {"lanes": {0: changed(lane(6), items_lost=3), 1: changed(lane(4), items_lost=2)}}
+    (alarm,) = evaluate(series(after, after))
+    assert alarm.name == "items_lost"
+    assert alarm.text.startswith("3 records of the topic items are gone that events were folded with; ")
+    assert names(after, {"lanes": {0: lane(6), 1: lane(4)}}) == set()
+
+
 def test_features_are_stale_when_the_last_minute_was_slow() -> None:
     many = [3] * 1_000
     assert names({"fresh": fresh(*many)}, {"fresh": fresh(*many, *[5] * 200, *[1_500] * 10)}) == {"features_stale"}

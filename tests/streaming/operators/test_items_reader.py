@@ -1,14 +1,26 @@
-"""Items are read as far as marks demand, once, and by no version that is not there."""
+"""Items are read as far as marks demand, once, and by no version that is not there; of a topic that was cut, those left."""
 
 import pytest
 
+from features.base.reader import Base
+from features.contracts.catalogue_mark import write_mark
 from features.contracts.items import compile_item, write_item
 from features.errors import Unavailable
 from features.fold.catalogue import CatalogueVersions
-from features.types import Item
+from features.fold.state import decode_user
+from features.keys import DEFAULT_PARTITIONS, VALUE, user_key
+from features.types import LIKE, Item
+from streaming.batch_codec import EVENTS_TOPIC, Record
 from streaming.operators.items_reader import CANCEL_EVERY, ItemsReader
+from streaming.testing.job_run import JobRun
+from streaming.testing.manual_time import ManualTime
 from streaming.testing.memory_items import MemoryItems
+from streaming.testing.unsteady_redis import UnsteadyRedis
+from tests.offline.small_log import WALL
+from tests.redis_process import RedisProcess
 from tests.schemas import MOVIES
+from tests.streaming.bench import LANE, USER, Bench
+from tests.streaming.crashes import settings_of
 
 
 def put(topic: MemoryItems, item: int | str, genre: str, title: str = "x", ts: int = 0) -> int:
@@ -93,3 +105,70 @@ def test_a_mark_may_name_what_was_there_when_it_came_however_late_it_is_read() -
     later.arrivals.pass_to(5)  # what a transaction leaves at the end has no time
     assert [later.arrivals.holds(version, 29) for version in (1, 2, 3, 5)] == [True, True, False, False]
     assert [later.arrivals.holds(version, 30) for version in (3, 5, 6)] == [True, True, False]
+
+
+def test_of_a_topic_that_was_cut_what_is_left_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    topic = MemoryItems()
+    for genre in ("Drama", "War"):
+        put(topic, 1, genre)
+    versions = CatalogueVersions({})
+    reader = ItemsReader(versions, MOVIES, lambda: topic)
+    assert reader.reach_again(2) == 2
+    assert reader.reach_again(5) == 2
+    assert (versions.end, reader.take_lost(), reader.take_lost()) == (2, 3, 0)
+    assert "expected its records from 2 to before 5, got none of them" in capsys.readouterr().out
+    put(topic, 1, "Comedy")
+    assert reader.allows(3, 0)
+    assert tastes(versions, 1, 3) == ("Comedy",)
+
+
+def test_of_a_topic_that_lost_its_beginning_what_is_left_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    topic = MemoryItems()
+    for genre in ("Drama", "War", "Comedy"):
+        put(topic, 1, genre)
+    topic.begin = 2
+    versions = CatalogueVersions({1: Item(1, "", tastes=("base",))})
+    reader = ItemsReader(versions, MOVIES, lambda: topic)
+    assert [reader.reach(version) for version in (1, 3, 4)] == [True, True, False]
+    assert [tastes(versions, 1, version) for version in (2, 3)] == [("base",), ("Comedy",)]
+    assert reader.take_lost() == 2
+    assert "expected its records from 1 to before 2, got none" in capsys.readouterr().out
+
+
+def test_the_job_goes_on_over_a_topic_that_was_made_anew(small_base: Base, redis: RedisProcess) -> None:
+    """From its next start on it learns of new items again, by their marks."""
+    time_source, topic = ManualTime(WALL), MemoryItems()
+    server = UnsteadyRedis(time_source)
+    job = JobRun(settings_of(small_base.folder, redis.port), time_source, server, items_topic=topic)
+    bench = Bench(job, time_source, server, redis.client)
+
+    def mark(version: int) -> Record:
+        return bench.record(EVENTS_TOPIC, write_mark(version), key=None)
+
+    for number in range(3):
+        put(topic, 1000 + number, "Drama")
+    bench.feed(mark(3), bench.event("a", LIKE))
+    job.checkpoint()
+    topic.records.clear()
+    put(topic, 2000, "Western")
+    job.crash()
+    bench.feed(mark(1), bench.event("b", LIKE, item=2000))
+    job.checkpoint()
+    put(topic, 2001, "Musical")
+    job.crash()
+    other = (LANE + 1) % DEFAULT_PARTITIONS
+    bench.feed(Record(EVENTS_TOPIC, other, 0, WALL, None, write_mark(2)))
+    bench.feed(bench.event("too early", LIKE, item=2001))
+    job.advance(2.0)
+    assert {"Western", "Musical"} & liked(bench) == {"Western"}
+    bench.feed(mark(2), bench.event("c", LIKE, item=2001))
+    job.advance(2.0)
+    assert {"Western", "Musical"} <= liked(bench)
+    lane = bench.lane()
+    assert (lane.applied, lane.marks, lane.rejected, lane.items_lost) == (4, 3, 0, 2)
+    job.close()
+
+
+def liked(bench: Bench) -> set[str]:
+    """The names of the user's tastes in Redis."""
+    return set(decode_user(bench.client.hget(user_key(USER), VALUE)).tastes)

@@ -44,6 +44,9 @@ ROWS_LANE = bytes.fromhex(
     "0000000000000000020701029192cd03e89203048103a5534b552d31"
 )
 
+# As they are since lost items are counted.
+LOST_LANE = bytes.fromhex("dc0017") + ROWS_LANE[3:] + bytes.fromhex("05")
+
 
 def test_yesterdays_bytes_are_read() -> None:
     assert decode_live(LIVE) == StoredLive(
@@ -74,8 +77,10 @@ def test_todays_bytes_are_the_same() -> None:
     assert decode_lane(COUNTED_LANE) == lane
     lane.shown = [(1000, (3, 4))]
     assert decode_lane(SHOWN_LANE) == lane
-    assert encode(lane) == ROWS_LANE
     assert decode_lane(ROWS_LANE) == lane
+    lane.items_lost = 5
+    assert encode(lane) == LOST_LANE
+    assert decode_lane(LOST_LANE) == lane
     rows, names = lane.take_pending()
     assert contributions_of(rows, names) == [pending._replace(item="SKU-1")]
     assert (lane.waiting, lane.names) == (1, {})

@@ -1,10 +1,14 @@
-"""A running job writes again what a Redis lost that took the place of another, or says that it can't."""
+"""A running job writes again what a Redis lost that took the place of another, or says that it can't; what is written again is
+measured where it was lost alone."""
 
 import pytest
 
 from features.keys import item_key, seen_key, user_key
+from features.store.freshness import FreshnessHistogram
+from features.store.job_status import fresh_key
 from features.types import LIKE
 from streaming.redis_sink.lane_keys import RETAINED_KEYS, RETAINED_MS, LaneKeys
+from streaming.redis_sink.redis_writer import REPORT_EVERY
 from streaming.testing.manual_time import ManualTime
 from tests.offline.small_log import WALL
 from tests.streaming.bench import OTHER, USER, Bench
@@ -149,3 +153,35 @@ def test_a_lane_forgets_what_was_long_ago() -> None:
     lane.put(Acknowledging(), [])
     assert lane.written_since(WALL) is None
     assert lane.written_since(WALL + 1) == {"b"}
+
+
+def measured(bench: Bench) -> list[int]:
+    """How many writes of users and of items are in what their writers have reported last."""
+    found = [bench.client.get(fresh_key(operator, 0)) for operator in ("users", "items")]
+    return [0 if each is None else FreshnessHistogram.from_json(each).count for each in found]
+
+
+def test_what_a_restart_writes_again_is_not_measured_again(bench: Bench) -> None:
+    bench.feed(bench.event("a", LIKE), bench.event("b", LIKE, item=OTHER))
+    bench.job.checkpoint()
+    bench.job.advance(5 * REPORT_EVERY)
+    assert measured(bench) == [1, 4], "a user, two items, and what each has been seen with"
+    bench.client.delete(fresh_key("users", 0), fresh_key("items", 0))
+    bench.job.crash()
+    bench.job.touch_all()
+    bench.job.advance(5 * REPORT_EVERY)
+    assert measured(bench) == [0, 0]
+    bench.feed(bench.event("c", LIKE))
+    bench.job.advance(5 * REPORT_EVERY)
+    assert min(measured(bench)) == 1
+
+
+def test_what_redis_lacked_at_a_restart_is_measured(bench: Bench) -> None:
+    bench.server.away(3600.0)
+    bench.feed(bench.event("a", LIKE))
+    bench.job.checkpoint()
+    bench.server.away(0.0)
+    bench.job.crash()
+    bench.job.touch_all()
+    bench.job.advance(5 * REPORT_EVERY)
+    assert measured(bench) == [1, 1]
