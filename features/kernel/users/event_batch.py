@@ -12,7 +12,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from features import verdicts
-from features.arrays import IntArray
+from features.arrays import AnyArray, IntArray
 from features.fold.journal import Records
 from features.kernel.users.plain_reader import PlainEvent, plain_event
 from features.kernel.users.row_types import APPLIED, EVENT, LATEST, NEW_TASTES, OUTCOME
@@ -24,7 +24,8 @@ from features.types import Event, Item, ItemId, Millis, UserId
 
 T = TypeVar("T")
 
-_packed: Final = Struct(f"={EVENT.itemsize // 8}q").pack
+packed: Final = Struct(f"={EVENT.itemsize // 8}q").pack
+"""The fields of an EVENT as its bytes."""
 
 
 class FoldedUser(NamedTuple, Generic[T]):
@@ -105,7 +106,7 @@ class EventBatch(Generic[T]):
         start, stop = (0, 0) if item is None else self._kernel.names.list_of(item.tastes)
         if plain.event is not None:
             run.texts.append((len(run.events), plain.event, broker_ts))
-        run.events.append(_packed(plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop))
+        run.events.append(packed(plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop, 0))
 
     def __bool__(self) -> bool:
         """Whether there is any event to fold."""
@@ -124,8 +125,7 @@ class EventBatch(Generic[T]):
         return self._fold([] if run is None else [run])
 
     def _fold(self, runs: Sequence[_Run[T]]) -> Folded[T]:
-        numbers = bytearray().join(chain.from_iterable(run.events for run in runs))
-        batch = np.frombuffer(numbers, np.int64).view(EVENT)
+        batch = event_rows(chain.from_iterable(run.events for run in runs))
         outcomes = np.zeros(len(batch), OUTCOME)
         users, start = [], 0
         for run in runs:
@@ -137,6 +137,11 @@ class EventBatch(Generic[T]):
         folded = Folded(users, rows[:, 0], rows[rows[:, 0] == APPLIED, 1:], {}, [])
         _take_texts(runs, folded)
         return folded
+
+
+def event_rows(fields: Iterable[bytes]) -> AnyArray:
+    """EVENTs of their bytes, as the kernel takes them."""
+    return np.frombuffer(bytearray().join(fields), np.int64).view(EVENT)
 
 
 def _take_texts(runs: Iterable[_Run[T]], folded: Folded[T]) -> None:

@@ -12,7 +12,7 @@ from features.kernel.msgpack_bytes import (
     put_ints,
 )
 from features.kernel.row_index import NOT_FOUND
-from features.kernel.users.hidden_items import drop_oldest, restore_item, show_item
+from features.kernel.users.hidden_items import drop_oldest, restore_item, shorten_item
 from features.kernel.users.remembered_events import find_event, remember
 from features.kernel.users.row_types import RECORDS, Row, Rules, User, Written
 from features.recall.compiled import compiled
@@ -106,7 +106,7 @@ def read_journal(data: AnyArray, records: int, rows: User, rules: Rules) -> None
         if fields == 3:
             until, at = get_int(data, at, len(data))
         if fields == 1:
-            show_item(rows, item_id)
+            shorten_item(rows, item_id, 0)
         else:
             restore_item(rows, item_id, n, until)
             drop_oldest(rows, rules)

@@ -9,29 +9,39 @@ from features.recall.compiled import compiled
 
 
 @compiled
-def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray) -> None:
-    """Add to the weights from `first` on of each taste of an item, by its number; then drop what is beyond the most."""
+def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray, sign: int) -> None:
+    """Add to the weights from `first` on of each taste of an item, by its number, or take off (sign −1) where there is such a
+    taste; then drop what is beyond the most."""
     for name in numbers:
-        taste = user.tastes[_find_or_add(user, name, ts)]
+        at = _find(user, name)
+        if at == user.taste_count:
+            if sign < 0:
+                continue
+            _add(user, name, ts)
+        taste = user.tastes[at]
         taste.ts = max(taste.ts, ts)
         for which in range(len(HALF_LIVES)):
-            taste.weights[first + which] = added(taste.weights[first + which], gains[which])
+            taste.weights[first + which] = added(taste.weights[first + which], sign * gains[which])
     while user.taste_count > TASTES:
         _remove(user, _oldest(user, names))
 
 
 @compiled
-def _find_or_add(user: Row, name: int, ts: int) -> int:
+def _find(user: Row, name: int) -> int:
+    """Where a taste is; where it would be added, if it is not there."""
     for at in range(user.taste_count):
         if user.tastes[at].name == name:
             return at
-    at = int(user.taste_count)
-    user.taste_count = at + 1
-    taste = user.tastes[at]
+    return int(user.taste_count)
+
+
+@compiled
+def _add(user: Row, name: int, ts: int) -> None:
+    taste = user.tastes[user.taste_count]
     taste.name = name
     taste.ts = ts
     taste.weights[:] = 0
-    return at
+    user.taste_count += 1
 
 
 @compiled
