@@ -12,8 +12,7 @@ from features.arrays import IntArray
 from features.fold.state import UserFeatures
 from features.kernel.items.item_kernel import ItemKernel
 from features.kernel.pairs.pair_kernel import PairKernel
-from features.kernel.users.event_batch import EventBatch
-from features.kernel.users.lone_event import fold_lone
+from features.kernel.users.event_batch import EventBatch, fold_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import Schema, preset_schema

@@ -12,7 +12,7 @@ from features.base.reader import Base
 from features.fold.journal import Journal, Records
 from features.fold.state import StoredUser, decode_stored_user
 from features.fold.user import Outcome, UserState, fold_user, undone_item
-from features.kernel.users.lone_event import fold_lone, is_lone
+from features.kernel.users.event_batch import fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows

@@ -11,8 +11,7 @@ from features.fold.dedupe import DedupeMemory, SeenItems
 from features.fold.journal import Journal
 from features.fold.state import UserFeatures
 from features.fold.user import Outcome, UserState, fold_user, store_user, undone_item
-from features.kernel.users.event_batch import VERDICTS, EventBatch
-from features.kernel.users.lone_event import fold_lone, is_lone
+from features.kernel.users.event_batch import VERDICTS, EventBatch, fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import Schema

@@ -11,8 +11,7 @@ from features.fold.dedupe import DedupeMemory, SeenItems
 from features.fold.journal import replay_journal
 from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, store_user
-from features.kernel.users.event_batch import EventBatch
-from features.kernel.users.lone_event import fold_lone
+from features.kernel.users.event_batch import EventBatch, fold_lone
 from features.kernel.users.row_types import LATEST, NEW_TASTES
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.taste_names import TasteNames
