@@ -11,26 +11,24 @@ from typing import Final
 from features.base.reader import Base
 from features.fold.journal import Journal, Records
 from features.fold.state import StoredUser, decode_stored_user
-from features.fold.user import Outcome, UserState, fold_user, undone_item
+from features.fold.user import Outcome, fold_user
 from features.kernel.users.event_batch import fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
-from features.types import UNDO, Event, Item, ItemId, Millis
+from features.types import Event, Item, ItemId
 from streaming.operators.byte_states import ByteStates
 from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
 
 MAX_TASTE_NAMES: Final = 1 << 20
 """Names of tastes that the kernel holds; beyond them the cache begins anew."""
-MAX_THAWED: Final = 8
-"""Users thawed at once, some 6 MB each at most; where one more is to be, they are frozen."""
 
 
 class LiveUser:
     """A user as rows, and its changes to be written to Redis."""
 
-    __slots__ = ("broker_ts", "journal", "n", "rows", "seen", "thawed", "weight")
+    __slots__ = ("broker_ts", "journal", "n", "rows", "seen", "weight")
 
     def __init__(self, rows: UserRows, journal: Journal, n: int = 0, broker_ts: int = 0) -> None:
         self.rows = rows
@@ -39,14 +37,7 @@ class LiveUser:
         self.broker_ts = broker_ts
         self.seen: dict[int, int] = {}
         """Item → the time until which it is hidden now; 0: not any more."""
-        self.thawed: UserState | None = None
-        """What the specification folds until `UserStates` freezes it; the rows are out of date as long."""
         self.weight = 0
-
-    @property
-    def floor(self) -> Millis:
-        """The tombstone: up to then all is late."""
-        return self.rows.floor if self.thawed is None else self.thawed.memory.floor
 
     def note_changes(self, records: Records, hidden: Hidden) -> None:
         """Take what the kernel's fold changed into the journal and the next write to Redis."""
@@ -66,7 +57,6 @@ class UserStates:
         self.kernel = UserKernel(rules_of(base.schema))
         self._heads = states.map_by_id("users")
         self._chunks = states.map_by_text("journal")
-        self._thawed: list[LiveUser] = []
         self._cache: OrderedDict[int, LiveUser] = OrderedDict()
         self._weight = 0
         """Sum of the weights of the users in the cache; a user outside it weighs 0."""
@@ -97,41 +87,24 @@ class UserStates:
         return LiveUser(rows, journal)
 
     def fold_left_over(self, user: LiveUser, event: Event, item_of: Callable[[ItemId], Item | None], n: int) -> Outcome:
-        """Fold an event that is not plain: by the kernel, where it is an undo or a profile, else by the specification. From then
-        on that folds all events of the user until the batch is stored, plain ones too: to thaw a user takes as long as a thousand
-        of them. item_of: the catalogue's item of an id."""
-        if user.thawed is None and is_lone(event):
+        """Fold an event that is not plain: by the kernel, where it is an undo or a profile, else by the specification. item_of:
+        the catalogue's item of an id."""
+        if is_lone(event):
             outcome, records, hidden = fold_lone(self.kernel, user.rows, event, item_of, n)
             user.note_changes(records, hidden)
             return outcome
-        state = user.thawed or self._thaw(user)
-        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        outcome = fold_user(state, event, None if item_id is None else item_of(item_id), n, self._schema)
+        state = self.kernel.thaw(user.rows)
+        state.collect_changes()
+        outcome = fold_user(state, event, item_of(event.item_id), n, self._schema)
         changes = state.drain_changes()
         user.journal.append(changes, state.memory.floor)
         for hidden_id, _, until in changes.seen:
             user.seen[hidden_id] = until
+        self.kernel.freeze(user.rows, state)
         return outcome
-
-    def _thaw(self, user: LiveUser) -> UserState:
-        if len(self._thawed) == MAX_THAWED:
-            self._freeze()
-        state = user.thawed = self.kernel.thaw(user.rows)
-        state.collect_changes()
-        self._thawed.append(user)
-        return state
-
-    def _freeze(self) -> None:
-        """Let the rows of all users be up to date again."""
-        for user in self._thawed:
-            if user.thawed is not None:
-                self.kernel.freeze(user.rows, user.thawed)
-                user.thawed = None
-        self._thawed.clear()
 
     def store(self, changed: dict[int, LiveUser], whole: bool = False) -> dict[int, UserWrite]:
         """Put users into Flink's state; returns the write to Redis for each, of what has changed or of the whole."""
-        self._freeze()
         heads: dict[int, bytes] = {}
         chunks: dict[str, bytes] = {}
         writes: dict[int, UserWrite] = {}

@@ -219,10 +219,9 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         item = self._catalogue.item(plain.item_id, lane.stored.catalogue)
         if self._batch.takes_item(item):
             user = self._user(plain.user_id, record, changed)
-            if user.thawed is None:
-                self._batch.add_plain(user, user.rows, plain, item, record.offset + 1, record.broker_ts)
-                return
-        self._admit(lane, record, key, changed, out)
+            self._batch.add_plain(user, user.rows, plain, item, record.offset + 1, record.broker_ts)
+        else:
+            self._admit(lane, record, key, changed, out)
 
     def _admit(
         self, lane: LaneProgress, record: Record, key: str, changed: dict[int, LiveUser], out: list[Any]
@@ -248,11 +247,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             return
         user = self._user(event.user_id, record, changed)
         item = self._catalogue.item(event.item_id, lane.stored.catalogue)
-        if user.thawed is None and self._batch.takes(event, item):
+        if self._batch.takes(event, item):
             self._batch.add(user, user.rows, event, item, record.offset + 1, record.broker_ts)
             return
-        if user.thawed is None:
-            self._fold_batch(lane)
+        self._fold_batch(lane)
         verdict, added = self._states.fold_left_over(
             user, event, lambda item_id: self._catalogue.item(item_id, lane.stored.catalogue), record.offset + 1
         )
@@ -262,7 +260,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         lane.stored.watermark = max(lane.stored.watermark, event.ts)
         if added is not None and self._settings.items:
             lane.stored.add_pending(rows_of([added]), {added.item_id: added.item} if added.item else {})
-        self._lists.apply(lane, event, record.broker_ts, user.floor, out)
+        self._lists.apply(lane, event, record.broker_ts, user.rows.floor, out)
 
     def _fold_batch(self, lane: LaneProgress) -> None:
         """Fold the plain events collected so far: the lane counts them, their items and their users' open lists learn of them."""
@@ -305,7 +303,7 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
         if self._settings.items:
             lane.stored.shown.append((head.ts, head.item_ids))
         user = changed.get(head.user_id) or self._states.load_user(head.user_id)
-        self._lists.show(lane, head, record, user.floor)
+        self._lists.show(lane, head, record, user.rows.floor)
 
     def _count(self, lane: LaneProgress, verdict: str, times: int = 1) -> None:
         lane.stored.count(verdict, times)

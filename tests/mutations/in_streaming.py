@@ -175,20 +175,6 @@ FAULTS: Final = (
         ("test_restarts_change_nothing",),
     ),
     Fault(
-        "a user is thawed for each event that is left over",
-        "streaming/operators/user_cache.py",
-        "            user.seen[hidden_id] = until\n        return outcome",
-        "            user.seen[hidden_id] = until\n        self._freeze()\n        return outcome",
-        ("test_a_user_is_thawed_once_for_a_batch_and_no_more_of_them_than_may_be",),
-    ),
-    Fault(
-        "users are stored as they were before they were thawed",
-        "streaming/operators/user_cache.py",
-        "        self._freeze()\n        heads",
-        "        heads",
-        ("test_a_user_is_thawed_once_for_a_batch_and_no_more_of_them_than_may_be",),
-    ),
-    Fault(
         "a user evicted before its turn is counted back by its growth alone",
         "streaming/operators/user_cache.py",
         "            evicted.weight = 0",

@@ -1,23 +1,19 @@
 """Users over Flink's state: whatever is dropped from memory in between, they are what the plain fold says."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.fold.state import UserFeatures, decode_user, encode_features
+from features.fold.state import UserFeatures, encode_features
 from features.fold.user import UserState, fold_user, store_user, undone_item
 from features.kernel.users.event_batch import EventBatch
-from features.kernel.users.user_kernel import UserKernel
-from features.schema.tables import Schema
-from features.types import CLICK, FORGET_USER, LIKE, NO_ID, PROFILE, UNDO, Event
+from features.types import CLICK, UNDO, Event
 from streaming.machine_memory import MIN_CACHED
-from streaming.operators.user_cache import MAX_THAWED, LiveUser, UserStates
-from tests.features.strategies import CATALOGUE, START, logs, undoing
+from streaming.operators.user_cache import LiveUser, UserStates
+from tests.features.strategies import CATALOGUE, logs, undoing
 from tests.schemas import MOVIES
-from tests.streaming.crashes import SixOfSeven
 
 
 class Map(dict[Any, Any]):
@@ -67,17 +63,11 @@ def apply(state: UserState, event: Event, n: int) -> None:
     fold_user(state, event, None if item_id is None else CATALOGUE.get(item_id), n, MOVIES)
 
 
-def fold(
-    states: UserStates,
-    user: LiveUser,
-    event: Event,
-    n: int,
-    new_batch: Callable[[UserKernel, Schema], EventBatch[LiveUser]] = EventBatch,
-) -> None:
+def fold(states: UserStates, user: LiveUser, event: Event, n: int) -> None:
     """Fold an event as the operator does, by the kernel or by the specification."""
-    batch = new_batch(states.kernel, MOVIES)
+    batch = EventBatch[LiveUser](states.kernel, MOVIES)
     item = CATALOGUE.get(event.item_id)
-    if user.thawed is None and batch.takes(event, item):
+    if batch.takes(event, item):
         batch.add(user, user.rows, event, item, n, 0)
         for folded in batch.fold().users:
             user.note_changes(folded.records, folded.hidden)
@@ -123,37 +113,11 @@ def test_a_batch_of_many_undos_leaves_the_bytes_that_the_specification_leaves(
     for start in range(0, len(mixed), size):
         user, plain = states.load_user(7), by_specification.load_user(7)
         for n, event in enumerate(mixed[start : start + size], start=start + 1):
-            fold(states, user, event, n, SixOfSeven if seed % 2 else EventBatch)
+            fold(states, user, event, n)
             fold_plainly(by_specification, plain, event, n)
             user.n = plain.n = n
         assert states.store({7: user}) == by_specification.store({7: plain})
         assert context.maps == plainly.maps
-
-
-def test_a_user_is_thawed_once_for_a_batch_and_no_more_of_them_than_may_be() -> None:
-    """Whatever events follow on one that the kernel does not take: to thaw a user takes as long as a thousand of them."""
-    states = states_in(States())
-    users = {user: states.load_user(user) for user in range(2 * MAX_THAWED + 1)}
-    for turn in range(2):
-        for user, live in users.items():
-            fold(states, live, Event(f"left over {turn}", CLICK, user, 7, 0, "", START), 1, SixOfSeven)
-            thawed = live.thawed
-            for n, (kind, item_id) in enumerate(((CLICK, 1), (LIKE, 7), (UNDO, NO_ID), (PROFILE, NO_ID)), start=2):
-                fold(states, live, Event(f"{turn}-{n}", kind, user, item_id, 0, "", START + n), n, SixOfSeven)
-                assert live.thawed is thawed is not None
-            assert sum(each.thawed is not None for each in users.values()) <= MAX_THAWED
-    writes = states.store(users)
-    assert not any(each.thawed for each in users.values())
-    assert {decode_user(write.value).counts[CLICK] for write in writes.values()} == {4}
-
-
-def test_a_user_is_forgotten_at_once_though_the_rows_are_out_of_date() -> None:
-    states = states_in(States())
-    user = states.load_user(7)
-    fold(states, user, Event("forget", FORGET_USER, 7, NO_ID, 0, "", START), 1)
-    assert user.floor == START
-    states.store({7: user})
-    assert user.floor == START
 
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
