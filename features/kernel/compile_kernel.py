@@ -12,11 +12,11 @@ from features.arrays import IntArray
 from features.fold.state import UserFeatures
 from features.kernel.items.item_kernel import ItemKernel
 from features.kernel.pairs.pair_kernel import PairKernel
-from features.kernel.users.event_batch import EventBatch
+from features.kernel.users.event_batch import EventBatch, fold_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import Schema, preset_schema
-from features.types import Event, Item
+from features.types import NO_ID, UNDO, Event, Item
 
 _STACK: Final = 64 << 20
 """Bytes."""
@@ -25,7 +25,7 @@ _TIMEOUT: Final = 600.0
 
 
 def compile_users(schema: Schema) -> None:
-    """Fold, store and load a user under a schema."""
+    """Fold, undo, store and load a user under a schema."""
     _with_room(lambda: _fold_a_user(schema))
 
 
@@ -61,6 +61,7 @@ def _fold_a_user(schema: Schema) -> None:
     kind = next(kind.code for kind in schema.kinds if kind is not None)
     for _ in range(2):
         batch.add(1, rows, Event("event", kind, 1, 1, 0, "", 1), Item(1, "", tastes=("taste",)), 1, 1)
+        fold_lone(kernel, rows, Event("undo", UNDO, 1, NO_ID, 0, "event", 1), lambda _: None, 1)
         for _ in batch.fold().users:
             rows = kernel.load(kernel.store(rows))
             rows.free_events = rows.free_items = 0  # so that the next fold moves them

@@ -29,7 +29,10 @@ OPEN_LISTS: Final = 1 << 17
 have room for half an hour of 580 lists a second."""
 ACTED_LISTS, USERS_ACTIONS = 100, 1000
 """Lists of one user that hold actions at once, and all those actions; beyond them the oldest lists' are dropped, which is
-counted. Each act stores all of its user's anew."""
+counted. Each batch stores all those of each of its users anew."""
+HELD_USERS: Final = 64
+"""Users whose actions a lane holds decoded at once, some 200 kB each at most; beyond them they are stored before the batch
+ends."""
 CHUNK: Final = 64
 """References of one entry of state: each new one stores its chunk anew, so the chunks are small."""
 CLOSED_AT_ONCE: Final = 256
@@ -81,6 +84,7 @@ class LaneLists:
     changed    periods whose open chunk is to be stored
     early      lists closed before their time, for want of room
     unmatched  actions that met no open list
+    held       users → their actions by list, as read since they were last stored; `changed_acts` are those to be stored
     """
 
     def __init__(self) -> None:
@@ -92,6 +96,8 @@ class LaneLists:
         self.changed: set[int] = set()
         self.early = 0
         self.unmatched = 0
+        self.held: dict[UserId, dict[str, _Acted]] = {}
+        self.changed_acts: set[UserId] = set()
 
     def note_oldest(self) -> None:
         """Find `oldest` anew."""
@@ -149,7 +155,7 @@ class OpenLists:
 
     def act(self, lane: LaneLists, user_id: UserId, request_id: str, action: Action, broker_ts: Millis) -> None:
         """Add an action on a list, which may not have arrived yet."""
-        acted = self._acts(user_id)
+        acted = self._acts(lane, user_id)
         until = self._last_closing(lane, broker_ts)
         of_list = acted.setdefault(request_id, _Acted(until, []))
         if len(of_list.actions) < MAX_ACTIONS:
@@ -158,24 +164,25 @@ class OpenLists:
             lane.unmatched += 1
         while len(acted) > 1 and (len(acted) > ACTED_LISTS or _count(acted) > USERS_ACTIONS):
             lane.unmatched += len(acted.pop(next(iter(acted))).actions)
-        self._store_acts(lane, user_id, acted)
+        self._change_acts(lane, user_id)
 
     def take_back(self, lane: LaneLists, user_id: UserId, event_id: str) -> None:
         """Remove an undone event from the actions of a user."""
         if user_id not in lane.acting:
             return
-        acted = self._acts(user_id)
+        acted = self._acts(lane, user_id)
         for of_list in acted.values():
             of_list.actions = [action for action in of_list.actions if action.event_id != event_id]
-        self._store_acts(lane, user_id, acted)
+        self._change_acts(lane, user_id)
 
     def forget(self, lane: LaneLists, user_id: UserId, floor: Millis, broker_ts: Millis) -> None:
         """Drop the open lists of a user that were made up to `floor`, by the home's clock, and all actions so far."""
         lane.forgotten[user_id] = (floor, self._last_closing(lane, broker_ts))
         lane.oldest = min(lane.oldest, lane.forgotten[user_id][1])
         self._forgotten.put(user_id, _encode(lane.forgotten[user_id]))
-        if lane.acting.pop(user_id, None) is not None:
-            self._acted.remove(user_id)
+        if user_id in lane.acting:
+            self._acts(lane, user_id).clear()
+            self._change_acts(lane, user_id)
 
     def close(self, lane: LaneLists, until: Millis) -> Iterator[ClosedList]:
         """Close lists whose window is over, a limited number of them at once: `due` says whether more are. `until` is the
@@ -211,11 +218,12 @@ class OpenLists:
         return self._next(lane, until) is not None or until // _SECOND_MS > lane.oldest
 
     def store(self, lane: LaneLists) -> None:
-        """Store what has changed of the open chunks."""
+        """Store what has changed of the open chunks and of users' actions."""
         for at in lane.changed:
             period = lane.periods[at]
             self._open.put(_key(at, period.next), chunk_of(period.count, period.packed))
         lane.changed.clear()
+        self._store_acts(lane)
 
     def _closing(self, broker_ts: Millis) -> int:
         """When a list that came at this broker time (ms) is closed, in seconds: at the end of a period."""
@@ -237,38 +245,54 @@ class OpenLists:
         forgotten = lane.forgotten.get(reference.user_id)
         return forgotten is not None and reference.ts <= forgotten[0]
 
-    def _acts(self, user_id: UserId) -> dict[str, _Acted]:
-        data = self._acted.get(user_id)
-        return {} if data is None else _decode_acted(data)
+    def _acts(self, lane: LaneLists, user_id: UserId) -> dict[str, _Acted]:
+        """The actions of a user by list; `_change_acts` says that they were changed."""
+        acted = lane.held.get(user_id)
+        if acted is None:
+            if len(lane.held) >= HELD_USERS:
+                self._store_acts(lane)
+            data = self._acted.get(user_id)
+            acted = lane.held[user_id] = {} if data is None else _decode_acted(data)
+        return acted
 
     def _take_acts(self, lane: LaneLists, reference: OpenList) -> list[Action]:
         if reference.user_id not in lane.acting:
             return []
-        acted = self._acts(reference.user_id)
+        acted = self._acts(lane, reference.user_id)
         of_list = acted.pop(reference.request_id, None)
         if of_list is None:
             return []
-        self._store_acts(lane, reference.user_id, acted)
+        self._change_acts(lane, reference.user_id)
         return of_list.actions
 
-    def _store_acts(self, lane: LaneLists, user_id: UserId, acted: dict[str, _Acted]) -> None:
+    def _change_acts(self, lane: LaneLists, user_id: UserId) -> None:
+        acted = lane.held[user_id]
+        lane.changed_acts.add(user_id)
         if acted:
             lane.acting[user_id] = min(each.until for each in acted.values())
             lane.oldest = min(lane.oldest, lane.acting[user_id])
-            self._acted.put(user_id, _encode(acted))
         else:
             lane.acting.pop(user_id, None)
-            self._acted.remove(user_id)
+
+    def _store_acts(self, lane: LaneLists) -> None:
+        """Store the actions of the users held whose actions have changed, and hold none any more."""
+        for user_id in lane.changed_acts:
+            if acted := lane.held[user_id]:
+                self._acted.put(user_id, _encode(acted))
+            else:
+                self._acted.remove(user_id)
+        lane.changed_acts.clear()
+        lane.held.clear()
 
     def _drop_old(self, lane: LaneLists, now: int) -> None:
         """Drop the actions that no list can take any more, and forgotten users of whom none is open."""
         if now <= lane.oldest:
             return
         for user_id in [user_id for user_id, until in lane.acting.items() if until < now]:
-            acted = self._acts(user_id)
+            acted = self._acts(lane, user_id)
             for request_id in [each for each, of_list in acted.items() if of_list.until < now]:
                 lane.unmatched += len(acted.pop(request_id).actions)
-            self._store_acts(lane, user_id, acted)
+            self._change_acts(lane, user_id)
         for user_id in [user_id for user_id, (_, until) in lane.forgotten.items() if until < now]:
             del lane.forgotten[user_id]
             self._forgotten.remove(user_id)

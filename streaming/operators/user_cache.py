@@ -11,11 +11,12 @@ from typing import Final
 from features.base.reader import Base
 from features.fold.journal import Journal, Records
 from features.fold.state import StoredUser, decode_stored_user
-from features.fold.user import Outcome, fold_user, undone_item
+from features.fold.user import Outcome, fold_user
+from features.kernel.users.event_batch import fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
-from features.types import UNDO, Event, Item, ItemId
+from features.types import Event, Item, ItemId
 from streaming.operators.byte_states import ByteStates
 from streaming.operators.stored_state import StoredLive, decode_live, encode
 from streaming.redis_sink.redis_commands import UserWrite
@@ -86,11 +87,15 @@ class UserStates:
         return LiveUser(rows, journal)
 
     def fold_left_over(self, user: LiveUser, event: Event, item_of: Callable[[ItemId], Item | None], n: int) -> Outcome:
-        """Fold an event that the kernel does not take, by the specification. item_of: the catalogue's item of an id."""
+        """Fold an event that is not plain: by the kernel, where it is an undo or a profile, else by the specification. item_of:
+        the catalogue's item of an id."""
+        if is_lone(event):
+            outcome, records, hidden = fold_lone(self.kernel, user.rows, event, item_of, n)
+            user.note_changes(records, hidden)
+            return outcome
         state = self.kernel.thaw(user.rows)
         state.collect_changes()
-        item_id = undone_item(state, event) if event.kind == UNDO else event.item_id
-        outcome = fold_user(state, event, None if item_id is None else item_of(item_id), n, self._schema)
+        outcome = fold_user(state, event, item_of(event.item_id), n, self._schema)
         changes = state.drain_changes()
         user.journal.append(changes, state.memory.floor)
         for hidden_id, _, until in changes.seen:

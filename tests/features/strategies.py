@@ -4,6 +4,7 @@ An element of a log is made of a few bytes, drawn at once: a log of a hundred ev
 still cut it and make each element simpler.
 """
 
+import random
 import unicodedata
 from typing import Final
 
@@ -81,6 +82,24 @@ def logs(draw: st.DrawFn, min_size: int = 0, max_size: int = 120) -> list[Event]
                 Event(f"e{number}", code, USER, item_id, _pick(_RATINGS, other) * (code == RATING), "", now - late)
             )
     return log
+
+
+def undoing(log: list[Event], seed: int) -> list[Event]:
+    """A log with as many undos between: most of an event before, other undos and profiles among them, some of none or of
+    themselves; and with events that come again."""
+    rng = random.Random(seed)
+    mixed: list[Event] = []
+    for event in log:
+        mixed.append(event)
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            earlier, name = rng.choice(mixed[-30:]), f"u{len(mixed)}"
+            if rng.random() < 0.2:
+                mixed.append(earlier)
+                continue
+            target = rng.choice((*[earlier.event_id] * 6, "none", name))
+            ts = max(0, event.ts + rng.choice((0, 0, 1, -1, -60_000)))
+            mixed.append(Event(name, UNDO, USER, NO_ID, 0, target, ts, user=rng.choice(("", "", "", "ann", "zoë"))))
+    return mixed
 
 
 @st.composite

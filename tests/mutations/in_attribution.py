@@ -43,8 +43,8 @@ FAULTS: Final = (
     Fault(
         "a closed list's actions stay in the state",
         "streaming/operators/impression_join.py",
-        "            lane.acting.pop(user_id, None)\n            self._acted.remove(user_id)",
-        "            lane.acting.pop(user_id, None)",
+        "            else:\n                self._acted.remove(user_id)\n",
+        "",
         ("test_a_list_keeps_no_more_actions_than_its_bound",),
     ),
     Fault(
@@ -88,6 +88,20 @@ FAULTS: Final = (
         "len(acted) > ACTED_LISTS or _count(acted) > USERS_ACTIONS",
         "len(acted) > ACTED_LISTS",
         ("test_a_user_who_acts_all_the_time_holds_a_bounded_number_of_acts",),
+    ),
+    Fault(
+        "a user's acts are read and stored for each of them",
+        "streaming/operators/impression_join.py",
+        "            if len(lane.held) >= HELD_USERS:",
+        "            if lane.held:",
+        ("test_the_acts_of_a_user_are_read_once_and_stored_once_for_a_batch",),
+    ),
+    Fault(
+        "acts are lost of users beyond those that a lane holds",
+        "streaming/operators/impression_join.py",
+        "                self._store_acts(lane)\n            data",
+        "                lane.held.clear()\n                lane.changed_acts.clear()\n            data",
+        ("test_more_users_may_act_in_a_batch_than_a_lane_holds",),
     ),
     Fault(
         "the open chunk is not stored with its batch",

@@ -5,6 +5,7 @@ from typing import Final
 from tests.mutations.fault import Fault
 
 _BYTES: Final = ("test_the_same_bytes", "test_the_same_bytes_under_any_schema")
+_UNDONE: Final = ("test_the_same_bytes_of_many_undos", "test_the_same_bytes_of_many_undos_under_any_schema")
 _PAIRS: Final = ("test_the_same_pairs", "test_the_same_pairs_beyond_what_an_item_keeps")
 _READ: Final = ("test_what_is_read_is_what_is_admitted",)
 FAULTS: Final = (
@@ -128,8 +129,36 @@ FAULTS: Final = (
         ("test_the_same_bytes_under_any_schema",),
     ),
     Fault(
-        "the kernel's epochs go back",
+        "the kernel takes an event back twice",
         "features/kernel/users/user_fold.py",
+        " and not rows.events[row].undone",
+        "",
+        _UNDONE,
+    ),
+    Fault(
+        "the kernel hides an item for as long as an event says that was undone",
+        "features/kernel/users/user_fold.py",
+        " and event.counts and not event.undone",
+        " and event.counts",
+        _UNDONE,
+    ),
+    Fault(
+        "the kernel's undo adds a taste",
+        "features/kernel/users/taste_rows.py",
+        "if at < 0 and sign > 0 and user.taste_count < TASTES:",
+        "if at < 0 and user.taste_count < TASTES:",
+        ("test_the_same_bytes_of_an_undo_whose_item_has_come_to_the_catalogue_since",),
+    ),
+    Fault(
+        "attributes change by a profile that comes again",
+        "features/kernel/users/event_batch.py",
+        "    if verdict == verdicts.APPLIED and event.kind == PROFILE:",
+        "    if event.kind == PROFILE:",
+        _UNDONE,
+    ),
+    Fault(
+        "the kernel's epochs go back",
+        "features/kernel/users/taste_rows.py",
         "        if behind > 0:\n            user.epochs",
         "        if behind != 0:\n            user.epochs",
         _BYTES,
@@ -137,8 +166,8 @@ FAULTS: Final = (
     Fault(
         "a taste of an item goes for another of it before it has its time",
         "features/kernel/users/taste_rows.py",
-        "if at < 0 and user.taste_count < TASTES:",
-        "if at < 0 and (user.taste_count < TASTES or _make_room(user, names, name, ts)):",
+        "if at < 0 and sign > 0 and user.taste_count < TASTES:",
+        "if at < 0 and sign > 0 and (user.taste_count < TASTES or _make_room(user, names, name, ts)):",
         ("test_the_same_bytes_of_items_with_any_number_of_tastes",),
     ),
     Fault(

@@ -272,8 +272,8 @@ FAULTS: Final = (
     Fault(
         "an up goes on in the background though whoever started it was interrupted",
         "infra/detached.py",
-        "if child.poll() is None and not _ends(",
-        "if child.poll() and not _ends(",
+        "if begun is not None and not _ends(",
+        "if begun is None and not _ends(",
         ("test_who_is_interrupted_while_it_starts_one_stops_it_in_order",),
     ),
     Fault(

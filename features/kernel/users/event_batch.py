@@ -1,10 +1,11 @@
 """A batch of plain events of many users, in the order of the log: one call of the kernel for each user.
 
 Whoever folds a log adds the events that `takes` allows, and folds what it has added before it gives any other record to the
-specification: so each user's events keep their order.
+specification: so each user's events keep their order. An undo or a profile is folded alone, after those before it: an undo's item
+is that of the event that it takes back.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from struct import Struct
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -12,16 +13,19 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from features import verdicts
-from features.arrays import IntArray
+from features.arrays import AnyArray, IntArray
 from features.clock import Clock
+from features.contracts.events import id_hash
 from features.fold.journal import Records
+from features.fold.user import Outcome
 from features.kernel.users.plain_reader import PlainEvent, PlainReader, plain_event
+from features.kernel.users.remembered_events import remembered_item
 from features.kernel.users.row_types import APPLIED, EVENT, LATEST, OUTCOME
 from features.kernel.users.schema_rules import plain_kinds
 from features.kernel.users.user_kernel import Hidden, UserKernel
 from features.kernel.users.user_rows import UserRows
 from features.schema.tables import Schema
-from features.types import Event, Item, ItemId, Millis, UserId
+from features.types import NO_ID, PROFILE, UNDO, Contribution, Event, Item, ItemId, Millis, UserId
 
 T = TypeVar("T")
 
@@ -107,7 +111,7 @@ class EventBatch(Generic[T]):
         start, stop = (0, 0) if item is None else self._kernel.names.list_of(item.tastes)
         if plain.event is not None:
             run.texts.append((len(run.events), plain.event, broker_ts))
-        run.events.append(_packed(plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop))
+        run.events.append(_packed(plain.key, plain.ts, plain.kind, plain.item_id, plain.centi, n, start, stop, 0))
 
     def __bool__(self) -> bool:
         """Whether there is any event to fold."""
@@ -126,8 +130,7 @@ class EventBatch(Generic[T]):
         return self._fold([] if run is None else [run])
 
     def _fold(self, runs: Sequence[_Run[T]]) -> Folded[T]:
-        numbers = bytearray().join(chain.from_iterable(run.events for run in runs))
-        batch = np.frombuffer(numbers, np.int64).view(EVENT)
+        batch = _event_rows(chain.from_iterable(run.events for run in runs))
         outcomes = np.zeros(len(batch), OUTCOME)
         users, start = [], 0
         for run in runs:
@@ -139,6 +142,11 @@ class EventBatch(Generic[T]):
         folded = Folded(users, rows[:, 0], rows[rows[:, 0] == APPLIED, 1:], {}, [])
         _take_texts(runs, folded)
         return folded
+
+
+def _event_rows(fields: Iterable[bytes]) -> AnyArray:
+    """EVENTs of their bytes, as the kernel takes them."""
+    return np.frombuffer(bytearray().join(fields), np.int64).view(EVENT)
 
 
 def _take_texts(runs: Iterable[_Run[T]], folded: Folded[T]) -> None:
@@ -155,3 +163,42 @@ def _take_texts(runs: Iterable[_Run[T]], folded: Folded[T]) -> None:
             if event.request_id is not None:
                 folded.acts.append(Act(event, broker_ts))
         start += len(run.events)
+
+
+class FoldedEvent(NamedTuple):
+    """What an event has become, the journal's new records, and what is hidden now."""
+
+    outcome: Outcome
+    records: Records
+    hidden: Hidden
+
+
+def is_lone(event: Event) -> bool:
+    """Whether `fold_lone` takes an event."""
+    return event.kind in (UNDO, PROFILE)
+
+
+def fold_lone(
+    kernel: UserKernel, rows: UserRows, event: Event, item_of: Callable[[ItemId], Item | None], n: int
+) -> FoldedEvent:
+    """Fold an event that `is_lone` into a user's rows, when all before it is folded. item_of: the catalogue's item of an id."""
+    target = id_hash(event.target) if event.kind == UNDO else 0
+    item_id = remembered_item(rows.arrays.events, rows.arrays.event_of, target) if event.kind == UNDO else NO_ID
+    item = None if item_id == NO_ID else item_of(item_id)
+    tastes = (0, 0) if item is None else kernel.names.list_of(item.tastes)
+    fields = _packed(id_hash(event.event_id), event.ts, event.kind, NO_ID, 0, n, *tastes, target)
+    outcomes = np.zeros(1, OUTCOME)
+    records, hidden = kernel.fold(rows, _event_rows([fields]), 0, 1, outcomes)
+    number, *added = outcomes.view(np.int64).tolist()
+    verdict = VERDICTS[number]
+    if verdict == verdicts.APPLIED and event.user and event.user != rows.outer:
+        rows.rename(event.user)
+    if verdict == verdicts.APPLIED and event.kind == PROFILE:
+        rows.describe(event.target)
+    return FoldedEvent(Outcome(verdict, _contribution_of(added)), records, hidden)
+
+
+def _contribution_of(row: list[int]) -> Contribution | None:
+    """A row of contributions as an object; None where it adds nothing."""
+    item_id, ts, kind, centi, sign, weight, key, count, *partners = row
+    return Contribution(item_id, ts, kind, centi, sign, weight, key, tuple(partners[:count])) if sign else None

@@ -27,11 +27,16 @@ def hide_item(rows: User, item_id: int, n: int, until: int) -> int:
 
 
 @compiled
-def show_item(rows: User, item_id: int) -> None:
-    """Hide an item no longer, if it was."""
+def shorten_item(rows: User, item_id: int, until: int) -> int:
+    """Hide an item until then and no longer; 0: not at all. Its row where that changes something, else NOT_FOUND."""
     known = row_of(rows.item_of, rows.items["item_id"], item_id)
-    if known != NOT_FOUND:
+    if known == NOT_FOUND or rows.items[known].until == until:
+        return NOT_FOUND
+    if until:
+        rows.items[known].until = until
+    else:
         _drop(rows, known)
+    return known
 
 
 @compiled
@@ -41,7 +46,7 @@ def restore_item(rows: User, item_id: int, n: int, until: int) -> None:
     if known != NOT_FOUND and rows.items[known].n == n:
         rows.items[known].until = until
         return
-    show_item(rows, item_id)
+    shorten_item(rows, item_id, 0)
     hide_item(rows, item_id, n, until)
 
 

@@ -12,9 +12,9 @@ from features.kernel.msgpack_bytes import (
     put_ints,
 )
 from features.kernel.row_index import NOT_FOUND
-from features.kernel.users.hidden_items import drop_oldest, restore_item, show_item
+from features.kernel.users.hidden_items import drop_oldest, restore_item, shorten_item
 from features.kernel.users.remembered_events import find_event, remember
-from features.kernel.users.row_types import RECORDS, Row, Rules, User, Written
+from features.kernel.users.row_types import CHANGED, RECORD_BYTES, RECORDS, Row, Rules, User, Written
 from features.recall.compiled import compiled
 from features.types import FOREVER
 
@@ -49,6 +49,22 @@ def put_hidden(data: AnyArray, at: int, item_id: int, n: int, until: int) -> int
 def put_shown(data: AnyArray, at: int, item_id: int) -> int:
     """The record of an item that is hidden no longer."""
     return put_int(data, put_array_header(data, at, 1), item_id)
+
+
+@compiled
+def end_record(written: Written, at: int) -> None:
+    """Note that a record ends there."""
+    written.ends[written.sizes[RECORDS]] = at
+    written.sizes[RECORDS] += 1
+    written.sizes[RECORD_BYTES] = at
+
+
+@compiled
+def note_hidden(written: Written, item_id: int, until: int) -> None:
+    """Note until when an item is hidden now; 0: not any more."""
+    at = written.sizes[CHANGED]
+    written.hidden[at, 0], written.hidden[at, 1] = item_id, until
+    written.sizes[CHANGED] = at + 1
 
 
 @compiled
@@ -106,7 +122,7 @@ def read_journal(data: AnyArray, records: int, rows: User, rules: Rules) -> None
         if fields == 3:
             until, at = get_int(data, at, len(data))
         if fields == 1:
-            show_item(rows, item_id)
+            shorten_item(rows, item_id, 0)
         else:
             restore_item(rows, item_id, n, until)
             drop_oldest(rows, rules)

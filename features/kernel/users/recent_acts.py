@@ -39,9 +39,7 @@ def is_repeated(user: Row, event: Row) -> bool:
 def add_act(user: Row, event: Row) -> None:
     """Make an event the latest act."""
     if user.recent_count == RECENT:
-        for at in range(RECENT - 1):
-            user.recent[at] = user.recent[at + 1]
-        user.recent_count = RECENT - 1
+        _drop_act(user, 0)
     act = user.recent[user.recent_count]
     act.item_id, act.ts = event.item_id, event.ts
     act.kind, act.centi = event.kind, event.centi
@@ -52,12 +50,44 @@ def add_act(user: Row, event: Row) -> None:
 def add_liked(user: Row, event: Row) -> None:
     """Make an event's item the latest liked one."""
     if user.sequence_count == SEQUENCE:
-        for at in range(SEQUENCE - 1):
-            user.sequence[at] = user.sequence[at + 1]
-        user.sequence_count = SEQUENCE - 1
+        _drop_liked(user, 0)
     liked = user.sequence[user.sequence_count]
     liked.item_id, liked.ts = event.item_id, event.ts
     user.sequence_count += 1
+
+
+@compiled
+def remove_act(user: Row, event: Row) -> None:
+    """Remove the latest act that is this event's, if there is one."""
+    for at in range(user.recent_count - 1, -1, -1):
+        act = user.recent[at]
+        if act.item_id == event.item_id and act.ts == event.ts and act.kind == event.kind and act.centi == event.centi:
+            _drop_act(user, at)
+            break
+
+
+@compiled
+def remove_liked(user: Row, event: Row) -> None:
+    """Remove the latest liked item that is this event's, if there is one."""
+    for at in range(user.sequence_count - 1, -1, -1):
+        liked = user.sequence[at]
+        if liked.item_id == event.item_id and liked.ts == event.ts:
+            _drop_liked(user, at)
+            break
+
+
+@compiled
+def _drop_act(user: Row, at: int) -> None:
+    for each in range(at, user.recent_count - 1):
+        user.recent[each] = user.recent[each + 1]
+    user.recent_count -= 1
+
+
+@compiled
+def _drop_liked(user: Row, at: int) -> None:
+    for each in range(at, user.sequence_count - 1):
+        user.sequence[each] = user.sequence[each + 1]
+    user.sequence_count -= 1
 
 
 @compiled

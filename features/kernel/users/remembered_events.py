@@ -4,15 +4,24 @@ Rows stand in the order in which events came. Once as many are remembered as may
 another comes. A row that goes is marked; its room is won back when the rows are moved together.
 """
 
-from features.kernel.row_index import put_row, remove_row, row_of
+from features.arrays import AnyArray
+from features.kernel.row_index import NOT_FOUND, put_row, remove_row, row_of
 from features.kernel.users.row_types import MAX_REMEMBERED, Row, Rules, User
 from features.recall.compiled import compiled
+from features.types import NO_ID
 
 
 @compiled
 def find_event(rows: User, key: int) -> int:
     """The row of a remembered event, or NOT_FOUND."""
     return row_of(rows.event_of, rows.events["key"], key)
+
+
+@compiled
+def remembered_item(events: AnyArray, event_of: AnyArray, key: int) -> int:
+    """The item of a remembered event, or NO_ID. The arrays are those of User."""
+    row = row_of(event_of, events["key"], key)
+    return NO_ID if row == NOT_FOUND else int(events[row].item_id)
 
 
 @compiled

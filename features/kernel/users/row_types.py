@@ -92,11 +92,14 @@ EVENT: Final = record(
     ("n", "i8"),
     ("tastes_start", "i8"),
     ("tastes_stop", "i8"),
+    ("target", "i8"),
 )
-"""A plain event; its item's tastes are numbers[tastes_start:tastes_stop] of an array beside it."""
+"""An event; its item's tastes are numbers[tastes_start:tastes_stop] of an array beside it. Of an undo, `target` is the key of the
+event that it takes back, and the tastes are those of that one's item."""
 
 OUTCOME: Final = record(("verdict", "i8"), *((name, "i8") for name in FIELDS), ("partners", "i8", (PARTNERS,)))
-"""What an event has become, and if it was applied, what it adds to its item: a row of `features.kernel.contribution_rows`."""
+"""What an event has become, and if it was applied, what it adds to its item: a row of `features.kernel.contribution_rows`. One of
+sign 0 adds nothing."""
 
 KIND: Final = record(("click", "i8"), ("repeats", "i8"), ("hide", "i8"), ("steps_start", "i8"), ("steps_stop", "i8"))
 """`features.schema.tables.Kind`; its weights are rows [start, stop) of the steps, (value, weight) each."""

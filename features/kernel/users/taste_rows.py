@@ -1,40 +1,77 @@
-"""A user's tastes, compiled: `_touch_tastes` of `features.fold.user` over rows, in the order in which tastes came."""
+"""A user's tastes, compiled: `_taste_of`, `_advance` and `_touch_tastes` of `features.fold.user` over rows, in the order in which
+tastes came."""
+
+import numpy as np
 
 from features.arrays import IntArray
 from features.fold.decay import HALF_LIVES
 from features.fold.state import TASTES
-from features.kernel.decayed_sums import added
-from features.kernel.users.row_types import Names, Row
+from features.kernel.decayed_sums import added, epoch_of, halved, weight_of
+from features.kernel.users.row_types import CLICKS, NEGATIVES, POSITIVES, UNIT, Names, Row, Rules
 from features.recall.compiled import compiled
 
 
 @compiled
-def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray) -> None:
-    """Add to the weights from `first` on of each taste of an item, by its number; of all these the newest are kept.
+def taste_change(rules: Rules, kind: Row, weight: int, own_weight: int) -> tuple[int, int]:
+    """(where in a taste's weights, amount in units) of an event that counted with `weight`; an amount of 0: it teaches nothing. A
+    click whose kind has no weight counts apart from what has, as one whole."""
+    if weight > 0:
+        return POSITIVES, weight
+    if weight < 0:
+        return NEGATIVES, -weight
+    return CLICKS, rules.limits[UNIT] if kind.click and own_weight == 0 else 0
+
+
+@compiled
+def advance(user: Row, ts: int) -> IntArray:
+    """Bring all decayed weights to the epochs of `ts`, where those are later; what an event then weighs, for each half-life."""
+    gains = np.empty(len(HALF_LIVES), np.int64)
+    for which in range(len(HALF_LIVES)):
+        behind = epoch_of(ts, which) - user.epochs[which]
+        gains[which] = halved(weight_of(ts, which), max(0, -behind))
+        if behind > 0:
+            user.epochs[which] += behind
+            _halve(user, which, behind)
+    return gains
+
+
+@compiled
+def _halve(user: Row, which: int, times: int) -> None:
+    user.activity[which] = halved(user.activity[which], times)
+    for at in range(user.taste_count):
+        weights = user.tastes[at].weights
+        for first in (CLICKS, POSITIVES, NEGATIVES):
+            weights[first + which] = halved(weights[first + which], times)
+
+
+@compiled
+def touch_tastes(user: Row, names: Names, numbers: IntArray, ts: int, first: int, gains: IntArray, sign: int) -> None:
+    """Add to the weights from `first` on of each taste of an item, by its number; of all these the newest are kept. With a sign
+    of −1 take off, where there is such a taste.
 
     Where there is no room for new ones they come last: once all others have their time, it says which goes.
     """
-    waiting = 0
+    waiting, change = 0, sign * gains
     for name in numbers:
         at = _find(user, name)
-        if at < 0 and user.taste_count < TASTES:
+        if at < 0 and sign > 0 and user.taste_count < TASTES:
             at = _append(user, name, ts)
         if at < 0:
             waiting += 1
         else:
-            _add_to(user, at, ts, first, gains)
-    if waiting:
+            _add_to(user, at, ts, first, change)
+    if waiting and sign > 0:
         for name in numbers:
             if _find(user, name) < 0 and _make_room(user, names, name, ts):
-                _add_to(user, _append(user, name, ts), ts, first, gains)
+                _add_to(user, _append(user, name, ts), ts, first, change)
 
 
 @compiled
-def _add_to(user: Row, at: int, ts: int, first: int, gains: IntArray) -> None:
+def _add_to(user: Row, at: int, ts: int, first: int, change: IntArray) -> None:
     taste = user.tastes[at]
     taste.ts = max(taste.ts, ts)
     for which in range(len(HALF_LIVES)):
-        taste.weights[first + which] = added(taste.weights[first + which], gains[which])
+        taste.weights[first + which] = added(taste.weights[first + which], change[which])
 
 
 @compiled

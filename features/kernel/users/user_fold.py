@@ -1,45 +1,44 @@
-"""What a plain event does to its user, compiled: `features.fold.user.fold_user`, step by step the same, over rows.
+"""What an event does to its user, compiled: `features.fold.user.fold_user`, step by step the same, over rows.
 
-A plain event is one of an item: neither an undo, nor a profile, nor a wish to be forgotten
-(`features.kernel.users.event_batch` says which events are left to the specification).
+`features.kernel.users.event_batch` says which events are plain; of the others, it has undos and profiles.
 """
-
-import numpy as np
 
 from features.arrays import AnyArray, IntArray
 from features.fold.decay import HALF_LIVES
-from features.kernel.decayed_sums import added, epoch_of, halved, weight_of
+from features.kernel.decayed_sums import added
 from features.kernel.row_index import NOT_FOUND
 from features.kernel.users.features_bytes import put_features
-from features.kernel.users.hidden_items import drop_oldest, hide_item
-from features.kernel.users.journal_bytes import put_event, put_hidden, put_shown
-from features.kernel.users.recent_acts import add_act, add_liked, find_partners, is_repeated, touch_session
+from features.kernel.users.hidden_items import drop_oldest, hide_item, shorten_item
+from features.kernel.users.journal_bytes import end_record, note_hidden, put_event, put_hidden, put_shown
+from features.kernel.users.recent_acts import (
+    add_act,
+    add_liked,
+    find_partners,
+    is_repeated,
+    remove_act,
+    remove_liked,
+    touch_session,
+)
 from features.kernel.users.remembered_events import find_event, is_late, remember
 from features.kernel.users.row_types import (
     ALL_BYTES,
     APPLIED,
-    CHANGED,
-    CLICKS,
     DUPLICATE,
     EVENT_ROWS,
     ITEM_ROWS,
     LATE,
-    NEGATIVES,
-    POSITIVES,
     RECORD_BYTES,
-    RECORDS,
     SIZE,
     TOGETHER,
-    UNIT,
     Names,
     Row,
     Rules,
     User,
     Written,
 )
-from features.kernel.users.taste_rows import touch_tastes
+from features.kernel.users.taste_rows import advance, taste_change, touch_tastes
 from features.recall.compiled import compiled
-from features.types import FOREVER, IMPRESSION, RATING
+from features.types import FOREVER, IMPRESSION, NO_ID, PROFILE, RATING, UNDO
 
 
 @compiled
@@ -74,7 +73,13 @@ def fold_events(
     for at in range(start, stop):
         event, outcome = batch[at], outcomes[at]
         outcome.verdict = _verdict(rows, rules, event)
-        if outcome.verdict == APPLIED:
+        if outcome.verdict != APPLIED:
+            continue
+        if event.kind == PROFILE:
+            _remember(rows, rules, event, outcome, written)
+        elif event.kind == UNDO:
+            _apply_undo(rows, rules, names, event, tastes[event.tastes_start : event.tastes_stop], outcome, written)
+        else:
             _apply(rows, rules, names, event, tastes[event.tastes_start : event.tastes_stop], outcome, written)
     sizes[ALL_BYTES] = put_features(data, sizes[RECORD_BYTES], user[0], names)
     sizes[EVENT_ROWS], sizes[ITEM_ROWS] = user[0].remembered_rows, user[0].hidden_rows
@@ -111,23 +116,72 @@ def _apply(
     if weight > 0:
         outcome.partner_count = find_partners(user, event, rules.limits[TOGETHER], outcome.partners)
     _remember(rows, rules, event, outcome, written)
-    user.last_ts = max(user.last_ts, event.ts)
-    if user.first_ts == 0 or event.ts < user.first_ts:
-        user.first_ts = event.ts
-    _count(user, event, weight)
+    _count_kind(user, event, 1)
+    _note_time(user, event.ts)
+    _count(user, event, weight, 1)
     touch_session(user, event.ts, kind.click)
-    gains = _advance(user, event.ts)
-    first, amount = _taste(rules, kind, weight, own_weight)
+    gains = advance(user, event.ts)
+    first, amount = taste_change(rules, kind, weight, own_weight)
     if amount:
-        touch_tastes(user, names, tastes, event.ts, first, amount * gains)
+        touch_tastes(user, names, tastes, event.ts, first, amount * gains, 1)
     if event.kind != IMPRESSION:
-        for which in range(len(HALF_LIVES)):
-            user.activity[which] = added(user.activity[which], gains[which])
+        _touch_activity(user, gains, 1)
         add_act(user, event)
     if weight > 0:
         add_liked(user, event)
     if kind.hide:
         _hide(rows, rules, event, kind.hide, written)
+
+
+@compiled
+def _apply_undo(
+    rows: User,
+    rules: Rules,
+    names: Names,
+    event: Row,
+    tastes: IntArray,
+    outcome: Row,
+    written: Written,
+) -> None:
+    _remember(rows, rules, event, outcome, written)
+    _note_time(rows.user[0], event.ts)
+    _count_kind(rows.user[0], event, 1)
+    row = find_event(rows, event.target)
+    if row != NOT_FOUND and not rows.events[row].undone and rows.events[row].item_id != NO_ID:
+        _take_back(rows, rules, names, rows.events[row], tastes, outcome, written)
+
+
+@compiled
+def _take_back(
+    rows: User,
+    rules: Rules,
+    names: Names,
+    target: Row,
+    tastes: IntArray,
+    outcome: Row,
+    written: Written,
+) -> None:
+    """Take back a remembered event. What it pushed out of a bounded list does not come back."""
+    user, kind, weight = rows.user[0], rules.kinds[target.kind], target.weight
+    target.undone = 1
+    end_record(written, put_event(written.data, written.sizes[RECORD_BYTES], target))
+    outcome.item_id, outcome.ts, outcome.kind, outcome.centi = target.item_id, target.ts, target.kind, target.centi
+    outcome.sign, outcome.weight, outcome.key, outcome.partner_count = -1, weight, target.key, target.partner_count
+    for which in range(target.partner_count):
+        outcome.partners[which] = target.partners[which]
+    _count_kind(user, target, -1)
+    _count(user, target, weight, -1)
+    gains = advance(user, target.ts)
+    first, amount = taste_change(rules, kind, weight, _weight(rules, kind, target.centi))
+    if amount:
+        touch_tastes(user, names, tastes, target.ts, first, amount * gains, -1)
+    if target.kind != IMPRESSION:
+        _touch_activity(user, gains, -1)
+    remove_act(user, target)
+    if weight > 0:
+        remove_liked(user, target)
+    if kind.hide:
+        _shorten(rows, rules, target.item_id, written)
 
 
 @compiled
@@ -152,79 +206,74 @@ def _remember(rows: User, rules: Rules, event: Row, outcome: Row, written: Writt
     for which in range(outcome.partner_count):
         new.partners[which] = outcome.partners[which]
     remember(rows, rules, row)
-    _end_record(written, put_event(written.data, written.sizes[RECORD_BYTES], new))
+    end_record(written, put_event(written.data, written.sizes[RECORD_BYTES], new))
 
 
 @compiled
-def _end_record(written: Written, at: int) -> None:
-    written.ends[written.sizes[RECORDS]] = at
-    written.sizes[RECORDS] += 1
-    written.sizes[RECORD_BYTES] = at
+def _note_time(user: Row, ts: int) -> None:
+    user.last_ts = max(user.last_ts, ts)
+    if user.first_ts == 0 or ts < user.first_ts:
+        user.first_ts = ts
 
 
 @compiled
-def _count(user: Row, event: Row, weight: int) -> None:
-    """Count an event by its kind, value and weight."""
+def _count_kind(user: Row, event: Row, sign: int) -> None:
     user.kinds_counted = max(user.kinds_counted, event.kind + 1)
-    user.counts[event.kind] += 1
+    user.counts[event.kind] += sign
+
+
+@compiled
+def _count(user: Row, event: Row, weight: int, sign: int) -> None:
+    """Count an event by its value and weight."""
     if event.kind == RATING:
-        user.rating_sum += event.centi
-        user.rating_sq += event.centi * event.centi
+        user.rating_sum += sign * event.centi
+        user.rating_sq += sign * event.centi * event.centi
     if weight > 0:
-        user.positives += weight
+        user.positives += sign * weight
     else:
-        user.negatives -= weight
+        user.negatives -= sign * weight
 
 
 @compiled
-def _advance(user: Row, ts: int) -> IntArray:
-    """Bring all decayed weights to the epochs of `ts`, where those are later; what an event then weighs, for each half-life."""
-    gains = np.empty(len(HALF_LIVES), np.int64)
+def _touch_activity(user: Row, gains: IntArray, sign: int) -> None:
     for which in range(len(HALF_LIVES)):
-        behind = epoch_of(ts, which) - user.epochs[which]
-        gains[which] = halved(weight_of(ts, which), max(0, -behind))
-        if behind > 0:
-            user.epochs[which] += behind
-            _halve(user, which, behind)
-    return gains
-
-
-@compiled
-def _halve(user: Row, which: int, times: int) -> None:
-    user.activity[which] = halved(user.activity[which], times)
-    for at in range(user.taste_count):
-        weights = user.tastes[at].weights
-        for first in (CLICKS, POSITIVES, NEGATIVES):
-            weights[first + which] = halved(weights[first + which], times)
-
-
-@compiled
-def _taste(rules: Rules, kind: Row, weight: int, own_weight: int) -> tuple[int, int]:
-    """(where in a taste's weights, amount in units) of an event that counted with `weight`; an amount of 0: it teaches nothing. A
-    click whose kind has no weight counts apart from what has, as one whole."""
-    if weight > 0:
-        return POSITIVES, weight
-    if weight < 0:
-        return NEGATIVES, -weight
-    return CLICKS, rules.limits[UNIT] if kind.click and own_weight == 0 else 0
+        user.activity[which] = added(user.activity[which], sign * gains[which])
 
 
 @compiled
 def _hide(rows: User, rules: Rules, event: Row, hide: int, written: Written) -> None:
     """Hide an event's item, and show the oldest hidden one again where they are too many; write both."""
-    until = FOREVER if hide == FOREVER else event.ts + hide
-    until = hide_item(rows, event.item_id, event.n, until)
-    _end_record(written, put_hidden(written.data, written.sizes[RECORD_BYTES], event.item_id, event.n, until))
-    _note_hidden(written, event.item_id, until)
+    until = hide_item(rows, event.item_id, event.n, _hidden_until(event.ts, hide))
+    end_record(written, put_hidden(written.data, written.sizes[RECORD_BYTES], event.item_id, event.n, until))
+    note_hidden(written, event.item_id, until)
     dropped = drop_oldest(rows, rules)
     if dropped != NOT_FOUND:
         item_id = rows.items[dropped].item_id
-        _end_record(written, put_shown(written.data, written.sizes[RECORD_BYTES], item_id))
-        _note_hidden(written, item_id, 0)
+        end_record(written, put_shown(written.data, written.sizes[RECORD_BYTES], item_id))
+        note_hidden(written, item_id, 0)
 
 
 @compiled
-def _note_hidden(written: Written, item_id: int, until: int) -> None:
-    at = written.sizes[CHANGED]
-    written.hidden[at, 0], written.hidden[at, 1] = item_id, until
-    written.sizes[CHANGED] = at + 1
+def _hidden_until(ts: int, hide: int) -> int:
+    """`features.fold.user.hidden_until`."""
+    if hide == FOREVER:
+        return FOREVER
+    return ts + hide if hide else 0
+
+
+@compiled
+def _shorten(rows: User, rules: Rules, item_id: int, written: Written) -> None:
+    """Hide an item for as long as the remembered events of it say that were not undone; write it where that is shorter."""
+    until = 0
+    for row in range(rows.user[0].remembered_rows):
+        event = rows.events[row]
+        if event.item_id == item_id and event.counts and not event.undone:
+            until = max(until, _hidden_until(event.ts, rules.kinds[event.kind].hide))
+    row = shorten_item(rows, item_id, until)
+    if row == NOT_FOUND:
+        return
+    data, at = written.data, written.sizes[RECORD_BYTES]
+    end_record(
+        written, put_hidden(data, at, item_id, rows.items[row].n, until) if until else put_shown(data, at, item_id)
+    )
+    note_hidden(written, item_id, until)

@@ -89,6 +89,14 @@ class UserRows:
         self._head = _HEADERS[bool(self.attributes)] + _encode(outer)
         self.features = self._head + rest
 
+    def describe(self, attributes: str) -> None:
+        """Give the user other attributes."""
+        rest = self.features[len(self._head) : len(self.features) - len(self._tail)]
+        self.attributes = attributes
+        self._tail = _encode(attributes) if attributes else b""
+        self._head = _HEADERS[bool(attributes)] + _encode(self.outer)
+        self.features = self._head + rest + self._tail
+
     def note_sizes(self) -> None:
         """Take from the numbers how much there is, and how much room. Rows that count no more take up room until they are moved
         together, so where there are such there is none."""

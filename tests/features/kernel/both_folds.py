@@ -11,7 +11,7 @@ from features.fold.dedupe import DedupeMemory, SeenItems
 from features.fold.journal import Journal
 from features.fold.state import UserFeatures
 from features.fold.user import Outcome, UserState, fold_user, store_user, undone_item
-from features.kernel.users.event_batch import VERDICTS, EventBatch
+from features.kernel.users.event_batch import VERDICTS, EventBatch, fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import Schema
@@ -89,6 +89,12 @@ class ByKernel:
             self._batch.add(USER, self.rows, event, item, n, 0)
             return
         self.flush()
+        if is_lone(event) and not (self._left_over and n % self._left_over == 0):
+            outcome, records, hidden = fold_lone(self.kernel, self.rows, event, CATALOGUE.get, n)
+            self.outcomes.append(outcome)
+            self.journal.extend(records)
+            self.hidden |= {int(item_id): until for item_id, until in hidden}
+            return
         state = self.kernel.thaw(self.rows)
         state.collect_changes()
         self.outcomes.append(fold_user(state, event, item_of(state, event, self.catalogue), n, self._schema))

@@ -11,20 +11,20 @@ from features.errors import Broken
 from features.fold.dedupe import DedupeMemory, SeenItems
 from features.fold.journal import replay_journal
 from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
-from features.fold.user import store_user
-from features.kernel.users.event_batch import EventBatch
+from features.fold.user import fold_user, store_user
+from features.kernel.users.event_batch import EventBatch, fold_lone
 from features.kernel.users.row_types import LATEST
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.taste_names import TasteNames
 from features.kernel.users.user_kernel import UserKernel
 from features.schema.tables import preset_schema
-from features.types import CLICK, DISLIKE, FORGET_USER, LIKE, PROFILE, UNDO, Event, Item
+from features.types import CLICK, DISLIKE, FORGET_USER, LIKE, NO_ID, PROFILE, UNDO, Event, Item
 from features.units import DAY_MS
 from tests.features.fold.test_encodings import long_log
 from tests.features.kernel.both_folds import ByKernel, BySpecification, hold_equal, uncompiled
 from tests.features.schema.test_tables import logs as logs_of
 from tests.features.schema.test_tables import schemas
-from tests.features.strategies import START, USER, logs
+from tests.features.strategies import CATALOGUE, START, USER, logs, undoing
 from tests.schemas import MOVIES, SHOP
 
 FEWER = settings(max_examples=max(10, settings().max_examples // 4))
@@ -45,12 +45,27 @@ def test_the_same_bytes_under_any_schema(data: st.DataObject, size: int) -> None
 
 
 @FEWER
-@given(logs(max_size=200), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6))
-def test_the_same_bytes_where_little_is_remembered(log: list[Event], size: int, remembered: int, hidden: int) -> None:
-    """What the specification folds anew is not limited so: events alone, then."""
-    acts = [event for event in log if event.kind not in (UNDO, FORGET_USER, PROFILE)]
+@given(logs(max_size=120), st.integers(0, 2**32), st.integers(1, 80), st.sampled_from([0, 0, 7]))
+def test_the_same_bytes_of_many_undos(log: list[Event], seed: int, size: int, left_over: int) -> None:
+    hold_equal(BySpecification(MOVIES), ByKernel(MOVIES, left_over), undoing(log, seed), size)
+
+
+@FEWER
+@given(st.data(), st.integers(0, 2**32), st.integers(1, 80))
+def test_the_same_bytes_of_many_undos_under_any_schema(data: st.DataObject, seed: int, size: int) -> None:
+    schema = data.draw(schemas())
+    hold_equal(BySpecification(schema), ByKernel(schema), undoing(data.draw(logs_of(schema)), seed), size)
+
+
+@FEWER
+@given(logs(max_size=200), st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 12), st.integers(1, 6))
+def test_the_same_bytes_where_little_is_remembered(
+    log: list[Event], seed: int, size: int, remembered: int, hidden: int
+) -> None:
+    """What the specification folds anew is not limited so: nothing is forgotten, then."""
+    kept = [event for event in log if event.kind != FORGET_USER]
     plain = BySpecification(MOVIES, DedupeMemory(limit=remembered), SeenItems(limit=hidden))
-    hold_equal(plain, ByKernel(MOVIES, remembered=remembered, hidden=hidden), acts, size)
+    hold_equal(plain, ByKernel(MOVIES, remembered=remembered, hidden=hidden), undoing(kept, seed), size)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -67,7 +82,7 @@ def test_the_same_bytes_of_items_with_any_number_of_tastes(seed: int) -> None:
     ]
     plain, kernel = BySpecification(MOVIES), ByKernel(MOVIES, left_over=rng.choice((0, 7)))
     plain.catalogue = kernel.catalogue = catalogue
-    hold_equal(plain, kernel, log, 5)
+    hold_equal(plain, kernel, undoing(log, seed), 5)
 
 
 def test_the_same_bytes_of_a_user_who_remembers_all_that_may_be() -> None:
@@ -86,6 +101,17 @@ def test_the_same_bytes_of_a_user_who_remembers_all_that_may_be() -> None:
     assert kernel.rows.nbytes < 110 * 4096
     again = kernel.kernel.load(stored)
     assert kernel.kernel.store(again) == stored
+
+
+def test_the_same_bytes_of_an_undo_whose_item_has_come_to_the_catalogue_since() -> None:
+    kernel = UserKernel(rules_of(MOVIES))
+    batch: EventBatch[int] = EventBatch(kernel, MOVIES)
+    rows, undo, item = kernel.new_user(USER), Event("u", UNDO, USER, NO_ID, 0, "a", START + 1), CATALOGUE[1]
+    batch.add(0, rows, event(), None, 1, 0)
+    batch.fold()
+    state = kernel.thaw(rows)
+    assert fold_lone(kernel, rows, undo, CATALOGUE.get, 2).outcome == fold_user(state, undo, item, 2, MOVIES)
+    assert kernel.store(rows) == store_user(state)
 
 
 def test_the_same_bytes_at_the_edges_of_a_session() -> None:

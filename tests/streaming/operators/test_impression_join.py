@@ -1,6 +1,7 @@
 """Open lists by themselves: half an hour of them at 400 a second, what is dropped and counted, and restarts at any moment."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from features.units import MINUTE_MS
 from streaming.operators.impression_join import (
     ACTED_LISTS,
     CHUNK,
+    HELD_USERS,
     OPEN_LISTS,
     USERS_ACTIONS,
     ClosedList,
@@ -196,6 +198,43 @@ def test_a_user_who_acts_all_the_time_holds_a_bounded_number_of_acts() -> None:
     assert USERS_ACTIONS - 100 < held <= USERS_ACTIONS
 
 
+class Counted(dict[int, bytes]):
+    """The values of a state, and how often one was read or put."""
+
+    touched = 0
+
+    def get(self, key: int, default: Any = None) -> Any:
+        self.touched += 1
+        return super().get(key, default)
+
+    def __setitem__(self, key: int, value: bytes) -> None:
+        self.touched += 1
+        super().__setitem__(key, value)
+
+
+def test_the_acts_of_a_user_are_read_once_and_stored_once_for_a_batch() -> None:
+    """However many they are: each time takes as long as the user has acts."""
+    lane, acted = Lane(), Counted()
+    lane.store.states["acted"] = {0: acted}
+    for number in range(USERS_ACTIONS):
+        lane.act(f"r{number % ACTED_LISTS}", f"e{number}", 7 + number % 3)
+        lane.lists.take_back(lane.lane, 7, f"e{number - 9}")
+    for _ in range(2):
+        lane.lists.store(lane.lane)
+        assert acted.touched == 2 * 3
+
+
+def test_more_users_may_act_in_a_batch_than_a_lane_holds() -> None:
+    lane, users = Lane(), range(2 * HELD_USERS + 1)
+    for turn in range(3):
+        for user in users:
+            lane.show(f"r{turn}-{user}", user)
+            lane.act(f"r{turn}-{user}", f"e{turn}-{user}", user)
+            assert len(lane.lane.held) <= HELD_USERS
+    closed = events_of(lane.restarted().close(NOW + WINDOW_MS))
+    assert closed == {f"r{turn}-{user}": [f"e{turn}-{user}"] for turn in range(3) for user in users}
+
+
 def lane_acts(lane: Lane, user: int = 7) -> int:
     """How many acts of a user are held."""
     for number in range(2 * USERS_ACTIONS // 100):
@@ -243,6 +282,9 @@ def test_a_restart_at_any_moment_changes_nothing(seed: int, count: int) -> None:
                 closed[which].update(events_of(lane.close(at)))
         if rng.random() < 0.2:
             rough = rough.restarted()
+    calm.lists.store(calm.lane)
+    rough.lists.store(rough.lane)
+    assert calm.store.states.get("acted") == rough.store.states.get("acted")
     end = NOW + count * 20_000 + 2 * WINDOW_MS
     closed[0].update(events_of(calm.close(end)))
     closed[1].update(events_of(rough.close(end)))

@@ -12,7 +12,7 @@ from features.kernel.users.event_batch import EventBatch
 from features.types import CLICK, UNDO, Event
 from streaming.machine_memory import MIN_CACHED
 from streaming.operators.user_cache import LiveUser, UserStates
-from tests.features.strategies import CATALOGUE, logs
+from tests.features.strategies import CATALOGUE, logs, undoing
 from tests.schemas import MOVIES
 
 
@@ -89,6 +89,35 @@ def test_restarts_change_nothing(log: list[Event], every: int) -> None:
         if n % every == 0:
             states = states_in(context)
     assert states.kernel.store(states.load_user(7).rows) == store_user(plain)
+
+
+def fold_plainly(states: UserStates, user: LiveUser, event: Event, n: int) -> None:
+    """Fold an event by the specification, whatever it is."""
+    state = states.kernel.thaw(user.rows)
+    state.collect_changes()
+    apply(state, event, n)
+    changes = state.drain_changes()
+    user.journal.append(changes, state.memory.floor)
+    user.seen |= {item_id: until for item_id, _, until in changes.seen}
+    states.kernel.freeze(user.rows, state)
+
+
+@given(logs(min_size=1, max_size=120), st.integers(0, 2**32), st.integers(1, 120))
+def test_a_batch_of_many_undos_leaves_the_bytes_that_the_specification_leaves(
+    log: list[Event], seed: int, size: int
+) -> None:
+    """In Flink's state and in Redis: also where the user is forgotten in between, and the journal written anew."""
+    context, plainly = States(), States()
+    states, by_specification = states_in(context), states_in(plainly)
+    mixed = undoing(log, seed)
+    for start in range(0, len(mixed), size):
+        user, plain = states.load_user(7), by_specification.load_user(7)
+        for n, event in enumerate(mixed[start : start + size], start=start + 1):
+            fold(states, user, event, n)
+            fold_plainly(by_specification, plain, event, n)
+            user.n = plain.n = n
+        assert states.store({7: user}) == by_specification.store({7: plain})
+        assert context.maps == plainly.maps
 
 
 def test_a_long_history_is_kept_in_bounded_state() -> None:
