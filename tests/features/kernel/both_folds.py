@@ -90,7 +90,7 @@ class ByKernel:
             return
         self.flush()
         if is_lone(event) and not (self._left_over and n % self._left_over == 0):
-            outcome, records, hidden = fold_lone(self.kernel, self.rows, event, CATALOGUE.get, n)
+            outcome, records, hidden = fold_lone(self.kernel, self.rows, event, self.catalogue.get, n)
             self.outcomes.append(outcome)
             self.journal.extend(records)
             self.hidden |= {int(item_id): until for item_id, until in hidden}

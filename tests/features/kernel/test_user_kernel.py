@@ -11,7 +11,7 @@ from features.errors import Broken
 from features.fold.dedupe import DedupeMemory, SeenItems
 from features.fold.journal import replay_journal
 from features.fold.state import SEQUENCE, StoredUser, UserFeatures, encode_features
-from features.fold.user import fold_user, store_user
+from features.fold.user import UserState, fold_user, store_user
 from features.kernel.users.event_batch import EventBatch, fold_lone
 from features.kernel.users.row_types import LATEST
 from features.kernel.users.schema_rules import rules_of
@@ -112,6 +112,15 @@ def test_the_same_bytes_of_an_undo_whose_item_has_come_to_the_catalogue_since() 
     state = kernel.thaw(rows)
     assert fold_lone(kernel, rows, undo, CATALOGUE.get, 2).outcome == fold_user(state, undo, item, 2, MOVIES)
     assert kernel.store(rows) == store_user(state)
+
+
+def test_a_profile_that_comes_again_tells_nothing() -> None:
+    kernel = UserKernel(rules_of(MOVIES))
+    rows, state = kernel.new_user(USER), UserState(UserFeatures(USER))
+    for n, (name, told) in enumerate((("a", '{"plan":"paid"}'), ("b", ""), ("c", '{"plan":"free"}'), ("a", ""))):
+        profile = Event(name, PROFILE, USER, NO_ID, 0, told, START + n, user="ann")
+        assert fold_lone(kernel, rows, profile, CATALOGUE.get, n).outcome == fold_user(state, profile, None, n, MOVIES)
+        assert kernel.store(rows) == store_user(state)
 
 
 def test_the_same_bytes_at_the_edges_of_a_session() -> None:
