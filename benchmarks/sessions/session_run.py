@@ -90,15 +90,14 @@ def _martlet(
     cleanup: ExitStack, running: Running, log: ClickLog, start: int, loaded: bool, report: Report
 ) -> MartletLists:
     """A home that knows what lies before the walk. Its times are the log's own where it was made of the log (`loaded`); otherwise
-    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput where it knows more."""
+    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput for one of the log that knows more."""
     client = cleanup.enter_context(ListClient(running.api))
     newest = int(log.times[-1])
-    shift = 0 if loaded else (client.clock() - newest) // DAY_MS * DAY_MS
-    refuse_what_is_known(running.home.path, running.known_to(), start if loaded else int(log.times[0]) + shift)
     if loaded:
+        refuse_what_is_known(running.home.path, running.known_to(), start)
         put_mark(running.engines.redis, offset_of(newest))
         return MartletLists(client, log, 0)
-    lists = MartletLists(client, log, shift)
+    lists = MartletLists(client, log, (client.clock() - newest) // DAY_MS * DAY_MS)
     began = time.monotonic()
     posted = lists.learn(takewhile(lambda click: click.ts < start, log))
     drain(running)

@@ -221,7 +221,7 @@ def test_a_second_up_in_the_same_home_and_a_taken_port_are_clear_errors(martlet:
     port = martlet.address.rsplit(":", 1)[1]
     second = run_martlet("up", "--home", str(martlet.home), "--port", "1")
     assert second.returncode == 1
-    assert "a home in which no up or watch runs, got" in second.stderr
+    assert "a home in which no up or job runs, got" in second.stderr
     taken = run_martlet("up", "--home", str(martlet.home.parent / "other"), "--port", port)
     assert taken.returncode == 1
     assert f"got {port}, which process" in taken.stderr
