@@ -90,7 +90,7 @@ def _martlet(
     cleanup: ExitStack, running: Running, log: ClickLog, start: int, loaded: bool, report: Report
 ) -> MartletLists:
     """A home that knows what lies before the walk. Its times are the log's own where it was made of the log (`loaded`); otherwise
-    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput if the first knows more."""
+    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput if the first has more."""
     client = cleanup.enter_context(ListClient(running.api))
     newest = int(log.times[-1])
     if loaded:
