@@ -16,7 +16,7 @@ from features.engines.tls import Tls
 from features.inputs.columns import ClickWeights
 from infra.cli.main import app
 from infra.home.paths import Home
-from infra.home.record import Settings
+from infra.home.record_file import Settings
 from infra.home.timings import Timings
 from infra.services.kafka_topics import REQUIRED_CONFIGS
 from infra.services.kafka_topics import documented_rows as documented_topics

@@ -226,7 +226,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a record that was read long ago takes back what others have written since",
-        "infra/home/record.py",
+        "infra/home/record_file.py",
         "before = self._on_disk() if self._home.record_file.exists() else Settings(**mine)",
         "before = Settings(**mine)",
         ("test_what_another_process_has_changed_meanwhile_stays",),

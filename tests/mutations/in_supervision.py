@@ -173,9 +173,9 @@ FAULTS: Final = (
     ),
     Fault(
         "what another thread set while the record was saved is lost",
-        "infra/home/record.py",
+        "infra/home/record_file.py",
         "            self._as_read = msgspec.structs.asdict(written)\n",
-        "            self._as_read = msgspec.structs.asdict(self._settings)\n",
+        "            self._as_read = msgspec.structs.asdict(self.settings)\n",
         ("test_what_one_thread_sets_while_another_saves_is_not_lost",),
     ),
     Fault(
