@@ -303,8 +303,11 @@ class KafkaReader:
 
     def read(self, recomputer: Recomputer) -> Ends:
         ends = self.ends()
-        # Items come first, up to an end that is fetched last: all that a mark in the log may name has been read.
-        for (topic, partition), end in {(ITEMS, 0): self._log.items_end(), **ends}.items():
+        # Items come first, up to an end that is fetched last: all that a mark in the log may name has been read. Of a topic that
+        # has lost its beginning the rest counts, as in the job.
+        items = self._log.spans(ITEMS, 1)[0]
+        recomputer.pass_to(ITEMS, 0, min(items.start, items.end))
+        for (topic, partition), end in {(ITEMS, 0): items.end, **ends}.items():
             for record in self._log.read(Span(topic, partition, recomputer.next_offset(topic, partition), end)):
                 recomputer.feed(topic, partition, record.offset, record.broker_ts, record.key, record.value)
             recomputer.pass_to(topic, partition, end)

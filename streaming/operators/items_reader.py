@@ -60,7 +60,8 @@ class ItemsReader:
         self._connect = connect
         self._is_cancelled = is_cancelled
         self._topic: ItemsTopic | None = None
-        self._lost = 0
+        self.begin = 0
+        """The offset before which records were found to be gone."""
 
     def reach(self, version: int) -> bool:
         """Read the records before `version`; returns False where the topic does not have so many. Raises Unavailable."""
@@ -71,7 +72,9 @@ class ItemsReader:
         if version > topic.end():
             return False
         start = max(versions.end, min(version, topic.first()))
-        self._lose(versions.end, start)
+        if start > versions.end:
+            self.begin = start
+            _tell_lost(versions.end, start)
         for offset, ts, value in topic.read(start, version):
             if offset % CANCEL_EVERY == 0 and self._is_cancelled():
                 raise Unavailable(f"topic {ITEMS}: the task was cancelled at {offset}, before {version}")
@@ -86,22 +89,15 @@ class ItemsReader:
             return version
         self.reach(min(version, self._open().end()))
         known = min(version, self._versions.end)
-        self._lose(known, version)
+        if known < version:
+            _tell_lost(known, version)
         return known
 
-    def take_lost(self) -> int:
-        """How many records were found to be gone since the last call."""
-        lost, self._lost = self._lost, 0
-        return lost
-
-    def _lose(self, start: int, end: int) -> None:
-        if start < end:
-            self._lost += end - start
-            print(
-                f"topic {ITEMS}: expected its records from {start} to before {end}, got none of them: it was cut, or made anew; "
-                "events are folded with the items that are left, and `./martlet rebuild` folds all of the log with them",
-                flush=True,
-            )
+    def lost(self, version: int, begin: int) -> int:
+        """How many records before `version`, which were there once, are gone, once as many as are left have been read; those
+        before `begin` were gone when they were to be read first, so nothing was made with them."""
+        versions = self._versions
+        return max(0, min(version, self.begin) - max(versions.start, begin)) + max(0, version - versions.end)
 
     def _open(self) -> ItemsTopic:
         if self._topic is None:
@@ -116,6 +112,14 @@ class ItemsReader:
         """Close the connection, if there is one."""
         if self._topic is not None:
             self._topic.close()
+
+
+def _tell_lost(start: int, end: int) -> None:
+    print(
+        f"topic {ITEMS}: expected its records from {start} to before {end}, got none of them: it was cut, or made anew; "
+        "events are folded with the items that are left, and `./martlet rebuild` folds all of the log with them",
+        flush=True,
+    )
 
 
 class KafkaItems:

@@ -41,8 +41,8 @@ class StoredLane(msgspec.Struct, array_like=True):
     """A lane of users: its counts and offsets (see `features.store.job_status.Lane`), the keys whose last writes Redis has not
     acknowledged, the contributions not yet sent to items, as rows (`features.kernel.contribution_rows`) of 8 bytes a number,
     little-endian, the catalogue's version (`features.fold.catalogue`), the shown lists not yet sent to items, (ts, items) each,
-    the ids outside of items of those contributions that are strings, and how many records of the topic `items` a restart found
-    gone that it has known."""
+    the ids outside of items of those contributions that are strings, how many records of the topic `items` a restart found gone
+    that it has known, and the offset before which those were gone already when it came to them."""
 
     n: int = 0
     s: int = 0
@@ -67,6 +67,7 @@ class StoredLane(msgspec.Struct, array_like=True):
     shown: list[tuple[Millis, tuple[ItemId, ...]]] = msgspec.field(default_factory=list)
     names: dict[ItemId, str] = msgspec.field(default_factory=dict)
     items_lost: int = 0
+    items_begin: int = 0
 
     @property
     def waiting(self) -> int:

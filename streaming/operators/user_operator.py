@@ -194,9 +194,10 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
             begin = StoredLane(n=offsets[EVENTS][number], s=offsets[SERVED][number])
             begin.catalogue = self._base.catalogue_versions[number]
             stored = begin if data is None else decode_lane(data)
-            stored.catalogue = self._items_reader.reach_again(stored.catalogue)
-            if (lost := self._items_reader.take_lost()) and data is not None:
-                stored.items_lost = max(stored.items_lost, lost)
+            known = stored.catalogue
+            stored.catalogue = self._items_reader.reach_again(known)
+            if data is not None:
+                stored.items_lost = max(stored.items_lost, self._items_reader.lost(known, stored.items_begin))
             keys = LaneKeys(stored.unsent, self._time)
             lane = self._lanes[label] = LaneProgress(number, stored, self._lists.lane(), keys)
             for name in VERDICTS:
@@ -277,6 +278,8 @@ class UserFold(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no ty
     def _mark(self, lane: LaneProgress, record: Record, version: int, out: list[Any]) -> None:
         """Take a mark of the catalogue, once its items have been read; one of items that are not there is rejected."""
         if self._items_reader.allows(version, record.broker_ts):
+            if lane.stored.catalogue < self._items_reader.begin:
+                lane.stored.items_begin = self._items_reader.begin
             lane.stored.catalogue = max(lane.stored.catalogue, version)
             self._count(lane, MARKS)
         else:

@@ -6,6 +6,13 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "what was gone before a lane came to it counts as lost at each restart",
+        "streaming/operators/user_operator.py",
+        "lane.stored.items_begin = self._items_reader.begin",
+        "pass",
+        ("test_records_that_were_gone_before_a_lane_came_to_them_are_no_loss",),
+    ),
+    Fault(
         "a lane knows more of a topic that was cut than there is",
         "streaming/operators/user_operator.py",
         "stored.catalogue = self._items_reader.reach_again(stored.catalogue)",

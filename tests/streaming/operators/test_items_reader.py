@@ -115,7 +115,7 @@ def test_of_a_topic_that_was_cut_what_is_left_is_known(capsys: pytest.CaptureFix
     reader = ItemsReader(versions, MOVIES, lambda: topic)
     assert reader.reach_again(2) == 2
     assert reader.reach_again(5) == 2
-    assert (versions.end, reader.take_lost(), reader.take_lost()) == (2, 3, 0)
+    assert (versions.end, reader.lost(5, 0), reader.lost(2, 0)) == (2, 3, 0)
     assert "expected its records from 2 to before 5, got none of them" in capsys.readouterr().out
     put(topic, 1, "Comedy")
     assert reader.allows(3, 0)
@@ -131,7 +131,7 @@ def test_of_a_topic_that_lost_its_beginning_what_is_left_is_known(capsys: pytest
     reader = ItemsReader(versions, MOVIES, lambda: topic)
     assert [reader.reach(version) for version in (1, 3, 4)] == [True, True, False]
     assert [tastes(versions, 1, version) for version in (2, 3)] == [("base",), ("Comedy",)]
-    assert reader.take_lost() == 2
+    assert [reader.lost(version, begin) for version, begin in ((1, 0), (3, 0), (3, 1), (3, 2))] == [1, 2, 1, 0]
     assert "expected its records from 1 to before 2, got none" in capsys.readouterr().out
 
 
@@ -166,6 +166,30 @@ def test_the_job_goes_on_over_a_topic_that_was_made_anew(small_base: Base, redis
     assert {"Western", "Musical"} <= liked(bench)
     lane = bench.lane()
     assert (lane.applied, lane.marks, lane.rejected, lane.items_lost) == (4, 3, 0, 2)
+    job.close()
+
+
+@pytest.mark.parametrize(("is_cut_first", "lost"), [(False, 2), (True, 0)])
+def test_records_that_were_gone_before_a_lane_came_to_them_are_no_loss(
+    small_base: Base, redis: RedisProcess, is_cut_first: bool, lost: int
+) -> None:
+    """Else the alarm came back with each restart of a job that has folded the log anew."""
+    time_source, topic = ManualTime(WALL), MemoryItems()
+    server = UnsteadyRedis(time_source)
+    job = JobRun(settings_of(small_base.folder, redis.port), time_source, server, items_topic=topic)
+    bench = Bench(job, time_source, server, redis.client)
+    for number in range(3):
+        put(topic, 1000 + number, "Drama")
+    topic.begin = 2 * is_cut_first
+    bench.feed(bench.record(EVENTS_TOPIC, write_mark(3), key=None), bench.event("a", LIKE, item=1002))
+    job.checkpoint()
+    topic.begin = 2
+    for name in ("b", "c"):
+        job.crash()
+        bench.feed(bench.event(name, LIKE, item=1002))
+        job.checkpoint()
+        job.advance(2.0)
+        assert bench.lane().items_lost == lost
     job.close()
 
 

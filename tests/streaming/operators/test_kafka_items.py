@@ -6,12 +6,23 @@ from collections.abc import Iterator
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from msgspec.structs import replace
 
+from features.base.reader import Base
+from features.contracts.catalogue_mark import write_mark
+from features.contracts.events import write_event
+from features.contracts.items import compile_item, write_item
 from features.engines.kafka_address import KafkaAddress
 from features.errors import Unavailable
-from features.keys import ITEMS
+from features.keys import EVENTS, ITEMS
+from features.types import LIKE, Event
+from infra.verify.recompute import KafkaReader, Recomputer
 from streaming.operators.items_reader import KafkaItems
 from tests.kafka_process import Broker, kafka_process
+from tests.offline.small_log import HORIZON
+from tests.schemas import MOVIES
+from tests.streaming.bench import USER
+from tests.streaming.crashes import settings_of
 
 pytestmark = pytest.mark.services
 
@@ -79,3 +90,26 @@ def test_where_it_begins_is_told_once_records_are_gone(broker: Broker, topic: Ka
     admin.close()
     assert topic.first() == end - 1
     assert [value for _, _, value in topic.read(end - 1, end)] == [b"kept"]
+
+
+def test_verify_folds_with_what_is_left_as_the_job_does(broker: Broker, topic: KafkaItems, small_base: Base) -> None:
+    films = [
+        compile_item(number, {"title": "x", "genres": ["Western"]}, 0, MOVIES.items, "") for number in (2000, 2001)
+    ]
+    put(broker, *(write_item(film, MOVIES.items) for film in films))
+    end = topic.end()
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    admin.delete_records({TopicPartition(ITEMS, 0): end - 1})
+    admin.close()
+    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, acks="all")
+    partition = broker.address.partition_of(USER)
+    producer.send(EVENTS, write_mark(end), partition=partition)
+    for film in films:
+        liked = Event(f"like {film.item_id}", LIKE, USER, film.item_id, 0, "", HORIZON)
+        producer.send(EVENTS, write_event(liked, MOVIES), str(USER).encode(), partition=partition)
+    producer.flush(20)
+    producer.close(5)
+    recomputer = Recomputer(small_base, replace(settings_of(small_base.folder, 1), kafka=broker.address))
+    KafkaReader(broker.address).read(recomputer)
+    assert recomputer.expected.total() == {"read": 3, "applied": 2, "marks": 1}
+    assert recomputer.expected.users[USER].features.tastes["Western"][4] > 0

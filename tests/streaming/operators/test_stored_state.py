@@ -45,7 +45,7 @@ ROWS_LANE = bytes.fromhex(
 )
 
 # As they are since lost items are counted.
-LOST_LANE = bytes.fromhex("dc0017") + ROWS_LANE[3:] + bytes.fromhex("05")
+LOST_LANE = bytes.fromhex("dc0018") + ROWS_LANE[3:] + bytes.fromhex("0502")
 
 
 def test_yesterdays_bytes_are_read() -> None:
@@ -78,7 +78,7 @@ def test_todays_bytes_are_the_same() -> None:
     lane.shown = [(1000, (3, 4))]
     assert decode_lane(SHOWN_LANE) == lane
     assert decode_lane(ROWS_LANE) == lane
-    lane.items_lost = 5
+    lane.items_lost, lane.items_begin = 5, 2
     assert encode(lane) == LOST_LANE
     assert decode_lane(LOST_LANE) == lane
     rows, names = lane.take_pending()
