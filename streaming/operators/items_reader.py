@@ -74,7 +74,7 @@ class ItemsReader:
         start = max(versions.end, min(version, topic.first()))
         if start > versions.end:
             self.begin = start
-            _tell_lost(versions.end, start)
+            _report_lost(versions.end, start)
         for offset, ts, value in topic.read(start, version):
             if offset % CANCEL_EVERY == 0 and self._is_cancelled():
                 raise Unavailable(f"topic {ITEMS}: the task was cancelled at {offset}, before {version}")
@@ -90,7 +90,7 @@ class ItemsReader:
         self.reach(min(version, self._open().end()))
         known = min(version, self._versions.end)
         if known < version:
-            _tell_lost(known, version)
+            _report_lost(known, version)
         return known
 
     def lost(self, version: int, begin: int) -> int:
@@ -114,7 +114,7 @@ class ItemsReader:
             self._topic.close()
 
 
-def _tell_lost(start: int, end: int) -> None:
+def _report_lost(start: int, end: int) -> None:
     print(
         f"topic {ITEMS}: expected its records from {start} to before {end}, got none of them: it was cut, or made anew; "
         "events are folded with the items that are left, and `./martlet rebuild` folds all of the log with them",

@@ -15,8 +15,8 @@ FAULTS: Final = (
     Fault(
         "a lane knows more of a topic that was cut than there is",
         "streaming/operators/user_operator.py",
-        "stored.catalogue = self._items_reader.reach_again(stored.catalogue)",
-        "self._items_reader.reach_again(stored.catalogue)",
+        "stored.catalogue = self._items_reader.reach_again(known)",
+        "self._items_reader.reach_again(known)",
         ("test_the_job_goes_on_over_a_topic_that_was_made_anew",),
     ),
     Fault(
