@@ -8,6 +8,7 @@ from benchmarks.harness.list_client import BATCH, ListClient
 from benchmarks.sessions.baseline import Context
 from benchmarks.sessions.click_log import Click, ClickLog
 from features.ids import canonical
+from features.types import Millis
 
 NOT_SEEN = "the click before was not in the features in time"
 
@@ -42,6 +43,11 @@ class MartletLists:
 
     def observe(self, click: Click) -> None:
         self._seen[click.user] = self._client.post([self._event(click)])
+
+    def newest_of(self, user: int) -> Millis:
+        """Returns when the newest event of a user of the log was that the home knows, ms; 0 where it knows none."""
+        answer = self._client.recommend(self._users[user], 1, self._client.clock())
+        return answer["freshness"]["last_event_ts"] or 0
 
     def learn(self, clicks: Iterable[Click]) -> int:
         """Post what lies before the walk; returns how many events that were."""

@@ -90,14 +90,17 @@ def _martlet(
     cleanup: ExitStack, running: Running, log: ClickLog, start: int, loaded: bool, report: Report
 ) -> MartletLists:
     """A home that knows what lies before the walk. Its times are the log's own where it was made of the log (`loaded`); otherwise
-    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput if the first has more."""
+    the log is moved by whole days so that it ends now, and its earlier part is posted. Raises BadInput where it knows more."""
     client = cleanup.enter_context(ListClient(running.api))
     newest = int(log.times[-1])
     if loaded:
         refuse_what_is_known(running.home.path, running.known_to(), start)
         put_mark(running.engines.redis, offset_of(newest))
         return MartletLists(client, log, 0)
-    lists = MartletLists(client, log, (client.clock() - newest) // DAY_MS * DAY_MS)
+    shift = (client.clock() - newest) // DAY_MS * DAY_MS
+    lists = MartletLists(client, log, shift)
+    walked = next(click for click in log if click.ts >= start)
+    refuse_what_is_known(running.home.path, lists.newest_of(walked.user), walked.ts + shift)
     began = time.monotonic()
     posted = lists.learn(takewhile(lambda click: click.ts < start, log))
     drain(running)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.sessions.session_run import run
+from features.errors import BadInput
 from features.units import DAY_S
 from tests.home import Martlet, until
 
@@ -39,6 +40,8 @@ def test_martlet_is_walked_beside_the_baselines(martlet: Martlet, tmp_path: Path
     # In each session of the earlier half these films came one after another.
     assert report["groups"]["SR"]["medians"]["all: HR@20"] == 1
     assert any(note.startswith(f"{queries} lists of Martlet;") for note in report["notes"])
+    with pytest.raises(BadInput, match="a home that knows nothing of what comes from"):
+        run([tmp_path / "clicks.csv"], martlet.home, share=0.5, sessions=None, loaded=False, peers=False, json=None)
     for session in range(SESSIONS):
         user = until(lambda: all_clicked(martlet, FIRST_USER + session), 60, "all clicks are applied")  # noqa: B023
         assert 0 <= user["now"] - user["last_event_ts"] < 2 * DAY_S * 1000
