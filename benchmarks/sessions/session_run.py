@@ -99,8 +99,8 @@ def _martlet(
         return MartletLists(client, log, 0)
     shift = (client.clock() - newest) // DAY_MS * DAY_MS
     lists = MartletLists(client, log, shift)
-    walked = next(click for click in log if click.ts >= start)
-    refuse_what_is_known(running.home.path, lists.newest_of(walked.user), walked.ts + shift)
+    first = next(click for click in log if click.ts >= start)
+    refuse_what_is_known(running.home.path, lists.newest_of(first.user), first.ts + shift)
     began = time.monotonic()
     posted = lists.learn(takewhile(lambda click: click.ts < start, log))
     drain(running)
