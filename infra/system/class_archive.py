@@ -20,8 +20,9 @@ from features.errors import Unavailable
 from infra.system import packages
 from infra.system.processes import Attend, lower_priority
 
-MAKE_TIMEOUT: Final = 300.0
-"""Seconds; it takes 4 to 8 on an idle core."""
+MAKE_TIMEOUT: Final = 1800.0
+"""Seconds; it takes 4 to 8 on an idle core, and a hundred times that at the lowest priority beside four programs that take all
+of two cores. Nothing waits for it."""
 RETAINED: Final = 3
 """Archives of one program that are retained, those used last: checkouts may share an environment. One has 60 to 100 MB."""
 NOTES: Final = 8
