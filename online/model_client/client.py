@@ -26,6 +26,7 @@ class ModelClient:
         by_rest = address.startswith(("http://", "https://"))
         self._transport: Transport = RestTransport(address) if by_rest else GrpcTransport(address)
         self._breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
+        self._vector_breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
 
     async def start(self) -> None:
         """Bind to the running event loop. Does not wait for the server."""
@@ -36,19 +37,20 @@ class ModelClient:
 
     @property
     def broken(self) -> bool:
-        """Whether the breaker is open: a call would fail fast."""
+        """Whether the breaker of rankings is open: any call would fail fast."""
         return self._breaker.open
 
     async def scores(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
         """[count] scores. Raises Unavailable for no response within `timeout` s, an error, or scores that are not `count`
         finite numbers; VersionWithdrawn for a version that the server does not have."""
-        return await self._predict(name, version, inputs, "", count, timeout)
+        breaker = self._breaker if timeout >= COUNTS_FROM else None
+        return await self._predict(name, version, inputs, "", count, timeout, breaker)
 
     async def check(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
         """As `scores`, for a version that is not in use: what becomes of it says nothing about the server, so it does not count
         for the breaker. Where no answer comes the next call is made over a new connection, since there may be no other calls."""
         try:
-            return await self._predict(name, version, inputs, "", count, timeout, counts=False)
+            return await self._predict(name, version, inputs, "", count, timeout, None)
         except Refused:
             raise
         except Unavailable:
@@ -58,43 +60,51 @@ class ModelClient:
     async def vector(
         self, name: str, version: int, signature: str, inputs: Inputs, width: int, timeout: float
     ) -> FloatArray:
-        """[width] the output of a signature for one row. Raises as `scores`. A timeout does not open the breaker, since recall
-        waits less long than ranking does."""
-        return await self._predict(name, version, inputs, signature, width, timeout, counts=False)
+        """[width] the output of a signature for one row. Raises as `scores`. A timeout opens a breaker of these calls alone:
+        recall waits less long than ranking does, and where models rank in this process there are no others."""
+        return await self._predict(name, version, inputs, signature, width, timeout, self._vector_breaker)
 
     async def _predict(
-        self, name: str, version: int, inputs: Inputs, signature: str, count: int, timeout: float, counts: bool = True
+        self,
+        name: str,
+        version: int,
+        inputs: Inputs,
+        signature: str,
+        count: int,
+        timeout: float,
+        breaker: CircuitBreaker | None,
     ) -> FloatArray:
-        counts = counts and timeout >= COUNTS_FROM
-        if self.broken or (counts and not self._breaker.allow()):
+        """Returns the numbers of one call, whose outcome `breaker` counts."""
+        if self.broken or (breaker is not None and not breaker.allow()):
             raise Unavailable("the model server did not answer just now")
         model, began = f"model {name} version {version}", time.monotonic()
         try:
             async with lag_tolerant_timeout(timeout):
                 numbers = await self._transport.predict(name, version, inputs, timeout, signature)
         except Refused as error:
-            self._record_success(counts, began)
+            _record_success(breaker, began)
             raise type(error)(f"{model}: {error}") from error
         except TimeoutError as error:
-            self._record_failure(counts, began)
+            self._record_failure(breaker, began)
             raise Unavailable(f"{model}: no answer in {timeout:.3f} s") from error
         except Unavailable as error:
-            self._record_failure(counts, began)
+            self._record_failure(breaker, began)
             raise Unavailable(f"{model}: {error}") from error
         except BaseException:
-            if counts:
-                self._breaker.record_cancelled(began)
+            if breaker is not None:
+                breaker.record_cancelled(began)
             raise
-        self._record_success(counts, began)
+        _record_success(breaker, began)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
             raise Refused(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
         return numbers
 
-    def _record_success(self, counts: bool, began: float) -> None:
-        if counts:
-            self._breaker.record_success(began)
-
-    def _record_failure(self, counts: bool, began: float) -> None:
+    def _record_failure(self, breaker: CircuitBreaker | None, began: float) -> None:
         """Count a failure; where the breaker opens by it the next call is made over a new connection."""
-        if counts and self._breaker.record_failure(began):
+        if breaker is not None and breaker.record_failure(began):
             self._transport.reconnect()
+
+
+def _record_success(breaker: CircuitBreaker | None, began: float) -> None:
+    if breaker is not None:
+        breaker.record_success(began)

@@ -14,7 +14,7 @@ from online.vectors.vector_store import EmbeddingKind
 
 
 class UserTower:
-    """Calls the user tower: one row, a timeout, no retry. A timeout does not count for the circuit breaker; ranking's do."""
+    """Calls the user tower: one row, a timeout, no retry. A timeout counts for a circuit breaker of its own."""
 
     def __init__(self, client: ModelClient) -> None:
         self._client = client

@@ -124,9 +124,23 @@ FAULTS = (
     Fault(
         "a connection to the model server that leads nowhere is used for ever",
         "online/model_client/client.py",
-        "if counts and self._breaker.record_failure(began):",
-        "if counts and self._breaker.record_failure(began) and False:",
+        "if breaker is not None and breaker.record_failure(began):",
+        "if breaker is not None and breaker.record_failure(began) and False:",
         ("test_once_the_breaker_has_opened_another_connection_is_tried",),
+    ),
+    Fault(
+        "no failure of users' vectors counts",
+        "online/model_client/client.py",
+        "width, timeout, self._vector_breaker)",
+        "width, timeout, None)",
+        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
+    ),
+    Fault(
+        "late vectors of users open the breaker of rankings",
+        "online/model_client/client.py",
+        "width, timeout, self._vector_breaker)",
+        "width, timeout, self._breaker)",
+        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
     ),
     Fault(
         "a new channel takes over the connection that leads nowhere",

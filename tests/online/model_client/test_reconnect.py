@@ -16,6 +16,8 @@ from tests.online.model_client.predict_server import predict_server
 
 ROWS = {"dense": np.zeros((1, 2), np.float32)}
 SCORE = np.array([0.75], np.float32)
+SHORT = 0.02
+"""Seconds: as little as a user's vector may take."""
 LIMIT = 30.0
 """Seconds for a scene; a connection without an answer lasts for minutes."""
 _TENSOR = b"\x08\x01\x22\x04" + SCORE.tobytes()
@@ -139,6 +141,29 @@ def test_once_the_breaker_has_opened_another_connection_is_tried(scheme: str) ->
             assert cut.connections <= 2 + FAILURES_TO_OPEN
             assert scheme or not waiting.done(), "gRPC's calls share a connection"
             await end(waiting)
+
+    play(scene)
+
+
+def test_users_vectors_come_over_another_connection_though_nothing_is_ranked() -> None:
+    """Where models rank in the API's process there are no other calls. Meanwhile those fail fast, and rankings are made."""
+
+    async def scene() -> None:
+        async with cut_off("") as (client, cut):
+            for _ in range(FAILURES_TO_OPEN):
+                with pytest.raises(Unavailable, match="model toy version 1: "):
+                    await client.vector("toy", 1, "", ROWS, 1, SHORT)
+            with pytest.raises(Unavailable, match="did not answer just now"):
+                await client.vector("toy", 1, "", ROWS, 1, SHORT)
+            assert not client.broken
+            assert await client.scores("toy", 1, ROWS, 1, 10.0) == SCORE
+            async with asyncio.timeout(LIMIT / 2):
+                while True:
+                    with suppress(Unavailable):
+                        assert await client.vector("toy", 1, "", ROWS, 1, 1.0) == SCORE
+                        break
+                    await asyncio.sleep(0.05)
+            assert cut.connections <= 3
 
     play(scene)
 
