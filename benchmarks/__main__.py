@@ -5,6 +5,7 @@ import sys
 from types import FrameType
 from typing import Final
 
+import httpx
 import typer
 
 from benchmarks.commands import fault_benchmarks as faults
@@ -75,7 +76,7 @@ def main() -> None:
     end_in_order()
     try:
         app(prog_name="./martlet bench")
-    except MartletError as error:
+    except (MartletError, httpx.HTTPError) as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)
 

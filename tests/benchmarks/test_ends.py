@@ -32,3 +32,43 @@ def test_a_signal_ends_a_benchmark_in_order(number: signal.Signals) -> None:
         run.send_signal(number)
         said, _ = run.communicate(timeout=patience(60))
     assert said == "what was suspended goes on\n"
+
+
+REFUSED = """
+import sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
+from benchmarks.__main__ import app, main
+
+
+class Locked(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(401)
+
+    def log_message(self, *_):
+        pass
+
+
+server = HTTPServer(("127.0.0.1", 0), Locked)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+@app.command()
+def lists() -> None:
+    httpx.get(f"http://127.0.0.1:{server.server_port}/", trust_env=False).raise_for_status()
+
+
+sys.argv = ["bench", "lists"]
+main()
+"""
+
+
+def test_an_api_that_refuses_is_one_line() -> None:
+    """As one with keys does, of which a benchmark has none."""
+    ended = subprocess.run(
+        [sys.executable, "-c", REFUSED], capture_output=True, text=True, timeout=patience(60), check=False
+    )
+    assert "martlet: Client error '401 Unauthorized' for url" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 1
