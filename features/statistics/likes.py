@@ -17,18 +17,15 @@ ListName = tuple[OuterId, str]
 
 
 class Opinion(IntEnum):
-    """What an act says of its item. A judgement is an act that has a weight, or a value that decides it."""
+    """What an act says of its item. A judgement, DISLIKED or above, is an act that has a weight, or a value that decides it."""
 
     TAKEN_BACK = 0
     CLICKED = 1
     DISLIKED = 2
     LIKED = 3
 
-    @property
-    def is_judgement(self) -> bool:
-        return self >= Opinion.DISLIKED
 
-
+_CLICKED, _DISLIKED, _LIKED = Opinion.CLICKED, Opinion.DISLIKED, Opinion.LIKED
 ItemActs = dict[ItemId, dict[str, Opinion]]
 """Acts on one list: item → event id → what the act says, in the order in which they came."""
 
@@ -66,7 +63,7 @@ class ListActs:
         acts[event_id] = opinion
         self.known[user, event_id] = acts
         if len(acts) > ACTS_OF_ITEM:
-            first = min(acts, key=lambda each: acts[each].is_judgement)
+            first = min(acts, key=lambda each: acts[each] >= Opinion.DISLIKED)
             del acts[first], self.known[user, first]
 
     def take_back(self, user: OuterId, event_id: str) -> None:
@@ -77,7 +74,7 @@ class ListActs:
 
     def liked(self, name: ListName) -> set[ItemId]:
         """The items of a list that are liked."""
-        return {item_id for item_id, acts in self.lists.get(name, {}).items() if _is_liked(list(acts.values()))}
+        return {item_id for item_id, acts in self.lists.get(name, {}).items() if _is_liked(acts)}
 
     def forget(self, name: ListName) -> None:
         """Drop what was done with a list."""
@@ -95,6 +92,11 @@ def _opinion(schema: Schema, code: int, centi: int) -> Opinion | None:
     return None
 
 
-def _is_liked(acts: list[Opinion]) -> bool:
-    judged = [opinion for opinion in acts if opinion.is_judgement]
-    return judged[-1] == Opinion.LIKED if judged else Opinion.CLICKED in acts
+def _is_liked(acts: dict[str, Opinion]) -> bool:
+    """Whether acts on one item like it. A page of figures decides it of 200,000 items at once."""
+    clicked = False
+    for opinion in reversed(acts.values()):
+        if opinion >= _DISLIKED:
+            return opinion == _LIKED
+        clicked = clicked or opinion == _CLICKED
+    return clicked
