@@ -27,6 +27,8 @@ class ModelClient:
         self._transport: Transport = RestTransport(address) if by_rest else GrpcTransport(address)
         self._breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
         self._vector_breaker = CircuitBreaker(FAILURES_TO_OPEN, OPEN_FOR)
+        self._late_vectors = 0
+        """Users' vectors that did not come in time since the last call, of any kind, that was answered."""
 
     async def start(self) -> None:
         """Bind to the running event loop. Does not wait for the server."""
@@ -82,7 +84,7 @@ class ModelClient:
             async with lag_tolerant_timeout(timeout):
                 numbers = await self._transport.predict(name, version, inputs, timeout, signature)
         except Refused as error:
-            _record_success(breaker, began)
+            self._record_answer(breaker, began)
             raise type(error)(f"{model}: {error}") from error
         except TimeoutError as error:
             self._record_failure(breaker, began)
@@ -94,17 +96,22 @@ class ModelClient:
             if breaker is not None:
                 breaker.record_cancelled(began)
             raise
-        _record_success(breaker, began)
+        self._record_answer(breaker, began)
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
             raise Refused(f"{model} gave {numbers.shape} numbers where {count} are due, or not finite ones")
         return numbers
 
+    def _record_answer(self, breaker: CircuitBreaker | None, began: float) -> None:
+        self._late_vectors = 0
+        if breaker is not None:
+            breaker.record_success(began)
+
     def _record_failure(self, breaker: CircuitBreaker | None, began: float) -> None:
-        """Count a failure; where the breaker opens by it the next call is made over a new connection."""
-        if breaker is not None and breaker.record_failure(began):
+        """Count a failure; where the breaker opens by it the next call is made over a new connection. For users' vectors only if
+        nothing else was answered: rankings, which have longer, go over the same one."""
+        if breaker is None:
+            return
+        opens = breaker.record_failure(began)
+        self._late_vectors += breaker is self._vector_breaker
+        if opens and (breaker is self._breaker or self._late_vectors >= FAILURES_TO_OPEN):
             self._transport.reconnect()
-
-
-def _record_success(breaker: CircuitBreaker | None, began: float) -> None:
-    if breaker is not None:
-        breaker.record_success(began)

@@ -124,8 +124,8 @@ FAULTS = (
     Fault(
         "a connection to the model server that leads nowhere is used for ever",
         "online/model_client/client.py",
-        "if breaker is not None and breaker.record_failure(began):",
-        "if breaker is not None and breaker.record_failure(began) and False:",
+        "if opens and (breaker is self._breaker or",
+        "if opens and (",
         ("test_once_the_breaker_has_opened_another_connection_is_tried",),
     ),
     Fault(
@@ -134,6 +134,13 @@ FAULTS = (
         "width, timeout, self._vector_breaker)",
         "width, timeout, None)",
         ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
+    ),
+    Fault(
+        "late vectors of users take the connection of rankings away",
+        "online/model_client/client.py",
+        "or self._late_vectors >= FAILURES_TO_OPEN)",
+        "or True)",
+        ("test_late_vectors_of_users_leave_rankings_their_connection",),
     ),
     Fault(
         "late vectors of users open the breaker of rankings",

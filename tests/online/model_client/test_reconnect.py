@@ -168,6 +168,35 @@ def test_users_vectors_come_over_another_connection_though_nothing_is_ranked() -
     play(scene)
 
 
+def test_late_vectors_of_users_leave_rankings_their_connection() -> None:
+    """A server that is far away answers in time those who have longer."""
+
+    async def scene() -> None:
+        go_on = asyncio.Event()
+
+        async def late_by_tower(request: bytes, context: Any) -> bytes:
+            if b"tower" in request:
+                await go_on.wait()
+            return RESPONSE
+
+        cut = Cut()
+        async with predict_server(late_by_tower) as target, cut.before(target) as port:
+            client = ModelClient(f"127.0.0.1:{port}")
+            await client.start()
+            for _ in range(FAILURES_TO_OPEN):
+                assert await client.scores("toy", 1, ROWS, 1, 10.0) == SCORE
+                with pytest.raises(Unavailable, match="model toy version 1: "):
+                    await client.vector("toy", 1, "tower", ROWS, 1, SHORT)
+            with pytest.raises(Unavailable, match="did not answer just now"):
+                await client.vector("toy", 1, "tower", ROWS, 1, SHORT)
+            assert await client.scores("toy", 1, ROWS, 1, 10.0) == SCORE
+            go_on.set()
+            await client.close()
+        assert cut.connections == 1
+
+    play(scene)
+
+
 @pytest.mark.parametrize("scheme", ["", "http://"], ids=["gRPC", "REST"])
 def test_a_check_without_an_answer_has_the_next_one_made_over_another_connection(scheme: str) -> None:
     """Where no version ranks yet there is nothing but checks."""
