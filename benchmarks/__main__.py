@@ -15,6 +15,7 @@ from benchmarks.commands import quality_benchmarks as quality
 from benchmarks.commands.options import BackgroundRate, Clicks, RunningHome
 from features.errors import BadInput, MartletError
 from infra.cli.home_option import DEFAULT_HOME
+from infra.system.stop_signal import outlives_terminal
 
 COMMANDS: Final = (
     job.backlog,
@@ -76,14 +77,19 @@ def main() -> None:
     end_in_order()
     try:
         app(prog_name="./martlet bench")
+    except httpx.HTTPStatusError as error:
+        answer = error.response
+        typer.echo(f"martlet: {answer.url}: {answer.status_code} {answer.text[:500]}", err=True)
+        sys.exit(1)
     except (MartletError, httpx.HTTPError) as error:
         typer.echo(f"martlet: {error}", err=True)
         sys.exit(1)
 
 
 def end_in_order() -> None:
-    """Have SIGTERM and SIGHUP end a benchmark as Ctrl-C does: what it has started ends, what it has suspended goes on."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """Have SIGTERM and SIGHUP end a benchmark as Ctrl-C does: what it has started ends, what it has suspended goes on. With nohup
+    SIGHUP ends nothing."""
+    for number in (signal.SIGTERM,) if outlives_terminal() else (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
 
 

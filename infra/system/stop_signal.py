@@ -11,9 +11,14 @@ from types import FrameType
 _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+def outlives_terminal() -> bool:
+    """Whether this process was started to outlive its terminal, as by nohup: it is to pay no heed to SIGHUP."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
 class StopSignal:
-    """Set by SIGTERM, SIGINT or SIGHUP once `install` was called. The first one raises KeyboardInterrupt in the main thread,
-    which breaks off what that is doing, unless `defer` was called before.
+    """Set by SIGTERM, SIGINT or SIGHUP (unless that was ignored) once `install` was called. The first one raises
+    KeyboardInterrupt in the main thread, which breaks off what that is doing, unless `defer` was called before.
 
     The system may give a signal to any thread, and Python's handler waits for the main one, which a lock does not wake: it
     waits for a pipe that is written wherever the signal arrives. SIGQUIT prints where each thread is, to standard error."""
@@ -29,7 +34,8 @@ class StopSignal:
         """Take the signals from now on; call it in the main thread, once in a process."""
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in _NUMBERS:
-            signal.signal(number, self._on_signal)
+            if number != signal.SIGHUP or not outlives_terminal():
+                signal.signal(number, self._on_signal)
         if sys.stderr is not None:  # it was not closed before the start
             faulthandler.register(signal.SIGQUIT)
 

@@ -263,6 +263,13 @@ FAULTS: Final = (
         ("test_one_that_comes_to_another_thread_wakes_the_main_one",),
     ),
     Fault(
+        "a hang-up that is to be ignored ends up",
+        "infra/system/stop_signal.py",
+        "if number != signal.SIGHUP or not outlives_terminal():",
+        "if True:",
+        ("test_with_nohup_a_process_outlives_its_terminal",),
+    ),
+    Fault(
         "an up that still loads is not found by down",
         "infra/cli/main.py",
         "        with home_lock(target.make()):  # first",

@@ -19,6 +19,7 @@ print(stop.wait(50), stop.wait(0))
 WHILE_IT_STARTS = """
 import os, signal, time
 from infra.system.stop_signal import StopSignal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 stop = StopSignal()
 stop.install()
 assert not stop.wait(0)
@@ -27,6 +28,16 @@ try:
     time.sleep(50)
 except KeyboardInterrupt:
     print(stop.wait())
+"""
+WITH_NOHUP = """
+import os, signal
+from infra.system.stop_signal import StopSignal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+stop = StopSignal()
+stop.install()
+os.kill(os.getpid(), signal.SIGHUP)
+print(stop.wait(0.2))
+os.kill(os.getpid(), signal.SIGTERM)
 """
 AT_ANY_TIME = """
 import os, random, signal, threading, time
@@ -70,6 +81,14 @@ def test_one_that_comes_to_another_thread_wakes_the_main_one() -> None:
 
 def test_the_first_one_breaks_off_a_start() -> None:
     assert output(WHILE_IT_STARTS) == ("True", "")
+
+
+def test_with_nohup_a_process_outlives_its_terminal() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_NOHUP], capture_output=True, text=True, timeout=patience(40), check=False
+    )
+    assert done.stdout == "False\n"
+    assert "KeyboardInterrupt" in done.stderr, "SIGTERM"
 
 
 def test_one_that_comes_as_the_main_thread_begins_or_ends_to_wait_is_noted() -> None:
