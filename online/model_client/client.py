@@ -39,8 +39,13 @@ class ModelClient:
 
     @property
     def broken(self) -> bool:
-        """Whether the breaker of rankings is open: any call would fail fast."""
-        return self._breaker.open
+        """Whether the server has given no answer for a while: a breaker is open, that of users' vectors without an answer to any
+        other call."""
+        return self._breaker.open or (self._vector_breaker.open and self._is_silent)
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._late_vectors >= FAILURES_TO_OPEN
 
     async def scores(self, name: str, version: int, inputs: Inputs, count: int, timeout: float) -> FloatArray:
         """[count] scores. Raises Unavailable for no response within `timeout` s, an error, or scores that are not `count`
@@ -77,7 +82,7 @@ class ModelClient:
         breaker: CircuitBreaker | None,
     ) -> FloatArray:
         """Returns the numbers of one call, whose outcome `breaker` counts."""
-        if self.broken or (breaker is not None and not breaker.allow()):
+        if self._breaker.open or (breaker is not None and not breaker.allow()):
             raise Unavailable("the model server did not answer just now")
         model, began = f"model {name} version {version}", time.monotonic()
         try:
@@ -113,5 +118,5 @@ class ModelClient:
             return
         opens = breaker.record_failure(began)
         self._late_vectors += breaker is self._vector_breaker
-        if opens and (breaker is self._breaker or self._late_vectors >= FAILURES_TO_OPEN):
+        if opens and (breaker is self._breaker or self._is_silent):
             self._transport.reconnect()

@@ -125,7 +125,7 @@ FAULTS = (
         "a connection to the model server that leads nowhere is used for ever",
         "online/model_client/client.py",
         "if opens and (breaker is self._breaker or",
-        "if opens and (",
+        "if opens and (False or",
         ("test_once_the_breaker_has_opened_another_connection_is_tried",),
     ),
     Fault(
@@ -138,9 +138,16 @@ FAULTS = (
     Fault(
         "late vectors of users take the connection of rankings away",
         "online/model_client/client.py",
-        "or self._late_vectors >= FAILURES_TO_OPEN)",
-        "or True)",
+        "breaker is self._breaker or self._is_silent",
+        "True",
         ("test_late_vectors_of_users_leave_rankings_their_connection",),
+    ),
+    Fault(
+        "a server that gives no vectors to those who rank by themselves counts as ready",
+        "online/model_client/client.py",
+        "return self._breaker.open or (self._vector_breaker.open and self._is_silent)",
+        "return self._breaker.open",
+        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
     ),
     Fault(
         "late vectors of users open the breaker of rankings",
