@@ -173,6 +173,13 @@ FAULTS: Final = (
         ("test_ratings_of_ten_or_of_a_hundred_become_stars",),
     ),
     Fault(
+        "the last file of a log decides how all of it rates",
+        "offline/datasets/own/event_survey.py",
+        "outside[name, column][scale] += survey.outside",
+        "outside[name, column][scale] = survey.outside",
+        ("test_the_files_of_a_log_have_one_scale",),
+    ),
+    Fault(
         "a description in a folder that was corrected after a base is not read again",
         "offline/datasets/taking.py",
         "if given in (NONE, *KNOWN) or (path.is_dir() and not described):",
