@@ -182,9 +182,30 @@ FAULTS: Final = (
     Fault(
         "a description in a folder that was corrected after a base is not read again",
         "offline/datasets/taking.py",
-        "if given in (NONE, *KNOWN) or (path.is_dir() and not described):",
+        "if given in (NONE, *KNOWN):",
         "if given in (NONE, *KNOWN) or path.is_dir():",
         ("test_so_is_one_of_the_description_in_a_folder_that_was_given",),
+    ),
+    Fault(
+        "a correction is undone once the description is gone from its folder",
+        "offline/datasets/taking.py",
+        "if given in (NONE, *KNOWN):",
+        "if given in (NONE, *KNOWN) or (path.is_dir() and not described):",
+        ("test_a_description_that_is_gone_from_its_folder_is_no_correction",),
+    ),
+    Fault(
+        "a correction that no base was made of yet is undone once the description is gone from its folder",
+        "offline/datasets/taking.py",
+        "settled = _taken_from(given, data_dir) if lacks else [folder]",
+        "settled = [folder]",
+        ("test_a_description_that_is_gone_from_its_folder_is_no_correction",),
+    ),
+    Fault(
+        "a description that is gone before there is a base is held to",
+        "offline/datasets/taking.py",
+        "and not any(_has_base(each.name, bases) for each in settled) and",
+        "and not lacks and not any(_has_base(each.name, bases) for each in settled) and",
+        ("test_a_folder_whose_description_goes_before_there_is_a_base_is_recognised",),
     ),
     Fault(
         "a start that failed has settled what events mean",
