@@ -208,6 +208,23 @@ FAULTS: Final = (
         ("test_a_folder_whose_description_goes_before_there_is_a_base_is_recognised",),
     ),
     Fault(
+        "half an edit of a description keeps a home with a base from being opened",
+        "offline/datasets/own/description.py",
+        "    except BadInput:\n        return False\n",
+        "    except BadInput:\n        raise\n",
+        (
+            "test_a_description_that_is_half_an_edit_holds_up_no_home_that_has_a_base",
+            "test_a_correction_that_was_not_read_is_told",
+        ),
+    ),
+    Fault(
+        "half an edit of a description is told as a correction",
+        "infra/home/dataset_choice.py",
+        "        read_description(described)\n",
+        "        pass\n",
+        ("test_a_correction_that_was_not_read_is_told",),
+    ),
+    Fault(
         "a start that failed has settled what events mean",
         "infra/home/record.py",
         "if self.is_blank and takes_another",

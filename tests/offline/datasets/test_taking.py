@@ -133,6 +133,21 @@ def test_a_description_that_is_gone_from_its_folder_is_no_correction(
     assert opened(home, given=folder).name == "shop"
 
 
+def test_a_description_that_is_half_an_edit_holds_up_no_home_that_has_a_base(home: Path) -> None:
+    (home / "dataset.toml").write_text(DESCRIPTION + 'title = "half')
+    with pytest.raises(BadInput, match=r"dataset\.toml: expected TOML"):
+        opened(home, makes_base=False)
+    (home / "dataset.toml").write_text(DESCRIPTION)
+    first = opened(home)
+    make_base_of(home, first, 1)
+    (home / "dataset.toml").write_text(DESCRIPTION + 'title = "half')
+    assert opened(home, makes_base=False) == first
+    with pytest.raises(BadInput, match=r"dataset\.toml: expected TOML"):
+        opened(home)
+    (home / "dataset.toml").write_text(DESCRIPTION)
+    assert opened(home) == first
+
+
 def test_a_folder_whose_description_goes_before_there_is_a_base_is_recognised(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
