@@ -23,9 +23,11 @@ from benchmarks.sessions.sequence_models import sequence_models
 from benchmarks.sessions.session_figures import figures_of, summary
 from benchmarks.sessions.session_knn import SessionNeighbours
 from features.errors import BadInput
+from features.types import Millis
 from features.units import DAY_MS
 from infra.home.paths import Home
 from infra.replay.clock_mark import offset_of, put_mark
+from infra.system.times import show_time
 
 STATIC = ", static"
 """Behind the name of a baseline that learned from the earlier part alone."""
@@ -40,6 +42,13 @@ def baselines(suffix: str = "") -> list[Recommender]:
         AssociationRules(popularity, f"AR{suffix}"),
         popularity,
     ]
+
+
+def start_of_walk(log: ClickLog, share: float, made_to: Millis) -> Millis:
+    """Returns when the walk starts: after a share of the rows, and after all that the home was made of, which ends at `made_to`;
+    with the last row where that would be later. Rows of one time may lie on both sides of a history's end, and a data set has
+    fewer rows than its files where some came twice: so a home of the same share may know a little of what comes."""
+    return min(max(log.cut(share), made_to + 1), int(log.times[-1]))
 
 
 def run(
@@ -58,13 +67,17 @@ def run(
     fails.
     """
     log = read_click_log(paths)
-    start = log.cut(share)
+    running = None if home is None else Running(Home(home))
+    made_to = running.base().cut if running and loaded else 0
+    start = start_of_walk(log, share, made_to)
     options = {"files": [str(each) for each in paths], "learned": share, "sessions": sessions, "loaded": loaded}
     report = Report("sessions", options)
     with ExitStack() as cleanup:
         product: list[MartletLists] = []
-        if home is not None:
-            product.append(_martlet(cleanup, Running(Home(home)), log, start, loaded, report))
+        if start > log.cut(share):
+            report.note(f"the walk begins after {show_time(made_to)} UTC, where the history of {home} ends")
+        if running is not None:
+            product.append(_martlet(cleanup, running, log, start, loaded, report))
         static = baselines(STATIC)
         if peers:
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))

@@ -38,13 +38,17 @@ def chosen_dataset(home: Home, given: str | None) -> str:
 
 def unread_correction(home: Home, dataset: str, base: Path) -> str:
     """Returns what to print where the `dataset.toml` that the home's data set goes by says something else than it did when a
-    base was made; "" where it does not."""
+    base was made, or can't be read; "" where it does not."""
     name = (read_json(base / MANIFEST) or {}).get("dataset", "")
     data_set = home.data / name
     is_of_log = (read_json(data_set / TAKEN) or {}).get("from") == name
     described = description_of(dataset) if Path(dataset).is_absolute() else None
     if not described or is_of_log or describes(described, data_set):
         return ""
+    try:
+        read_description(described)
+    except BadInput as error:
+        return f"{error.where} can't be read: expected {error.expected}, got {error.received}; base {base.name} stays"
     return f"{described} has changed since base {base.name} was made: ./martlet features makes one of what it says now"
 
 

@@ -18,7 +18,7 @@ from features.fold.state import ItemFeatures, UserFeatures, decode_stored_user
 from features.fold.user import Outcome, UserState, fold_user, thaw_user, undone_item
 from features.ids import OuterId
 from features.kernel.contribution_rows import rows_of
-from features.kernel.users.event_batch import VERDICTS, EventBatch, Folded
+from features.kernel.users.event_batch import VERDICTS, EventBatch, Folded, fold_lone, is_lone
 from features.kernel.users.schema_rules import rules_of
 from features.kernel.users.user_kernel import UserKernel
 from features.kernel.users.user_rows import UserRows
@@ -187,8 +187,8 @@ def _count(ledgers: dict[int, Counter[str]], partition: int, verdict: str) -> No
 
 
 class KernelRecomputer(Recomputer):
-    """Folds by the kernel: plain events by the batch, and the others as they come. A partition has users of its own, so those of
-    the partitions that were read are held as bytes."""
+    """Folds by the kernel: plain events by the batch, undos and profiles as they come; what is left, by the specification. A
+    partition has users of its own, so those of the partitions that were read are held as bytes."""
 
     def __init__(self, base: Base, settings: JobSettings, batch: int = BATCH) -> None:
         """batch: events that the kernel folds together at most."""
@@ -222,23 +222,35 @@ class KernelRecomputer(Recomputer):
 
     def _fold(self, partition: int, event: Event, n: int) -> str | None:
         rows = self._rows_of(event.user_id)
-        item = self._catalogue.item(event.item_id, self._versions[partition])
         if self._batch.takes(event):
             self._check_name(self._named.get(event.user_id, rows.outer), event)
             if event.user:  # what the rows are named once they are folded
                 self._named[event.user_id] = event.user
+            item = self._catalogue.item(event.item_id, self._versions[partition])
             self._batch.add(partition, rows, event, item, n, 0)
             self._collected += 1
             if self._collected >= self._limit:
                 self._fold_batch()
             return None
         self._count_folded(self._batch.fold_user(event.user_id))
-        state = self._kernel.thaw(rows)
-        verdict, added = self._fold_plainly(partition, state, event, n)
-        self._kernel.freeze(rows, state)
+        verdict, added = self._fold_left_over(partition, rows, event, n)
         if added is not None:
             self._add(added)
         return verdict
+
+    def _fold_left_over(self, partition: int, rows: UserRows, event: Event, n: int) -> Outcome:
+        """Fold an event that is not plain, as the job does: by the kernel, where it is an undo or a profile, else by the
+        specification."""
+        if is_lone(event):
+            self._check_name(rows.outer, event)
+            version = self._versions[partition]
+            return fold_lone(
+                self._kernel, rows, event, lambda item_id: self._catalogue.item(item_id, version), n
+            ).outcome
+        state = self._kernel.thaw(rows)
+        outcome = self._fold_plainly(partition, state, event, n)
+        self._kernel.freeze(rows, state)
+        return outcome
 
     def _fold_batch(self) -> None:
         self._collected = 0

@@ -2,7 +2,8 @@
 
 What no base was made of yet is taken anew whenever it is opened for one: a correction after a failed start counts. Once a base
 goes back to it, what was taken stays, whatever becomes of the files. A `dataset.toml` that was changed then is another data set,
-which the next base is made of: it lies under the same name and a number, such as `shop.2`.
+which the next base is made of: it lies under the same name and a number, such as `shop.2`. One that has gone from its folder
+since a base was made is no correction: the last data set that was taken from there stays.
 """
 
 import json
@@ -22,6 +23,7 @@ from offline.datasets.dataset_names import NONE, TAKEN
 from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
 from offline.datasets.normalise import normalise
 from offline.datasets.own.attribute_columns import Misfit
+from offline.datasets.own.description import FILE as DESCRIPTION
 from offline.datasets.own.description import describes, description_of, digest_of, read_description
 from offline.datasets.own.own_rows import normalise_own
 from offline.datasets.own.value_meanings import meanings_of
@@ -56,8 +58,13 @@ def take(given: str, data_dir: Path, schema: Schema, bases: Path | None) -> tupl
         return folder, _take(given, folder, data_dir, schema)
     else:
         _check_source(given, folder, taken, data_dir)
-        if bases is not None and not _has_base(folder.name, bases) and _can_be_read(given):
+        lacks = _lacks_description(given, taken)
+        settled = _taken_from(given, data_dir) if lacks else [folder]
+        if bases is not None and not any(_has_base(each.name, bases) for each in settled) and _can_be_read(given):
             return folder, _take(given, folder, data_dir, schema)
+        if lacks:
+            missing = Path(given).expanduser() / DESCRIPTION
+            print(f"{folder.name}: {missing} is gone; what was taken by it stays (a new home takes the files anew)")
     _print_changes(folder, taken)
     return folder, taken
 
@@ -126,7 +133,7 @@ def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:
     if _is_folder_of(given, data_dir):
         return data_dir / path.name
     described = _description(given)
-    if given in (NONE, *KNOWN) or (path.is_dir() and not described):
+    if given in (NONE, *KNOWN):
         return data_dir / name_of(given)
     found = _taken_from(given, data_dir)
     if not described:
@@ -188,6 +195,11 @@ def _can_be_read(given: str) -> bool:
         return False
     described = _description(given)
     return described is None or all(file.exists() for file in read_description(described).files())
+
+
+def _lacks_description(given: str, taken: dict[str, Any]) -> bool:
+    """Whether a data set was taken from a folder by a description that is there no more."""
+    return "described" in taken and Path(given).expanduser().is_dir() and not _description(given)
 
 
 def _has_base(name: str, bases: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Faults of what is counted and compared: by `verify`, by evaluations, by a replay of itself, and by the judge of versions."""
+"""Faults of what is counted and compared: by `verify`, evaluations, benchmarks, a replay of itself, and the judge of versions."""
 
 from typing import Final
 
@@ -9,6 +9,20 @@ OUTCOMES: Final = "infra/judging/outcomes.py"
 NOTES: Final = "infra/replay/progress_notes.py"
 
 FAULTS: Final = (
+    Fault(
+        "a walk asks a home for what shares its time with the end of the history",
+        "benchmarks/sessions/session_run.py",
+        "return min(max(log.cut(share), made_to + 1), int(log.times[-1]))",
+        "return log.cut(share)",
+        ("test_a_home_that_was_made_of_the_earlier_part_is_walked",),
+    ),
+    Fault(
+        "a home that was made of the whole log is walked",
+        "benchmarks/sessions/session_run.py",
+        "return min(max(log.cut(share), made_to + 1), int(log.times[-1]))",
+        "return max(log.cut(share), made_to + 1)",
+        ("test_a_home_that_was_made_of_all_is_refused",),
+    ),
     Fault(
         "what is hidden for a time may be hidden for good as well",
         COMPARE,

@@ -32,6 +32,13 @@ FAULTS: Final = (
         ("test_the_kernel_expects_what_the_specification_does",),
     ),
     Fault(
+        "verify by the kernel makes an object of a user for each undo",
+        "infra/verify/recompute.py",
+        "        if is_lone(event):\n",
+        "        if False:\n",
+        ("test_undos_and_profiles_cost_the_kernel_little_of_a_user_who_remembers_much",),
+    ),
+    Fault(
         "users that verify has put away begin anew",
         "infra/verify/recompute.py",
         "self._read.stored(user_id) or self._base.stored_user(user_id)",

@@ -30,9 +30,8 @@ def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
     surveys = [survey_events(file, again) for file in found.description.events]
     catalogues = [survey_items(file, again) for file in found.description.items]
     description = completed(found.description, surveys, catalogues, document, document.items)
-    for file in description.events:
-        for sentence in event_survey.scaled(file):
-            rejects.remark("{first}", file.file, sentence)
+    for sentence in event_survey.scaled(description.events):
+        rejects.remark("{file}", sentence, "")
     return description
 
 
@@ -52,16 +51,12 @@ def completed(
     document: Document,
     declared: Mapping[str, Attribute],
 ) -> Description:
-    """A description with what reading the files has shown, file by file. declared: the attributes that items will have."""
+    """A description with what reading the files has shown. declared: the attributes that items will have."""
     last = max((survey.last for survey in surveys), default=0)
-    meanings = event_survey.meanings_in(surveys, document)
     return Description(
         found.name,
         "wall" if last >= time.time_ns() // 1_000_000 - RECENT_MS else "data",
-        tuple(
-            event_survey.completed(file, survey, document, meanings)
-            for file, survey in zip(found.events, surveys, strict=True)
-        ),
+        event_survey.completed(found.events, surveys, document),
         tuple(
             item_survey.completed(file, survey, declared) for file, survey in zip(found.items, catalogues, strict=True)
         ),

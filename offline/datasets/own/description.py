@@ -160,9 +160,13 @@ def digest_of(path: Path) -> str:
 
 
 def describes(path: Path, folder: Path) -> bool:
-    """Whether the data set in a folder was taken by what a description now says. Raises BadInput for what is no TOML."""
+    """Whether the data set in a folder was taken by what a description now says; none was by what is no TOML."""
+    try:
+        now = digest_of(path)
+    except BadInput:
+        return False
     taken = folder / TAKEN
-    return taken.exists() and bool(json.loads(taken.read_bytes()).get("described") == digest_of(path))
+    return taken.exists() and bool(json.loads(taken.read_bytes()).get("described") == now)
 
 
 def _content(path: Path) -> dict[str, Any]:

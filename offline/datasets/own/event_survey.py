@@ -107,36 +107,70 @@ def _counts(indices: "np.ndarray[tuple[int], np.dtype[np.int32]]", names: Sequen
     return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
-def completed(file: EventFile, survey: EventSurvey, document: Document, meanings: Mapping[str, ValueKind]) -> EventFile:
-    """The file's description with what its kinds are called in the schema, and where their values stand, whether or not the
-    schema gives them a value. meanings: see `meanings_in`."""
+def completed(files: Sequence[EventFile], surveys: Sequence[EventSurvey], document: Document) -> tuple[EventFile, ...]:
+    """The files' descriptions with what their kinds are called in the schema, and where their values stand, whether or not the
+    schema gives them a value. A kind's values are taken alike in all files that have them in a column of one name: the files of a
+    log are parts of it, and a few rows don't tell how one rates."""
+    meanings = meanings_in(surveys, document)
+    named = [_named(file, survey, document, meanings) for file, survey in zip(files, surveys, strict=True)]
+    scales = _scales_in(named, surveys, document, meanings)
+    return tuple(
+        replace(
+            file,
+            scales={name: scales[name, column] for name, column in file.values.items() if scales[name, column] != 1.0},
+        )
+        for file in named
+    )
+
+
+def _named(file: EventFile, survey: EventSurvey, document: Document, meanings: Mapping[str, ValueKind]) -> EventFile:
+    """The file's description with its kinds and the columns of their values. meanings: see `meanings_in`."""
     kinds: dict[str, str] = {}
     values: dict[str, str] = {}
-    scales: dict[str, float] = {}
     for raw in survey.kinds:
         name = name_of(raw, document)
         if name != raw and name and file.kind:
             kinds[raw] = name
         if name in meanings and (column := _value_column(survey.valued.get(raw, Counter()), meanings[name])):
             values[name] = column
-            if (scale := _scale(survey, raw, column, meanings[name])) != 1.0:
-                scales[name] = scale
-    return replace(file, kinds=kinds, values=values, scales=scales)
+    return replace(file, kinds=kinds, values=values)
 
 
-def _scale(survey: EventSurvey, raw: str, column: str, meaning: ValueKind) -> float:
-    """The first scale by which no more of a kind's values are out of range than may be, else that by which fewest are."""
-    outside = {each: survey.outside[raw, column, meaning, each] for each in _scales(meaning)}
-    room = REFUSED_SHARE * survey.filled[raw][column]
+def _scales_in(
+    files: Sequence[EventFile],
+    surveys: Sequence[EventSurvey],
+    document: Document,
+    meanings: Mapping[str, ValueKind],
+) -> dict[tuple[str, str], float]:
+    """(kind, column of its values) → what the numbers there are multiplied by, by all the files that have them there."""
+    filled: Counter[tuple[str, str]] = Counter()
+    outside: dict[tuple[str, str], Counter[float]] = defaultdict(Counter)
+    for file, survey in zip(files, surveys, strict=True):
+        for raw in survey.kinds:
+            name = name_of(raw, document)
+            if column := file.values.get(name):
+                filled[name, column] += survey.filled[raw][column]
+                for scale in _scales(meanings[name]):
+                    outside[name, column][scale] += survey.outside[raw, column, meanings[name], scale]
+    return {which: _scale(counts, filled[which]) for which, counts in outside.items()}
+
+
+def _scale(outside: Mapping[float, int], filled: int) -> float:
+    """The first scale by which no more of the values are out of range than may be, else that by which fewest are."""
+    room = REFUSED_SHARE * filled
     return next((each for each, count in outside.items() if count <= room), min(outside, key=outside.__getitem__))
 
 
-def scaled(file: EventFile) -> list[str]:
-    """A sentence for each kind whose values are not taken as they stand in the file."""
+def scaled(files: Sequence[EventFile]) -> list[str]:
+    """A sentence for each kind whose values are not taken as they stand in the files."""
+    names: dict[tuple[str, str, float], list[str]] = defaultdict(list)
+    for file in files:
+        for name, scale in file.scales.items():
+            names[name, file.values[name], scale].append(Path(file.file).name)
     return [
-        f"{name} in {Path(file.file).name}, column {file.values[name]}, is multiplied by {scale:g}, so that "
+        f"{name} in {', '.join(of_files)}, column {column}, is multiplied by {scale:g}, so that "
         f"{MAX_VALUE['stars'] / scale:g} there are five stars (scales in {FILE})"
-        for name, scale in file.scales.items()
+        for (name, column, scale), of_files in names.items()
     ]
 
 

@@ -320,8 +320,8 @@ def _item_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: S
 def _value_doubts(
     description: Description, surveys: Sequence[tuple[EventFile, EventSurvey]], document: Document
 ) -> Iterator[str]:
+    yield from event_survey.scaled(description.events)
     for file, (_, survey) in zip(description.events, surveys, strict=True):
-        yield from event_survey.scaled(file)
         for raw in survey.kinds:
             name = event_survey.name_of(raw, document)
             column, kind, scale = file.values.get(name, ""), document.events.get(name), file.scales.get(name, 1.0)

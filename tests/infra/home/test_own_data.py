@@ -1,5 +1,6 @@
 """init writes a home's two files, or neither; and `up` then goes by them."""
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,8 +134,16 @@ def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> N
     open_dataset(str(home.dataset_file), home.data, schema_of(home))
     given = str(home.dataset_file)
     assert unread_correction(home, given, base) == ""
-    home.dataset_file.write_text(home.dataset_file.read_text().replace('"price"', '"quantity"', 1))
+    before = home.dataset_file.read_text()
+    home.dataset_file.write_text(before.replace('"price"', '"quantity"', 1))
     assert "has changed since base 1 was made: ./martlet features makes one" in unread_correction(home, given, base)
+    for half, why in (
+        (before + 'title = "half an edit\n', "expected TOML, got Illegal character"),
+        (before.replace("user = ", "usr = "), "expected .*, got"),
+    ):
+        home.dataset_file.write_text(half)
+        told = rf"{re.escape(given)}.* can't be read: {why}.*; base 1 stays"
+        assert re.fullmatch(told, unread_correction(home, given, base))
 
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +18,25 @@ from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
 from features.fold.state import encode_features
 from features.fold.user import freeze_user, thaw_user
-from features.keys import EVENTS, GENERATION, SERVED, VALUE, N, hidden_key, item_key, pairs_key, seen_key, user_key
+from features.keys import (
+    EVENTS,
+    GENERATION,
+    SERVED,
+    VALUE,
+    N,
+    hidden_key,
+    item_key,
+    pairs_key,
+    partition_of,
+    seen_key,
+    user_key,
+)
 from features.store.job_status import lane_key
-from features.types import LIKE, NO_ID, PROFILE, Event
+from features.types import CLICK, LIKE, NO_ID, PROFILE, UNDO, Event
 from infra.services.base_loader import load_base
 from infra.verify.compare import Comparison, verify
 from infra.verify.recompute import Ends, KernelRecomputer, Recomputer
+from offline.base.kafka_log import Record
 from streaming.testing.job_run import JobRun
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
@@ -136,6 +150,36 @@ def test_the_kernel_expects_the_same_by_small_batches(base: Base, log: SmallLog,
         user_id: expected.users.written(user_id) for user_id in expected.users
     }
     assert (found.ledgers, found.items, found.next_offsets) == (expected.ledgers, expected.items, expected.next_offsets)
+
+
+def test_undos_and_profiles_cost_the_kernel_little_of_a_user_who_remembers_much(base: Base) -> None:
+    """As little as the specification, which has its users as objects: to make one for each undo was hundred times as dear."""
+    many, few = 4000, 200
+    log = SmallLog(random.Random(4), schema=PEOPLED)
+    for number in range(many):
+        log.event(Event(f"click{number}", CLICK, USER, number % 40 + 1, 0, "", log.now + number))
+    for number in range(few):
+        log.event(Event(f"undo{number}", UNDO, USER, NO_ID, 0, f"click{many - 1 - number}", log.now + many))
+        log.event(Event(f"told{number}", PROFILE, USER, NO_ID, 0, '{"plan":"paid"}', log.now + many + number))
+    (records,) = (of_partition for of_partition in log.records.values() if of_partition)
+    partition = partition_of(USER, log.partitions)
+    took, users = [], []
+    for kind in (KernelRecomputer, Recomputer):
+        recomputer = kind(base, settings_of(base.folder, 9))
+
+        def feed(part: list[Record], to: Recomputer = recomputer) -> None:
+            for each in part:
+                to.feed(EVENTS, partition, each.offset, each.broker_ts, each.key, each.value)
+
+        feed(records[: many + 2])  # all before is folded then, and what is compiled was needed once
+        began = time.process_time()
+        feed(records[many + 2 :])
+        took.append(time.process_time() - began)
+        recomputer.finish()
+        assert recomputer.expected.total()["applied"] == len(records)
+        users.append(freeze_user(recomputer.expected.users[USER]))
+    assert users[0] == users[1]
+    assert took[0] < 5 * took[1]
 
 
 USER, ITEM = 1, 1

@@ -105,6 +105,63 @@ def test_so_is_one_of_the_description_in_a_folder_that_was_given(home: Path, tmp
     assert opened(home, given=folder) == second
 
 
+@pytest.mark.parametrize("has_base", [True, False])
+def test_a_description_that_is_gone_from_its_folder_is_no_correction(
+    home: Path, tmp_path: Path, has_base: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """has_base: whether a base was made of what it said last, or only of what it said before."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name in ("events.csv", "dataset.toml"):
+        (home / name).rename(folder / name)
+    make_base_of(home, opened(home, given=folder), 1)
+    correct(folder, '"price"', '"quantity"')
+    second = opened(home, given=folder)
+    if has_base:
+        make_base_of(home, second, 2)
+    (folder / "dataset.toml").unlink()
+    capsys.readouterr()
+    for makes_base in (False, True):
+        assert opened(home, given=folder, makes_base=makes_base) == second
+        told = (
+            f"shop.2: {folder / 'dataset.toml'} is gone; what was taken by it stays (a new home takes the files anew)"
+        )
+        assert told in capsys.readouterr().out
+    (folder / "events.csv").unlink()
+    assert opened(home, given=folder) == second
+    folder.joinpath("dataset.toml").write_text(DESCRIPTION)
+    assert opened(home, given=folder).name == "shop"
+
+
+def test_a_description_that_is_half_an_edit_holds_up_no_home_that_has_a_base(home: Path) -> None:
+    (home / "dataset.toml").write_text(DESCRIPTION + 'title = "half')
+    with pytest.raises(BadInput, match=r"dataset\.toml: expected TOML"):
+        opened(home, makes_base=False)
+    (home / "dataset.toml").write_text(DESCRIPTION)
+    first = opened(home)
+    make_base_of(home, first, 1)
+    (home / "dataset.toml").write_text(DESCRIPTION + 'title = "half')
+    assert opened(home, makes_base=False) == first
+    with pytest.raises(BadInput, match=r"dataset\.toml: expected TOML"):
+        opened(home)
+    (home / "dataset.toml").write_text(DESCRIPTION)
+    assert opened(home) == first
+
+
+def test_a_folder_whose_description_goes_before_there_is_a_base_is_recognised(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    lines = "".join(f"u{at},A-{at},{AT + at},purchase,{at}.50\n" for at in range(10))
+    (folder / "events.csv").write_text("user_id,item_id,timestamp,type,price\n" + lines)
+    described = DESCRIPTION.replace('"user"', '"user_id"').replace('"item"', '"item_id"').replace('"at"', '"timestamp"')
+    (folder / "dataset.toml").write_text(described.replace('kind = "kind"\nvalues', 'every = "click"\n# values'))
+    first = opened(home, given=folder)
+    assert values_of(first) == [0] * 10
+    (folder / "dataset.toml").unlink()
+    again = opened(home, given=folder)
+    assert (again.name, values_of(again)[1]) == (first.name, 150)
+
+
 def test_files_that_changed_after_a_base_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = opened(home)
     make_base_of(home, first, 1)

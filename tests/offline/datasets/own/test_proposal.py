@@ -11,9 +11,11 @@ import pytest
 from examples.shop import draw_shop
 from features.errors import BadInput
 from features.schema.document import preset, read_document
+from offline.datasets.own.describe import describe
 from offline.datasets.own.item_survey import Attribute
 from offline.datasets.own.proposal import Proposal, propose
 from offline.datasets.own.recogniser import recognise
+from offline.datasets.rejected_lines import Rejects
 
 HEADER = "user_id,item_id,timestamp,type,value\n"
 
@@ -181,6 +183,30 @@ def test_ratings_of_ten_or_of_a_hundred_become_stars(
         f"{outside} values of rating in the column rating are no number of stars from {0.5 / scale:g} to {5 / scale:g}"
     )
     assert any(range_told in doubt for doubt in proposal.doubts) == (outside > 0)
+
+
+def test_the_files_of_a_log_have_one_scale(tmp_path: Path) -> None:
+    """A month that has just begun has a few ratings, and low ones: they are no stars where those before are out of ten."""
+
+    def write(name: str, column: str, ratings: list[int]) -> None:
+        lines = "".join(f"u{at},i{at},{1_700_000_000 + at},{rating}\n" for at, rating in enumerate(ratings))
+        (tmp_path / name).write_text(f"user_id,item_id,timestamp,{column}\n" + lines)
+
+    write("ratings-1.csv", "rating", [3, 5, 7, 8, 10] * 40)
+    write("ratings-2.csv", "rating", [2, 3, 4, 5])
+    write("ratings-3.csv", "stars", [2, 3, 4, 5])
+    proposal = propose(recognise([tmp_path]))
+    rejects = Rejects()
+    described = describe(tmp_path, preset("movies"), rejects)
+    for description in (proposal.description, described):
+        scales = {Path(file.file).name: file.scales for file in description.events}
+        assert scales == {"ratings-1.csv": {"rating": 0.5}, "ratings-2.csv": {"rating": 0.5}, "ratings-3.csv": {}}
+    told = (
+        "rating in ratings-1.csv, ratings-2.csv, column rating, is multiplied by 0.5, so that 10 there are five stars "
+        "(scales in dataset.toml)"
+    )
+    assert told in rejects.remarks()
+    assert told in proposal.doubts
 
 
 def test_attributes_that_a_schema_can_not_have_are_doubts(tmp_path: Path) -> None:
