@@ -194,8 +194,8 @@ class Stack:
         return {name: address for name, address in named.items() if address is not None}
 
     def start_redis(self) -> None:
-        """Start Redis, or enter the one that is attached. Raises Unavailable if it does not come up, and BadInput if the attached
-        one won't do."""
+        """Start Redis, or enter the one that is attached. Raises Unavailable if it does not come up, Broken if slots of its
+        cluster are lost, and BadInput if the attached one won't do."""
         with self.steps.step("Redis") as notes:
             if self.settings.redis.url is None:
                 self._start_redis_servers()

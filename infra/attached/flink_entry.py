@@ -217,5 +217,5 @@ def end_leftover_job(home: Home, print_line: Callable[[str], None]) -> bool:
     except Unavailable as error:
         print_line(f"if the job {record.job_name} runs on in {record.flink}, cancel it there: {error}")
         return False
-    print_line(f"ended the job {record.job_name} in {record.flink}, which nobody keeps")
+    print_line(f"ended the job {record.job_name} in {record.flink}")
     return True

@@ -13,9 +13,10 @@ HomeOption = Annotated[Path, typer.Option("--home", help="The folder that holds 
 DEFAULT_HOME = Path(".martlet")
 
 
-_UNFIT: Final = r",:\"*?[]{}"
+_UNFIT: Final = r",:!\"*?[]{}"
 """Characters that are more than themselves to whoever is told of a path: Java and Kafka split lists of paths at the first two,
-Flink takes a backslash for a slash, Spark looks for what fits a pattern, and names are written between quotes."""
+Java splits what names a file in a jar at the third, Flink takes a backslash for a slash, Spark looks for what fits a pattern,
+and names are written between quotes."""
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 

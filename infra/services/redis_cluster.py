@@ -1,9 +1,10 @@
 """Makes a Redis Cluster of servers: who is where, who has which slots, and who is whose replica."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
@@ -11,7 +12,7 @@ from redis.retry import Retry
 
 from features.durable import write_whole
 from features.engines.redis_slots import SLOTS, Server
-from features.errors import Unavailable
+from features.errors import Broken, Unavailable
 
 FORM_TIMEOUT: Final = 60.0
 """Seconds that the servers may take to know one another, and replicas to have what their primaries have."""
@@ -60,13 +61,13 @@ def _elsewhere(line: bytes, address_of: Mapping[bytes, bytes]) -> bytes:
 def bring_together(servers: Sequence[Server], primaries: int) -> None:
     """Have servers be one cluster: as they were before; where none has a key, one that is made of them anew, the first of them
     `primaries`. Raises Unavailable where it is not whole within FORM_TIMEOUT after all have loaded what they had on disk, which
-    may take LOAD_TIMEOUT."""
+    may take LOAD_TIMEOUT, and Broken where slots are nobody's, since a primary has lost what it had."""
     clients = [_client(server) for server in servers]
     try:
         _await(lambda: not any(map(_loads, clients)), time.monotonic() + LOAD_TIMEOUT, "load what they have on disk")
         if any(client.dbsize() for client in clients):
             deadline = time.monotonic() + FORM_TIMEOUT
-            _await(lambda: all(map(_is_whole, clients)), deadline, "come to be one cluster again")
+            _await(lambda: _are_one(clients, servers), deadline, "come to be one cluster again")
             return
         for client in clients:  # what has not come to be whole is left behind
             _run(client, "CLUSTER", "RESET", "HARD")
@@ -82,15 +83,11 @@ def form_cluster(primaries: Sequence[Server], replicas: Sequence[Server] = ()) -
     """Make one cluster of empty servers: slots are shared out evenly, the replica number i is that of the primary number i, and
     so on around. Raises Unavailable where it is not whole within FORM_TIMEOUT."""
     deadline = time.monotonic() + FORM_TIMEOUT
-    clients = [_client(server) for server in (*primaries, *replicas)]
+    servers = [*primaries, *replicas]
+    clients = [_client(server) for server in servers]
     try:
         _share_out(clients[: len(primaries)])
-        _meet(clients[0], clients[1:], [*primaries[1:], *replicas])
-        _await(lambda: all(_known(client) == len(clients) for client in clients), deadline, "know one another")
-        ids = [_run(client, "CLUSTER", "MYID").decode() for client in clients[: len(primaries)]]
-        for number, client in enumerate(clients[len(primaries) :]):
-            _run(client, "CLUSTER", "REPLICATE", ids[number % len(ids)])
-        _await(lambda: all(map(_is_whole, clients)), deadline, "are one cluster")
+        _await(lambda: _are_one(clients, servers), deadline, "come to be one cluster")
     except redis.RedisError as error:
         raise Unavailable(f"a Redis Cluster could not be made: {error}") from error
     finally:
@@ -98,13 +95,73 @@ def form_cluster(primaries: Sequence[Server], replicas: Sequence[Server] = ()) -
             client.close()
 
 
+class _View(NamedTuple):
+    """
+    id       of a server
+    primary  whose replica it is; "-": it is none
+    slots    how many it serves, as it knows itself
+    known    ids of the servers that it knows, its own too
+    """
+
+    id: str
+    primary: str
+    slots: int
+    known: frozenset[str]
+
+
+def _view(client: redis.Redis) -> _View:
+    """Returns how a server sees its cluster."""
+    lines = [line.split() for line in _run(client, "CLUSTER", "NODES").decode().splitlines()]
+    own = next(words for words in lines if "myself" in words[2])
+    ranges = [words.partition("-") for words in own[8:] if not words.startswith("[")]  # in brackets: one that moves
+    slots = sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
+    return _View(own[0], own[3], slots, frozenset(words[0] for words in lines))
+
+
+def _are_one(clients: Sequence[redis.Redis], servers: Sequence[Server]) -> bool:
+    """Whether servers are one cluster that is whole. Those that do not know one another are introduced, as one that has lost
+    what it had and has a new id since; and one that has neither slots nor a primary becomes the replica of a primary that has
+    the fewest. Raises Broken where slots are nobody's."""
+    views = [_view(client) for client in clients]
+    served = sum(view.slots for view in views)
+    if served < SLOTS:
+        raise Broken(_what_is_lost(views, servers, SLOTS - served))
+    ids = {view.id for view in views}
+    if not all(ids <= view.known for view in views):
+        _meet(clients[0], clients[1:], servers[1:])
+        return False
+    if served > SLOTS:  # who served them before has not heard yet who does now
+        return False
+    followers = Counter(view.primary for view in views)
+    for client, view in zip(clients, views, strict=True):
+        if not view.slots and view.primary not in ids:
+            primary = min((each.id for each in views if each.slots), key=lambda each: followers[each])
+            _run(client, "CLUSTER", "REPLICATE", primary)
+            followers[primary] += 1
+    return all(map(_is_whole, clients))
+
+
+def _what_is_lost(views: Sequence[_View], servers: Sequence[Server], slots: int) -> str:
+    """Returns what is wrong where slots are nobody's: servers whom no other knows have lost what they had."""
+    knows = Counter(each for view in views for each in view.known)
+    lost = [
+        f"server {number} ({host}:{port}) has lost its folder or the {NODES_FILE} in it"
+        for number, (view, (host, port)) in enumerate(zip(views, servers, strict=True), 1)
+        if knows[view.id] == 1
+    ]
+    why = f": {', '.join(lost)}" if lost else ""
+    return (
+        f"the Redis Cluster can't be whole, nobody has {slots} of its {SLOTS} slots{why}; put that back, or empty the folders "
+        "redis, redis-2 and so on in the home, all of them: they are filled again"
+    )
+
+
 def _meet(first: redis.Redis, others: Sequence[redis.Redis], servers: Sequence[Server]) -> None:
     """Have a server hear where others are, which are at `servers`."""
     for client, server in zip(others, servers, strict=True):
         config: Any = client.config_get("cluster-port")
         bus = [port for port in config.values() if port != "0"]  # 0: the port and 10,000
-        if client is not first:
-            _run(first, "CLUSTER", "MEET", *server, *bus)
+        _run(first, "CLUSTER", "MEET", *server, *bus)
 
 
 def _share_out(clients: Sequence[redis.Redis]) -> None:
@@ -130,10 +187,6 @@ def _info(client: redis.Redis) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def _known(client: redis.Redis) -> int:
-    return int(_info(client)["cluster_known_nodes"])
-
-
 def _loads(client: redis.Redis) -> bool:
     persistence: Any = client.info("persistence")
     return bool(persistence["loading"])
@@ -141,10 +194,7 @@ def _loads(client: redis.Redis) -> bool:
 
 def _is_whole(client: redis.Redis) -> bool:
     """Whether a server finds all slots served and, if it is a replica, has what its primary has."""
-    try:
-        if _info(client)["cluster_state"] != "ok":
-            return False
-    except redis.BusyLoadingError:
+    if _info(client)["cluster_state"] != "ok":
         return False
     replication: Any = client.info("replication")
     if replication["role"] == "slave":
@@ -153,8 +203,16 @@ def _is_whole(client: redis.Redis) -> bool:
 
 
 def _await(check: Callable[[], bool], deadline: float, what: str) -> None:
+    """Wait until a check holds; it does not while a server loads what it has on disk or what its primary has."""
     began = time.monotonic()
-    while not check():
+    while not _holds(check):
         if time.monotonic() > deadline:
             raise Unavailable(f"the servers of a Redis Cluster do not {what} within {deadline - began:.0f} s")
         time.sleep(0.05)
+
+
+def _holds(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except redis.BusyLoadingError:
+        return False

@@ -96,6 +96,13 @@ FAULTS: Final = (
         ("test_a_copy_of_a_home_beside_it_is_a_cluster_of_its_own",),
     ),
     Fault(
+        "a replica with a new id is introduced to nobody",
+        "infra/services/redis_cluster.py",
+        "        _meet(clients[0], clients[1:], servers[1:])\n",
+        "",
+        ("test_a_replica_that_lost_what_it_had_is_one_again",),
+    ),
+    Fault(
         "the job enters Kafka by one broker",
         ADDRESSES,
         "range(1, topology.brokers + 1)",

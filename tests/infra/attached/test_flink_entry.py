@@ -206,7 +206,7 @@ def test_a_job_that_was_left_there_is_ended_and_no_other(flink: Flink, tmp_path:
     with running_job(flink, record):
         assert end_leftover_job(Home(tmp_path), printed.append)
     assert cancelled(flink) == {"/jobs/own"}
-    assert printed == [f"ended the job {record.job_name} in {flink.address}, which nobody keeps"]
+    assert printed == [f"ended the job {record.job_name} in {flink.address}"]
     assert not end_leftover_job(Home(tmp_path), pytest.fail)
 
 

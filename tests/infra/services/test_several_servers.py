@@ -5,6 +5,7 @@ import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from subprocess import run
 
 import pytest
@@ -13,7 +14,7 @@ from kafka import KafkaProducer
 
 from features.engines.redis_address import RedisAddress
 from features.engines.redis_nodes import RedisNodes
-from features.errors import Unavailable
+from features.errors import Broken, Unavailable
 from features.keys import EVENTS
 from infra.flink import cluster
 from infra.flink.client import FlinkClient
@@ -97,6 +98,62 @@ def test_a_copy_of_a_home_beside_it_is_a_cluster_of_its_own(
     finally:
         again.stop_all()
         beside.stop_all()
+
+
+@pytest.mark.parametrize("name", [".", "nodes.conf"])
+def test_a_replica_that_lost_what_it_had_is_one_again(home: Home, supervisor: Supervisor, name: str) -> None:
+    """The others don't know it: it has another id then."""
+    chosen = ports()
+    with RedisNodes(start_redis(home, supervisor, chosen), 5) as nodes:
+        for key in range(50):
+            nodes.call("set", f"key-{key}", key)
+    supervisor.stop_all()
+    lose(home.path / f"redis-{SCALED.redis_servers}" / name)
+    again = Supervisor(home)
+    try:
+        with RedisNodes(start_redis(home, again, chosen), 5) as nodes:
+            assert [int(nodes.call("get", f"key-{key}")) for key in range(50)] == list(range(50))
+            assert len(nodes.primaries()) == SCALED.primaries
+            assert len(nodes.slots().replicas) == SCALED.primaries * SCALED.replicas
+    finally:
+        again.stop_all()
+
+
+@pytest.mark.parametrize("name", [".", "nodes.conf"])
+def test_a_primary_that_lost_what_it_had_is_named(home: Home, supervisor: Supervisor, name: str) -> None:
+    """So it is at each start, until all are emptied: they are made anew then."""
+    chosen = ports()
+    address = redis_at(home, chosen)
+    with RedisNodes(start_redis(home, supervisor, chosen), 5) as nodes:
+        nodes.call("set", "key", "value")
+    supervisor.stop_all()
+    folders = [home.redis, *(home.path / f"redis-{number}" for number in range(2, SCALED.redis_servers + 1))]
+    lose(folders[1] / name)
+    host, port = address.servers[1]
+    for _ in range(2):
+        again = Supervisor(home)
+        try:
+            with pytest.raises(
+                Broken, match=rf"nobody has \d+ of .* slots: server 2 \({host}:{port}\) has lost .* empty"
+            ):
+                start_redis(home, again, chosen)
+        finally:
+            again.stop_all()
+    for folder in folders:
+        lose(folder)
+    again = Supervisor(home)
+    try:
+        with RedisNodes(start_redis(home, again, chosen), 5) as nodes:
+            assert len(nodes.primaries()) == SCALED.primaries
+    finally:
+        again.stop_all()
+
+
+def lose(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def test_a_cluster_that_was_half_made_is_made_anew(home: Home, supervisor: Supervisor) -> None:
