@@ -143,8 +143,8 @@ class GrpcService:
             response: bytes = method.run(parsed).SerializeToString()
             return response
 
-        with self._buffered.request() as hold:
-            hold(len(data))
+        with self._buffered.of_one() as body:
+            body.hold(len(data))
             return await self._lanes.run(len(data), parse, method.decoded, work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tensorflow_serving.apis import model_management_pb2, predict_pb2
 
+from features.http_bodies import STANDS_STILL
 from models.server.buffered import Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
@@ -91,8 +92,8 @@ def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
 
     async def sent() -> None:
         async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
-            with buffered.request() as hold:
-                hold(limit - 100)
+            with buffered.of_one() as others:
+                others.hold(limit - 100)
                 for _ in range(2):
                     assert await large(channel, client) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
                 assert await code_of(channel, request_of(1)) is grpc.StatusCode.NOT_FOUND
@@ -180,14 +181,37 @@ def test_bodies_that_stand_still_shut_out_no_whole_request() -> None:
     asyncio.run(sent())
 
 
+def test_an_upload_that_stands_still_makes_room_for_another() -> None:
+    part, clock = b" " * (INLINE_BYTES + 1), [0.0]
+    rest = RestApp(MANAGER, Metrics(), Lanes(), Buffered(2 * len(part), lambda: clock[0]), 10, "", False)
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    async def sent() -> None:
+        still = asyncio.create_task(rest(*uploading(part), send))
+        await asyncio.sleep(0)
+        clock[0] = STANDS_STILL
+        other = asyncio.create_task(rest(*uploading(part), send))
+        await asyncio.wait([still], timeout=patience(5))
+        assert answers[0]["status"] == 429
+        assert b"the body stood still" in answers[1]["body"]
+        assert not other.done()
+        other.cancel()
+        await asyncio.wait([other])
+
+    asyncio.run(sent())
+
+
 def test_a_small_request_and_a_reload_find_room_however_much_is_held() -> None:
     lanes, buffered = Lanes(), Buffered(INLINE_BYTES + 1)
     reload = model_management_pb2.ReloadConfigRequest()
 
     async def sent() -> None:
         async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
-            with buffered.request() as hold:
-                hold(buffered.limit)
+            with buffered.of_one() as others:
+                others.hold(buffered.limit)
                 answer = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
                 assert answer.status_code == 404
                 call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
