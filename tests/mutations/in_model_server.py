@@ -65,7 +65,7 @@ FAULTS = (
         BODIES,
         "self._bodies.discard(body)",
         "pass",
-        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold", "test_what_is_refused_holds_nothing"),
     ),
     Fault(
         "a request of a few bytes that becomes large runs on the event loop",
