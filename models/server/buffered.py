@@ -7,6 +7,10 @@ from features.http_bodies import Bodies
 from models.server.engine.worker_threads import INLINE_BYTES
 from models.server.errors import Code, ServingError
 
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Of one request of either protocol: some 35,000 candidates as JSON. Parsing holds the interpreter, so this bounds how long
+others wait for it."""
+
 MAX_BUFFERED_BYTES = 128 * 1024 * 1024
 """Of requests that have come, or come over REST: some wait while two threads compute what others asked for."""
 

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from features.http_bodies import Body, Disconnected, Message, Receive, TooLarge
 from models.server import url_routes
-from models.server.buffered import Buffered
+from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
@@ -27,9 +27,6 @@ from models.server.metrics import Metrics
 from models.server.rest_json import examples, model_status, predict, response
 from models.server.rest_json.text import parse_object
 from models.server.url_routes import Route
-
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Of JSON: some 35,000 candidates. Parsing holds the interpreter, so this bounds how long others wait for it."""
 
 _log = logging.getLogger(__name__)
 _ORIGIN = re.compile(rb"https?://")

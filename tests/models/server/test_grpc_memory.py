@@ -14,7 +14,7 @@ import pytest
 from tensorflow_serving.apis import model_management_pb2, predict_pb2
 
 from features.http_bodies import STANDS_STILL
-from models.server.buffered import Buffered
+from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
@@ -110,36 +110,77 @@ class SlowManager(Manager):
         super().__init__(single_model("m", "/none"), 1.0)
         self.asked = threading.Semaphore(0)
         self.end = threading.Event()
+        self.at_once: list[int] = []
+        self._under_way = 0
 
     def lease(self, name: str, version: int | None = None, label: str | None = None) -> Any:
+        self._under_way += 1
+        self.at_once.append(self._under_way)
         self.asked.release()
         self.end.wait(patience(60))
+        self._under_way -= 1
         return super().lease(name, version, label)
+
+
+async def small_calls(channel: grpc.aio.Channel) -> None:
+    """Some small calls: the server has heard of what was sent on the same connection before them."""
+    for _ in range(5):
+        with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
+            await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
 
 
 def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more() -> None:
     manager, data = SlowManager(), request_of(INLINE_BYTES)
-    buffered = Buffered(2 * len(data))
+    buffered = Buffered(len(data))
 
     async def given_up(channel: grpc.aio.Channel) -> None:
         call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(data)
         await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
         call.cancel()
-        for _ in range(5):  # on the same connection, so that the server has heard of it
-            with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
-                await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
+        await small_calls(channel)
 
     async def sent() -> None:
         async with serving(Lanes(), buffered, manager) as channel:
             try:
-                for _ in range(2):
-                    await given_up(channel)
+                await given_up(channel)
                 assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
             finally:
                 manager.end.set()
             async with asyncio.timeout(patience(60)):
                 while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
                     pass
+
+    asyncio.run(sent())
+
+
+def test_large_messages_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them() -> None:
+    manager, data = SlowManager(), request_of(INLINE_BYTES)
+    lanes, buffered = Lanes(), Buffered()
+
+    async def sent() -> None:
+        async with serving(lanes, buffered, manager) as channel, rest_client(lanes, buffered) as client:
+            try:
+                calls = [asyncio.create_task(code_of(channel, data)) for _ in range(3)]
+                await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+                await small_calls(channel)
+                body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
+                async with asyncio.timeout(patience(5)):
+                    answer = await client.post("/v1/models/m:predict", content=body)
+                assert answer.status_code == 404
+            finally:
+                manager.end.set()
+            assert await asyncio.gather(*calls) == [grpc.StatusCode.NOT_FOUND] * 3
+
+    asyncio.run(sent())
+    assert manager.at_once == [1, 1, 1]
+
+
+def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:
+    async def sent() -> None:
+        async with serving(Lanes(), Buffered()) as channel:
+            largest = request_of(MAX_REQUEST_BYTES - 100)
+            assert await code_of(channel, largest) is grpc.StatusCode.NOT_FOUND
+            assert await code_of(channel, largest + b"\0" * 101) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     asyncio.run(sent())
 
