@@ -10,6 +10,7 @@ import re
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, http_status, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import examples, model_status, predict, response
@@ -94,7 +95,7 @@ class RestApp:
             with self._buffered.of_one() as body:
                 data = await self._body(headers, receive, body)
                 if b"gzip" in _header(headers, b"content-encoding"):
-                    data = await self._lanes.run_in_background(partial(_inflated, data))
+                    data = await self._plain(data)
                     body.hold(len(data))
                 status, answer = await self._handle(method, path, data, began)
                 await _answer(send, status, answer, headers=self._headers)
@@ -114,6 +115,13 @@ class RestApp:
             raise ServingError(Code.CANCELLED, "the client has gone") from None
         except TimeoutError:
             raise ServingError(Code.DEADLINE_EXCEEDED, "the request's body did not arrive in time") from None
+
+    async def _plain(self, body: bytes) -> bytes:
+        """A body that came as gzip; one that is small, and stays so, waits for no large request. Raises as _inflated."""
+        if len(body) <= INLINE_BYTES:
+            with suppress(TooLarge):
+                return _inflated(body, INLINE_BYTES)
+        return await self._lanes.run_in_background(partial(_inflated, body, MAX_REQUEST_BYTES))
 
     async def _handle(self, method: str, path: str, body: bytes, began: float) -> tuple[int, bytes]:
         """Status and body of the answer; counts and times the request if it is one to a model."""
@@ -197,14 +205,14 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     return next((value for key, value in headers if key == name), b"")
 
 
-def _inflated(body: bytes) -> bytes:
-    """A body that came as gzip. Raises TooLarge before there is too much of it, INVALID_ARGUMENT for what is no gzip."""
+def _inflated(body: bytes, limit: int) -> bytes:
+    """A body that came as gzip. Raises TooLarge before it has more bytes than that, INVALID_ARGUMENT for what is no gzip."""
     stream = zlib.decompressobj(_GZIP)
     try:
-        plain = stream.decompress(body, MAX_REQUEST_BYTES + 1)
+        plain = stream.decompress(body, limit + 1)
     except zlib.error:
         raise invalid(_NO_GZIP) from None
-    if len(plain) > MAX_REQUEST_BYTES:
+    if len(plain) > limit:
         raise TooLarge
     if body and not stream.eof:
         raise invalid(_NO_GZIP)

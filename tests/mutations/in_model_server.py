@@ -120,6 +120,20 @@ FAULTS = (
         ("test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop",),
     ),
     Fault(
+        "a small request as gzip waits for large ones",
+        REST,
+        "                return _inflated(body, INLINE_BYTES)\n",
+        "                raise TooLarge\n",
+        ("test_a_small_request_as_gzip_waits_for_no_large_one",),
+    ),
+    Fault(
+        "a body that gzip makes large is read on the event loop",
+        REST,
+        "return _inflated(body, INLINE_BYTES)",
+        "return _inflated(body, MAX_REQUEST_BYTES)",
+        ("test_a_small_request_as_gzip_waits_for_no_large_one",),
+    ),
+    Fault(
         "bodies over REST that stand still take all that large requests may hold",
         BODIES,
         "        if body.arrives:\n",
