@@ -4,10 +4,12 @@ Handlers are registered by name, and take and give bytes; each method is a plain
 that all of them have the same errors, counts, times and lanes.
 """
 
+import asyncio
 import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,19 +26,18 @@ from tensorflow_serving.apis import (
 )
 
 from models.server import config
-from models.server.buffered import Buffered
+from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
 
 _log = logging.getLogger(__name__)
 _MAX_CONCURRENT = 128
-_MAX_REQUEST_BYTES = 32 * 1024 * 1024
-"""gRPC shows a request once the whole of it has come: calls that stop before their ends hold so much, _MAX_CONCURRENT times, at
+"""gRPC shows a request once the whole of it has come: calls that stop before their ends hold MAX_REQUEST_BYTES, so many times, at
 most. What has come counts in ``Buffered``."""
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
@@ -64,12 +65,15 @@ class GrpcService:
         self._metrics = metrics
         self._lanes = lanes
         self._buffered = buffered
+        self._large = asyncio.Lock()
+        """Parsing takes up to 35 times a message's bytes, and holds the interpreter: one of more than INLINE_BYTES is parsed at a
+        time, and held decoded."""
 
     def server(self) -> Any:
         """A grpc.aio server with both services, not yet bound or started."""
         server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
             ],
@@ -143,9 +147,10 @@ class GrpcService:
             response: bytes = method.run(parsed).SerializeToString()
             return response
 
-        with self._buffered.request() as hold:
-            hold(len(data))
-            return await self._lanes.run(len(data), parse, method.decoded, work)
+        with self._buffered.of_one() as body:
+            body.hold(len(data))
+            async with self._large if len(data) > INLINE_BYTES else nullcontext():
+                return await self._lanes.run(len(data), parse, method.decoded, work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
         known = self._manager.serves(model)

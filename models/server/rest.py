@@ -9,32 +9,29 @@ import logging
 import re
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
+from features.http_bodies import Body, Disconnected, Message, Receive, TooLarge
 from models.server import url_routes
-from models.server.buffered import Buffered, Hold
+from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager
 from models.server.engine.servable import DEFAULT_SIGNATURE, Servable, Signature
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, http_status, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import examples, model_status, predict, response
 from models.server.rest_json.text import parse_object
 from models.server.url_routes import Route
 
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Of JSON: some 35,000 candidates. Parsing holds the interpreter, so this bounds how long others wait for it."""
-
 _log = logging.getLogger(__name__)
 _ORIGIN = re.compile(rb"https?://")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _CORS = (
@@ -44,11 +41,6 @@ _CORS = (
 )
 _GZIP = 16 + zlib.MAX_WBITS
 _TOO_LARGE = f"a request may have {MAX_REQUEST_BYTES} bytes at most"
-
-
-class _TooLarge(Exception):
-    """The body is, or declares to be, larger than MAX_REQUEST_BYTES."""
-
 
 _NO_GZIP = "the body is not the gzip that its Content-Encoding says"
 
@@ -74,8 +66,6 @@ class RestApp:
         self._metrics = metrics
         self._lanes = lanes
         self._buffered = buffered
-        self._arriving = Buffered(buffered.limit // 2, "arriving")
-        """What bodies that are not whole yet hold of it: however many stand still, whole requests find room."""
         self._body_timeout = body_timeout
         self._metrics_path = metrics_path
         self._headers = _CORS if cors else ()
@@ -102,48 +92,36 @@ class RestApp:
     ) -> None:
         began = time.perf_counter()
         try:
-            with self._buffered.request() as hold:
-                with self._arriving.request() as arrive:
-                    body = await self._body(headers, receive, arrive, hold)
+            with self._buffered.of_one() as body:
+                data = await self._body(headers, receive, body)
                 if b"gzip" in _header(headers, b"content-encoding"):
-                    body = await self._lanes.run_in_background(partial(_inflated, body))
-                    hold(len(body))
-                status, answer = await self._handle(method, path, body, began)
+                    data = await self._plain(data)
+                    body.hold(len(data))
+                status, answer = await self._handle(method, path, data, began)
                 await _answer(send, status, answer, headers=self._headers)
-        except _TooLarge:
+        except TooLarge:
             await _answer(send, 413, response.error_body(_TOO_LARGE), close=True)
         except ServingError as error:
             await _answer(send, http_status(error.code), response.error_body(error.message), close=True)
         except asyncio.CancelledError:  # the grace period is over and the request has not even arrived
             await _answer(send, 503, response.error_body("the server is stopping"), close=True)
 
-    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, arrive: Hold, hold: Hold) -> bytes:
-        """The whole body. With each part ``hold`` is called with what there is by now, and ``arrive`` until it is whole.
-
-        Raises _TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and what those two raise.
-        """
-        declared = _header(headers, b"content-length")
-        if declared.isdigit() and int(declared) > MAX_REQUEST_BYTES:
-            raise _TooLarge
-        chunks: list[bytes] = []
-        size = 0
+    async def _body(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, body: Body) -> bytes:
+        """The whole body. Raises TooLarge, DEADLINE_EXCEEDED if it drips, CANCELLED if nobody waits, and RESOURCE_EXHAUSTED
+        where others leave no room for it, or need its own."""
         try:
-            async with asyncio.timeout(self._body_timeout):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ServingError(Code.CANCELLED, "the client has gone")
-                    chunk: bytes = message.get("body", b"")
-                    size += len(chunk)
-                    if size > MAX_REQUEST_BYTES:
-                        raise _TooLarge
-                    hold(size)
-                    chunks.append(chunk)
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
-                    arrive(size)
+            return await body.read(headers, receive, MAX_REQUEST_BYTES, self._body_timeout)
+        except Disconnected:
+            raise ServingError(Code.CANCELLED, "the client has gone") from None
         except TimeoutError:
             raise ServingError(Code.DEADLINE_EXCEEDED, "the request's body did not arrive in time") from None
+
+    async def _plain(self, body: bytes) -> bytes:
+        """A body that came as gzip; one that is small, and stays so, waits for no large request. Raises as _inflated."""
+        if len(body) <= INLINE_BYTES:
+            with suppress(TooLarge):
+                return _inflated(body, INLINE_BYTES)
+        return await self._lanes.run_in_background(partial(_inflated, body, MAX_REQUEST_BYTES))
 
     async def _handle(self, method: str, path: str, body: bytes, began: float) -> tuple[int, bytes]:
         """Status and body of the answer; counts and times the request if it is one to a model."""
@@ -227,15 +205,15 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     return next((value for key, value in headers if key == name), b"")
 
 
-def _inflated(body: bytes) -> bytes:
-    """A body that came as gzip. Raises _TooLarge before there is too much of it, INVALID_ARGUMENT for what is no gzip."""
+def _inflated(body: bytes, limit: int) -> bytes:
+    """A body that came as gzip. Raises TooLarge before it has more bytes than that, INVALID_ARGUMENT for what is no gzip."""
     stream = zlib.decompressobj(_GZIP)
     try:
-        plain = stream.decompress(body, MAX_REQUEST_BYTES + 1)
+        plain = stream.decompress(body, limit + 1)
     except zlib.error:
         raise invalid(_NO_GZIP) from None
-    if len(plain) > MAX_REQUEST_BYTES:
-        raise _TooLarge
+    if len(plain) > limit:
+        raise TooLarge
     if body and not stream.eof:
         raise invalid(_NO_GZIP)
     return plain

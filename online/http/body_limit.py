@@ -1,13 +1,13 @@
 """Limits on request bodies before anything is parsed: the size of each, the time it may take to arrive, and the memory that large
 ones take together."""
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.http_bodies import Bodies, Body, Disconnected, TooLarge
 from online.http.problems import Problem, problem_response
 
 BODY_LIMIT = 2 << 20
@@ -15,81 +15,48 @@ LARGE_LIMITS = {("POST", "/v1/items"): 16 << 20}
 """Limits of routes that take more: 10,000 items of 1.6 kB each."""
 BODY_TIMEOUT = 10.0
 SMALL: Final = 64 << 10
-"""Bytes of each body that are not counted with the others': as many bodies as there may be requests have these."""
+"""Bytes up to which a body is not counted with the others: as many bodies as there may be requests have these."""
 TOGETHER: Final = 64 << 20
-"""Bytes beyond those that all bodies may hold at once, until their responses are made."""
-
-
-class Memory:
-    """What large bodies may hold together, in bytes."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    @contextmanager
-    def of_one(self) -> Iterator[Callable[[int], None]]:
-        """For as long as a body is held: what to call with its size so far. Raises Problem where the others leave no room."""
-        held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            more = max(0, size - SMALL) - held
-            if more > self._left:
-                raise Problem(503, "too many large bodies at once", {"Retry-After": "1"})
-            held += more
-            self._left -= more
-
-        try:
-            yield hold
-        finally:
-            self._left += held
+"""Bytes that all bodies of more than those may hold at once, until their responses are made."""
 
 
 class BodyLimit:
     """Answers 413 for a body over the route's limit, 408 for one slower than BODY_TIMEOUT, and 503 for one for which the others
-    leave no room; passes the whole body on.
+    leave no room, or that stands still while they need its own; passes the whole body on.
 
-    together: bytes beyond SMALL of each that all bodies may hold at once
+    together: bytes that all bodies of more than SMALL may hold at once
     """
 
-    def __init__(self, app: ASGIApp, together: int = TOGETHER) -> None:
-        self._app, self._memory = app, Memory(together)
+    def __init__(self, app: ASGIApp, together: int = TOGETHER, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app, self._bodies = app, Bodies(together, together, SMALL, _no_room, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        with self._memory.of_one() as hold:
+        with self._bodies.of_one() as body:
             try:
-                body = await _read(scope, receive, hold)
+                data = await _read(scope, receive, body)
             except Problem as problem:
                 await _refuse(problem, scope, receive, send)
                 return
-            if body is not None:
-                await self._app(scope, _replaying(body, receive), send)
+            if data is not None:
+                await self._app(scope, _replaying(data, receive), send)
 
 
-async def _read(scope: Scope, receive: Receive, hold: Callable[[int], None]) -> bytes | None:
+def _no_room(text: str) -> Problem:
+    return Problem(503, text, {"Retry-After": "1"})
+
+
+async def _read(scope: Scope, receive: Receive, body: Body) -> bytes | None:
     """The whole body; None where its caller has gone. Raises Problem."""
     limit = LARGE_LIMITS.get((scope["method"], scope["path"]), BODY_LIMIT)
-    too_large = Problem(413, f"the body is over {limit} bytes")
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if declared.isdigit() and int(declared) > limit:
-        raise too_large
-    chunks, size = [], 0
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limit:
-                    raise too_large
-                hold(size)
-                if not message.get("more_body"):
-                    return b"".join(chunks)
+        return await body.read(scope["headers"], receive, limit, BODY_TIMEOUT)
+    except Disconnected:
+        return None
+    except TooLarge:
+        raise Problem(413, f"the body is over {limit} bytes") from None
     except TimeoutError as error:
         raise Problem(408, f"the body did not arrive within {BODY_TIMEOUT:.0f} s") from error
 

@@ -8,6 +8,7 @@ CONFIG_FILE = "models/server/config_file.py"
 TENSORS = "models/server/engine/tensors.py"
 THREADS = "models/server/engine/worker_threads.py"
 REST = "models/server/rest.py"
+BODIES = "features/http_bodies.py"
 
 FAULTS = (
     Fault(
@@ -55,16 +56,23 @@ FAULTS = (
     Fault(
         "large requests over gRPC are held without a bound",
         GRPC,
-        "            hold(len(data))\n",
+        "            body.hold(len(data))\n",
         "",
         ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
     ),
     Fault(
+        "two large messages are parsed, and held decoded, at once",
+        GRPC,
+        "async with self._large if len(data) > INLINE_BYTES else nullcontext():",
+        "async with nullcontext():",
+        ("test_large_messages_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them",),
+    ),
+    Fault(
         "what large requests held is never given back",
-        "models/server/buffered.py",
-        "self._held -= own",
+        BODIES,
+        "self._bodies.discard(body)",
         "pass",
-        ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
+        ("test_large_requests_of_both_protocols_share_what_they_may_hold", "test_what_is_refused_holds_nothing"),
     ),
     Fault(
         "a request of a few bytes that becomes large runs on the event loop",
@@ -112,17 +120,55 @@ FAULTS = (
         ("test_a_body_of_examples_that_becomes_large_does_not_run_on_the_event_loop",),
     ),
     Fault(
-        "bodies over REST that stand still take all that large requests may hold",
+        "a small request as gzip waits for large ones",
         REST,
-        "                    arrive(size)\n",
-        "",
+        "                return _inflated(body, INLINE_BYTES)\n",
+        "                raise TooLarge\n",
+        ("test_a_small_request_as_gzip_waits_for_no_large_one",),
+    ),
+    Fault(
+        "a body that gzip makes large is read on the event loop",
+        REST,
+        "return _inflated(body, INLINE_BYTES)",
+        "return _inflated(body, MAX_REQUEST_BYTES)",
+        ("test_a_small_request_as_gzip_waits_for_no_large_one",),
+    ),
+    Fault(
+        "bodies over REST that stand still take all that large requests may hold",
+        BODIES,
+        "        if body.arrives:\n",
+        "        if False:\n",
         ("test_bodies_that_stand_still_shut_out_no_whole_request",),
     ),
     Fault(
+        "uploads that stand still make room for no other",
+        BODIES,
+        "grew_at <= now - STANDS_STILL]",
+        "grew_at <= now - 1e9]",
+        (
+            "test_an_upload_that_stands_still_makes_room_for_another",
+            "test_a_body_that_stands_still_makes_room_for_one_that_comes",
+        ),
+    ),
+    Fault(
+        "uploads that go on are ended for another",
+        BODIES,
+        "                    self.grew_at = self._bodies.clock()\n",
+        "",
+        ("test_one_that_grows_or_has_stood_still_for_a_moment_stays",),
+    ),
+    Fault(
+        "bodies are ended though that makes too little room",
+        BODIES,
+        "if total - sum(each.size for each in still) > limit:",
+        "if not still:",
+        ("test_as_many_make_room_as_are_needed_and_none_where_all_are_too_few",),
+    ),
+    Fault(
         "small requests and reloads are shut out by large ones",
-        "models/server/buffered.py",
-        "if size <= INLINE_BYTES:",
-        "if False:",
+        BODIES,
+        "if size > self._bodies.small:",
+        "if True:",
         ("test_a_small_request_and_a_reload_find_room_however_much_is_held",),
     ),
     Fault(

@@ -38,17 +38,10 @@ FAULTS = (
         ("test_a_request_waits_so_long_at_most_for_its_caller_to_read",),
     ),
     Fault(
-        "what a body held is never given back",
-        "online/http/body_limit.py",
-        "self._left += held",
-        "pass",
-        ("test_what_is_refused_holds_nothing",),
-    ),
-    Fault(
         "large bodies are limited one by one alone",
-        "online/http/body_limit.py",
-        "if more > self._left:",
-        "if False:",
+        "features/http_bodies.py",
+        "if total <= limit:",
+        "if size <= limit:",
         ("test_large_bodies_share_what_they_may_hold_and_small_ones_are_not_counted",),
     ),
     Fault(

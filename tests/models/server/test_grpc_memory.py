@@ -13,7 +13,8 @@ import httpx
 import pytest
 from tensorflow_serving.apis import model_management_pb2, predict_pb2
 
-from models.server.buffered import Buffered
+from features.http_bodies import STANDS_STILL
+from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.config import single_model
 from models.server.engine.manager import Manager
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
@@ -91,8 +92,8 @@ def test_large_requests_of_both_protocols_share_what_they_may_hold() -> None:
 
     async def sent() -> None:
         async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
-            with buffered.request() as hold:
-                hold(limit - 100)
+            with buffered.of_one() as others:
+                others.hold(limit - 100)
                 for _ in range(2):
                     assert await large(channel, client) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 429)
                 assert await code_of(channel, request_of(1)) is grpc.StatusCode.NOT_FOUND
@@ -109,36 +110,77 @@ class SlowManager(Manager):
         super().__init__(single_model("m", "/none"), 1.0)
         self.asked = threading.Semaphore(0)
         self.end = threading.Event()
+        self.at_once: list[int] = []
+        self._under_way = 0
 
     def lease(self, name: str, version: int | None = None, label: str | None = None) -> Any:
+        self._under_way += 1
+        self.at_once.append(self._under_way)
         self.asked.release()
         self.end.wait(patience(60))
+        self._under_way -= 1
         return super().lease(name, version, label)
+
+
+async def small_calls(channel: grpc.aio.Channel) -> None:
+    """Some small calls: the server has heard of what was sent on the same connection before them."""
+    for _ in range(5):
+        with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
+            await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
 
 
 def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_any_more() -> None:
     manager, data = SlowManager(), request_of(INLINE_BYTES)
-    buffered = Buffered(2 * len(data))
+    buffered = Buffered(len(data))
 
     async def given_up(channel: grpc.aio.Channel) -> None:
         call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(data)
         await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
         call.cancel()
-        for _ in range(5):  # on the same connection, so that the server has heard of it
-            with pytest.raises(grpc.aio.AioRpcError, match="Missing ModelSpec"):
-                await channel.unary_unary("/tensorflow.serving.ModelService/GetModelStatus")(b"", timeout=patience(60))
+        await small_calls(channel)
 
     async def sent() -> None:
         async with serving(Lanes(), buffered, manager) as channel:
             try:
-                for _ in range(2):
-                    await given_up(channel)
+                await given_up(channel)
                 assert await code_of(channel, data, seconds=5) is grpc.StatusCode.RESOURCE_EXHAUSTED
             finally:
                 manager.end.set()
             async with asyncio.timeout(patience(60)):
                 while await code_of(channel, data) is not grpc.StatusCode.NOT_FOUND:
                     pass
+
+    asyncio.run(sent())
+
+
+def test_large_messages_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them() -> None:
+    manager, data = SlowManager(), request_of(INLINE_BYTES)
+    lanes, buffered = Lanes(), Buffered()
+
+    async def sent() -> None:
+        async with serving(lanes, buffered, manager) as channel, rest_client(lanes, buffered) as client:
+            try:
+                calls = [asyncio.create_task(code_of(channel, data)) for _ in range(3)]
+                await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+                await small_calls(channel)
+                body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
+                async with asyncio.timeout(patience(5)):
+                    answer = await client.post("/v1/models/m:predict", content=body)
+                assert answer.status_code == 404
+            finally:
+                manager.end.set()
+            assert await asyncio.gather(*calls) == [grpc.StatusCode.NOT_FOUND] * 3
+
+    asyncio.run(sent())
+    assert manager.at_once == [1, 1, 1]
+
+
+def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:
+    async def sent() -> None:
+        async with serving(Lanes(), Buffered()) as channel:
+            largest = request_of(MAX_REQUEST_BYTES - 100)
+            assert await code_of(channel, largest) is grpc.StatusCode.NOT_FOUND
+            assert await code_of(channel, largest + b"\0" * 101) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     asyncio.run(sent())
 
@@ -180,14 +222,37 @@ def test_bodies_that_stand_still_shut_out_no_whole_request() -> None:
     asyncio.run(sent())
 
 
+def test_an_upload_that_stands_still_makes_room_for_another() -> None:
+    part, clock = b" " * (INLINE_BYTES + 1), [0.0]
+    rest = RestApp(MANAGER, Metrics(), Lanes(), Buffered(2 * len(part), lambda: clock[0]), 10, "", False)
+    answers: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    async def sent() -> None:
+        still = asyncio.create_task(rest(*uploading(part), send))
+        await asyncio.sleep(0)
+        clock[0] = STANDS_STILL
+        other = asyncio.create_task(rest(*uploading(part), send))
+        await asyncio.wait([still], timeout=patience(5))
+        assert answers[0]["status"] == 429
+        assert b"the body stood still" in answers[1]["body"]
+        assert not other.done()
+        other.cancel()
+        await asyncio.wait([other])
+
+    asyncio.run(sent())
+
+
 def test_a_small_request_and_a_reload_find_room_however_much_is_held() -> None:
     lanes, buffered = Lanes(), Buffered(INLINE_BYTES + 1)
     reload = model_management_pb2.ReloadConfigRequest()
 
     async def sent() -> None:
         async with serving(lanes, buffered) as channel, rest_client(lanes, buffered) as client:
-            with buffered.request() as hold:
-                hold(buffered.limit)
+            with buffered.of_one() as others:
+                others.hold(buffered.limit)
                 answer = await client.post("/v1/models/m:predict", content=b'{"instances": [1]}')
                 assert answer.status_code == 404
                 call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")

@@ -1,6 +1,7 @@
 """Which requests run beside the event loop, and what stays of those for which nobody waits any more."""
 
 import asyncio
+import gzip
 import json
 import threading
 import weakref
@@ -187,3 +188,29 @@ def test_work_that_has_begun_is_waited_for_by_a_caller_that_is_cancelled() -> No
         lanes.close()
 
     asyncio.run(waits())
+
+
+def test_a_small_request_as_gzip_waits_for_no_large_one() -> None:
+    async def sent() -> None:
+        lanes = Lanes()
+        small, grown = (gzip.compress(b'{"instances": [1]}'.ljust(size)) for size in (0, INLINE_BYTES + 1))
+
+        async with rest_client(lanes, Buffered()) as client:
+
+            async def status_of(body: bytes) -> int:
+                headers = {"content-encoding": "gzip"}
+                return (await client.post("/v1/models/m:predict", content=body, headers=headers)).status_code
+
+            with set_at_last() as end:
+                running = [await under_way(lanes, Work(end)) for _ in range(2)]
+                large = asyncio.create_task(status_of(grown[:-1]))  # not whole, which shows once it is read
+                async with asyncio.timeout(patience(2)):
+                    for _ in range(5):
+                        assert await status_of(small) == 404
+                        await asyncio.sleep(0)
+                assert not large.done()
+            assert await large == 400
+            await asyncio.gather(*running)
+        lanes.close()
+
+    asyncio.run(sent())

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models.server.rest import MAX_REQUEST_BYTES
+from models.server.buffered import MAX_REQUEST_BYTES
 from models.server.rest_json.text import EXACT_BYTES
 from models.server.testing import ServerProcess
 

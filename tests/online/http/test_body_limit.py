@@ -5,7 +5,9 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
+from features.http_bodies import STANDS_STILL
 from online.http.body_limit import BODY_LIMIT, SMALL, BodyLimit
+from tests.patience import patience
 
 LARGE = 1 << 20
 Status = int
@@ -54,7 +56,7 @@ async def all_wait() -> None:
 def test_large_bodies_share_what_they_may_hold_and_small_ones_are_not_counted() -> None:
     async def play() -> None:
         app = Held()
-        limit = BodyLimit(app, together=2 * (LARGE - SMALL))
+        limit = BodyLimit(app, together=2 * LARGE)
         large = [asyncio.create_task(send_body(limit, LARGE)) for _ in range(2)]
         await all_wait()
         assert app.bodies == [LARGE, LARGE]
@@ -71,11 +73,37 @@ def test_large_bodies_share_what_they_may_hold_and_small_ones_are_not_counted() 
     asyncio.run(play())
 
 
+def test_an_upload_that_stands_still_makes_room_for_another() -> None:
+    async def play() -> None:
+        app, now = Held(), [0.0]
+        app.release.set()
+        limit = BodyLimit(app, together=LARGE, clock=lambda: now[0])
+        started: list[Message] = []
+        parts = [{"type": "http.request", "body": b"x" * LARGE, "more_body": True}]
+
+        async def receive() -> Message:
+            return parts.pop() if parts else await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            started.append(message)
+
+        still = asyncio.create_task(limit(post(), receive, send))
+        await all_wait()
+        assert (await send_body(limit, LARGE))[0] == 503
+        now[0] = STANDS_STILL
+        assert (await send_body(limit, LARGE))[0] == 200
+        await asyncio.wait([still], timeout=patience(5))
+        assert (started[0]["status"], dict(started[0]["headers"])[b"retry-after"]) == (503, b"1")
+        assert b"the body stood still" in started[1]["body"]
+
+    asyncio.run(play())
+
+
 def test_what_is_refused_holds_nothing() -> None:
     async def play() -> None:
         app = Held()
         app.release.set()
-        limit = BodyLimit(app, together=BODY_LIMIT - SMALL)
+        limit = BodyLimit(app, together=BODY_LIMIT)
         for _ in range(3):
             assert (await send_body(limit, BODY_LIMIT + 1))[0] == 413
             assert (await send_body(limit, BODY_LIMIT))[0] == 200
