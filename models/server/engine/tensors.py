@@ -25,8 +25,13 @@ STRING_BYTES = np.dtype(object).itemsize + sys.getsizeof(b"")
 """What a string takes in an array beside its characters, which many strings of a large request are without."""
 
 _MAX_RANK = 32
-_FILLED_AT_ONCE = 10_000
-"""Elements of an answer: each step holds the interpreter until it is done, and makes a Python object of each."""
+_AT_ONCE = 10_000
+"""Values of a typed field that are read or written in a step, which holds the interpreter until it is done and makes a Python
+object of each."""
+_STORED = {"half_val": np.dtype(np.uint16), "scomplex_val": np.dtype(np.float32), "dcomplex_val": np.dtype(np.float64)}
+"""What each value of a typed field is in memory, where that is no element of the array."""
+_WIRE = {"half_val": np.dtype(np.int32), "int_val": np.dtype(np.int32)}
+"""What each value of a typed field is read as, where it may be too large for its place in memory: its lower bits count."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +139,7 @@ def from_proto(proto: Any, alias: str) -> AnyArray:
     count = math.prod(shape)
     if content := proto.tensor_content:
         return _from_content(content, dtype, shape, count, alias)
-    values = getattr(proto, dtype.field)
-    if dtype.field.endswith("complex_val"):
-        flat = _read(values, min(2 * count, len(values) // 2 * 2), dtype.numpy.type(0).real.dtype).view(dtype.numpy)
-    elif dtype.field == "half_val":
-        flat = _read(values, count, np.dtype(np.int32)).astype(np.uint16).view(dtype.numpy)
-    elif dtype.field == "int_val":
-        flat = _read(values, count, np.dtype(np.int32)).astype(dtype.numpy, copy=False)
-    else:
-        flat = _read(values, count, dtype.numpy)
-    return _filled(flat, count, dtype).reshape(shape)
+    return _from_field(getattr(proto, dtype.field), dtype, count).reshape(shape)
 
 
 def _shape(proto: Any, dtype: DType) -> tuple[int, ...] | None:
@@ -158,19 +154,19 @@ def _shape(proto: Any, dtype: DType) -> tuple[int, ...] | None:
     return shape if is_possible else None
 
 
-def _read(values: Any, limit: int, dtype: np.dtype[Any]) -> AnyArray:
-    """The first ``limit`` values of a typed field, or all there are, with no list of Python objects on the way."""
-    count = min(limit, len(values))
-    return np.fromiter(islice(values, count), dtype, count)
-
-
-def _filled(flat: AnyArray, count: int, dtype: DType) -> AnyArray:
-    if flat.size == count:
-        return flat
+def _from_field(values: Any, dtype: DType, count: int) -> AnyArray:
+    """``count`` elements from a typed field, as ``from_proto`` says, with nothing as large as they are on the way."""
+    array = np.empty(count, dtype.numpy)
+    flat: AnyArray = array.view(_STORED.get(dtype.field, array.dtype))
+    per_element = array.itemsize // flat.itemsize
+    given = min(count, len(values) // per_element)
+    read, limit = iter(values), given * per_element
+    for at in range(0, limit, _AT_ONCE):
+        part = flat[at : min(at + _AT_ONCE, limit)]
+        part[:] = np.fromiter(islice(read, part.size), _WIRE.get(dtype.field, flat.dtype), part.size)
     blank: Any = b"" if dtype.enum == types_pb2.DT_STRING else 0
-    filled = np.full(count, flat[-1] if flat.size else blank, dtype=dtype.numpy)
-    filled[: flat.size] = flat
-    return filled
+    array[given:] = array[given - 1] if given else blank
+    return array
 
 
 def _from_content(content: bytes, dtype: DType, shape: tuple[int, ...], count: int, alias: str) -> AnyArray:
@@ -225,8 +221,8 @@ def fill_proto(array: AnyArray, proto: Any) -> None:
     elif dtype.field.endswith("complex_val"):
         flat = flat.view(flat.real.dtype)
     field = getattr(proto, dtype.field)
-    for at in range(0, flat.size, _FILLED_AT_ONCE):
-        values: list[Any] = flat[at : at + _FILLED_AT_ONCE].tolist()
+    for at in range(0, flat.size, _AT_ONCE):
+        values: list[Any] = flat[at : at + _AT_ONCE].tolist()
         if dtype.enum == types_pb2.DT_STRING:
             values = [value.encode() if isinstance(value, str) else value for value in values]
         field.extend(values)

@@ -90,6 +90,36 @@ def test_an_array_takes_about_what_was_counted_before(proto: Any) -> None:
     assert peak(lambda: from_proto(proto, "x")) < 2 * counted
 
 
+@pytest.mark.parametrize("given", [1_000_000, 999_999], ids=["all", "all but one"])
+@pytest.mark.parametrize(
+    ("dtype", "field", "each"),
+    [
+        (types_pb2.DT_INT8, "int_val", 1),
+        (types_pb2.DT_UINT8, "int_val", 1),
+        (types_pb2.DT_INT16, "int_val", 1),
+        (types_pb2.DT_HALF, "half_val", 1),
+        (types_pb2.DT_BOOL, "bool_val", 1),
+        (types_pb2.DT_FLOAT, "float_val", 1),
+        (types_pb2.DT_COMPLEX64, "scomplex_val", 2),
+    ],
+)
+def test_numbers_take_what_was_counted_and_no_more(dtype: int, field: str, each: int, given: int) -> None:
+    proto = tensor(dtype, 1_000_000, **{field: [1] * (given * each)})
+    assert peak(lambda: from_proto(proto, "x")) < decoded_bytes({"x": proto}) + 200_000
+
+
+def test_of_whole_numbers_the_lower_bits_count() -> None:
+    assert from_proto(tensor(types_pb2.DT_INT8, 3, int_val=[300, -1]), "x").tolist() == [44, -1, -1]
+
+
+def test_of_complex_numbers_pairs_count() -> None:
+    assert from_proto(tensor(types_pb2.DT_COMPLEX64, 3, scomplex_val=[1, 2, 3, 4, 5]), "x").tolist() == [
+        1 + 2j,
+        3 + 4j,
+        3 + 4j,
+    ]
+
+
 def test_strings_in_content_count() -> None:
     count = MAX_INPUT_BYTES // STRING_BYTES + 1
     with pytest.raises(ServingError, match="inputs x: a request may be decoded to ") as caught:
