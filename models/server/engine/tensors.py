@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
@@ -28,9 +28,13 @@ _MAX_RANK = 32
 _AT_ONCE = 10_000
 """Values of a typed field that are read or written in a step, which holds the interpreter until it is done and makes a Python
 object of each."""
-_STORED = {"half_val": np.dtype(np.uint16), "scomplex_val": np.dtype(np.float32), "dcomplex_val": np.dtype(np.float64)}
+_STORED: Final[dict[str, np.dtype[Any]]] = {
+    "half_val": np.dtype(np.uint16),
+    "scomplex_val": np.dtype(np.float32),
+    "dcomplex_val": np.dtype(np.float64),
+}
 """What each value of a typed field is in memory, where that is no element of the array."""
-_WIRE = {"half_val": np.dtype(np.int32), "int_val": np.dtype(np.int32)}
+_WIRE: Final[dict[str, np.dtype[Any]]] = {"half_val": np.dtype(np.int32), "int_val": np.dtype(np.int32)}
 """What each value of a typed field is read as, where it may be too large for its place in memory: its lower bits count."""
 
 
