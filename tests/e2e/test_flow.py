@@ -279,6 +279,7 @@ def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_
     verify(martlet)
 
 
+@pytest.mark.timeout(patience(1200))
 def test_once_it_is_up_its_next_start_has_archives_of_javas_classes(martlet: Martlet) -> None:
     """Made at the lowest priority, which a busy machine starves, and once for an environment."""
     home = Home(martlet.home)

@@ -270,6 +270,13 @@ FAULTS: Final = (
         ("test_one_that_comes_to_another_thread_wakes_the_main_one",),
     ),
     Fault(
+        "a hang-up that is to be ignored ends a benchmark",
+        "benchmarks/__main__.py",
+        "(signal.SIGTERM,) if outlives_terminal() else",
+        "(signal.SIGTERM,) if False else",
+        ("test_with_nohup_a_benchmark_outlives_its_terminal",),
+    ),
+    Fault(
         "a hang-up that is to be ignored ends up",
         "infra/system/stop_signal.py",
         "if number != signal.SIGHUP or not outlives_terminal():",

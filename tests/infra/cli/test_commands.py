@@ -57,9 +57,14 @@ def test_the_version_is_told() -> None:
 
 
 def test_benchmarks_are_handed_over_with_their_options() -> None:
+    coloured = ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS")
+    plain = {name: value for name, value in os.environ.items() if name not in coloured} | {
+        "COLUMNS": "120",
+        "TERM": "dumb",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "infra", "bench", "backlog", "--help"],
-        cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT,
+        cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT, env=plain,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Usage: ./martlet bench backlog" in done.stdout

@@ -40,7 +40,8 @@ def learning_home(tmp_path: Path) -> Home:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_to_stop_lets_what_is_being_learned_end(learning_home: Home, number: signal.Signals) -> None:
-    argv = [sys.executable, "-m", "infra", "learn", "--once", "--home", str(learning_home.path)]
+    run = "import runpy, signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); runpy.run_module('infra', run_name='__main__')"
+    argv = [sys.executable, "-c", run, "learn", "--once", "--home", str(learning_home.path)]
     with (
         home_lock(learning_home),
         learner_lock(learning_home, print),

@@ -49,7 +49,8 @@ def test_an_undo_costs_the_same_however_many_lists_its_user_has() -> None:
     for number in range(100):
         user = 0 if number < 99 else 1
         outcomes.record_shown(f"list {number}", user, {2: "din", 3: "fusion"})
-        outcomes.record_events([event(LIKE, number, user)])
+        outcomes.record_events([event(LIKE, number, user)._replace(event_id=f"e{number}")])
+    assert outcomes.verdicts()[0].liked == (100, 0)
     of_many = count_calls(lambda: outcomes.record_events(undos(0)))
     assert of_many == count_calls(lambda: outcomes.record_events(undos(1)))
 
