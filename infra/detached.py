@@ -119,6 +119,7 @@ def _follow(home: Home, child: subprocess.Popen[bytes], file: BinaryIO, steps: S
         if line:
             steps.print_line(line.decode(errors="replace").rstrip("\n"))
             continue
+        _from_the_start_if_rotated(file)
         if (code := child.poll()) is not None:
             _print_rest(file, steps)
             return code or 1
@@ -130,7 +131,14 @@ def _follow(home: Home, child: subprocess.Popen[bytes], file: BinaryIO, steps: S
         time.sleep(0.1)
 
 
+def _from_the_start_if_rotated(file: BinaryIO) -> None:
+    """Go back to the start of a log that is shorter than what was read of it: it was truncated meanwhile."""
+    if os.fstat(file.fileno()).st_size < file.tell():
+        file.seek(0)
+
+
 def _print_rest(file: BinaryIO, steps: Steps) -> None:
+    _from_the_start_if_rotated(file)
     steps.print_line(file.read().decode(errors="replace").rstrip())
 
 

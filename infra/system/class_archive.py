@@ -21,8 +21,8 @@ from infra.system import packages
 from infra.system.processes import Attend, lower_priority
 
 MAKE_TIMEOUT: Final = 1800.0
-"""Seconds; it takes 4 to 8 on an idle core, and a hundred times that at the lowest priority beside four programs that take all
-of two cores. Nothing waits for it."""
+"""Seconds; it takes 4 to 8 on an idle core; at the lowest priority, beside four programs that took all of two cores, it had 3 of
+processor time within 120. Nothing waits for it."""
 RETAINED: Final = 3
 """Archives of one program that are retained, those used last: checkouts may share an environment. One has 60 to 100 MB."""
 NOTES: Final = 8

@@ -56,6 +56,34 @@ def test_what_could_not_be_prepared_is_named_to_whoever_waits_for_it(
     assert ("not prepared: training data; lists come" in capsys.readouterr().out) is bool(code)
 
 
+ROTATED = """
+import sys
+import threading
+from pathlib import Path
+from infra.home.paths import Home
+from infra.services.supervisor import Supervisor
+from infra.system.processes import rotate
+
+home = Home(Path(sys.argv[1]))
+rotate(home.up_log, limit=1)
+print("what came of it", flush=True)
+Supervisor(home).note(state="up", preparing=[])
+threading.Event().wait()
+"""
+"""An `up` whose log is rotated while it starts."""
+
+
+def test_what_comes_after_the_log_was_rotated_is_printed(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.up_log.parent.mkdir(parents=True, exist_ok=True)
+    home.up_log.write_text("what was there before\n" * 100)
+    returned = detach(home, [sys.executable, "-c", ROTATED, str(home.path)], Steps(), True)
+    status = read_json(home.status_file)
+    assert status is not None
+    stop(ProcessId.from_json(status["supervisor"]), grace=5)
+    assert returned == 0
+    assert "what came of it" in capsys.readouterr().out
+
+
 STUCK = """
 import signal, sys, time
 from pathlib import Path
