@@ -42,13 +42,15 @@ def unread_correction(home: Home, dataset: str, base: Path) -> str:
     name = (read_json(base / MANIFEST) or {}).get("dataset", "")
     data_set = home.data / name
     is_of_log = (read_json(data_set / TAKEN) or {}).get("from") == name
-    described = description_of(dataset) if Path(dataset).is_absolute() else None
-    if not described or is_of_log or describes(described, data_set):
-        return ""
     try:
+        described = description_of(dataset) if Path(dataset).is_absolute() else None
+        if not described or is_of_log or describes(described, data_set):
+            return ""
         read_description(described)
     except BadInput as error:
         return f"{error.where} can't be read: expected {error.expected}, got {error.received}; base {base.name} stays"
+    except OSError as error:  # another user's, or on a disk that is away
+        return f"{dataset} can't be read: {error.strerror}; base {base.name} stays"
     return f"{described} has changed since base {base.name} was made: ./martlet features makes one of what it says now"
 
 

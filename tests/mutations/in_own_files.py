@@ -218,6 +218,13 @@ FAULTS: Final = (
         ),
     ),
     Fault(
+        "a folder that can't be read keeps a home with a base from starting",
+        "infra/home/dataset_choice.py",
+        "    except OSError as error:",
+        "    except FileNotFoundError as error:",
+        ("test_a_correction_that_was_not_read_is_told",),
+    ),
+    Fault(
         "half an edit of a description is told as a correction",
         "infra/home/dataset_choice.py",
         "        read_description(described)\n",

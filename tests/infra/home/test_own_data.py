@@ -144,6 +144,8 @@ def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> N
         home.dataset_file.write_text(half)
         told = rf"{re.escape(given)}.* can't be read: {why}.*; base 1 stays"
         assert re.fullmatch(told, unread_correction(home, given, base))
+    unreadable = "/" + "a" * 300  # as a folder of another user is, for whoever is not root
+    assert unread_correction(home, unreadable, base) == f"{unreadable} can't be read: File name too long; base 1 stays"
 
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:
