@@ -133,7 +133,7 @@ def _follow(home: Home, child: subprocess.Popen[bytes], file: BinaryIO, steps: S
 
 def _from_the_start_if_rotated(file: BinaryIO) -> None:
     """Go back to the start of a log that is shorter than what was read of it: it was truncated meanwhile."""
-    if os.fstat(file.fileno()).st_size < file.tell():
+    if os.fstat(file.fileno()).st_size < file.seek(0, os.SEEK_CUR):
         file.seek(0)
 
 

@@ -1,11 +1,8 @@
-"""Faults of the API under load and of what it depends on: connections, waits, the model server's answers, what is logged."""
+"""Faults of the API under load and of what it depends on: connections, waits, followers of items, what is logged."""
 
 from tests.mutations.fault import Fault
 
 CONNECTIONS = "features/http_connections.py"
-LIVE_MODELS = "online/model_client/live_models.py"
-IN_PROCESS = "online/model_client/in_process.py"
-ONNX_CHECK = "models/training/onnx_check.py"
 LOGGED = "offline/training_data/logged_lists.py"
 
 FAULTS = (
@@ -78,97 +75,6 @@ FAULTS = (
         "if self._in_progress >= self._limit and",
         "if False and",
         ("test_requests_beyond_the_limit_are_refused_but_for_one_path",),
-    ),
-    Fault(
-        "a refused version is checked at each poll",
-        LIVE_MODELS,
-        "if known == stamp and time.monotonic() < until:",
-        "if False:",
-        ("test_a_refused_version_waits_for_its_files_to_change",),
-    ),
-    Fault(
-        "a version without an answer waits for its files",
-        LIVE_MODELS,
-        "is_final = isinstance(error, Refused) and not isinstance(error, Overloaded)",
-        "is_final = True",
-        ("test_a_version_without_an_answer_is_checked_at_each_poll",),
-    ),
-    Fault(
-        "the start of the API waits for a model server that hangs",
-        LIVE_MODELS,
-        "await asyncio.wait([first], timeout=timeout)",
-        "await asyncio.wait([first])",
-        ("test_a_start_does_not_wait_for_a_server_that_hangs_and_what_it_has_ranks_later",),
-    ),
-    Fault(
-        "what the server says of one call opens the breaker",
-        "online/model_client/grpc_transport.py",
-        "kind = _ERRORS.get(error.code(), Refused)",
-        "kind = _ERRORS.get(error.code(), Unavailable)",
-        ("test_what_the_server_itself_says_over_grpc_opens_no_breaker",),
-    ),
-    Fault(
-        "checks go on over a connection that leads nowhere",
-        "online/model_client/client.py",
-        "        except Unavailable:\n            self._transport.reconnect()\n",
-        "        except Unavailable:\n",
-        ("test_a_check_without_an_answer_has_the_next_one_made_over_another_connection",),
-    ),
-    Fault(
-        "a connection to the model server that leads nowhere is used for ever",
-        "online/model_client/client.py",
-        "if opens and (breaker is self._breaker or",
-        "if opens and (False or",
-        ("test_once_the_breaker_has_opened_another_connection_is_tried",),
-    ),
-    Fault(
-        "no failure of users' vectors counts",
-        "online/model_client/client.py",
-        "width, timeout, self._vector_breaker)",
-        "width, timeout, None)",
-        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
-    ),
-    Fault(
-        "late vectors of users take the connection of rankings away",
-        "online/model_client/client.py",
-        "breaker is self._breaker or self._is_silent",
-        "True",
-        ("test_late_vectors_of_users_leave_rankings_their_connection",),
-    ),
-    Fault(
-        "a server that gives no vectors to those who rank by themselves counts as ready",
-        "online/model_client/client.py",
-        "return self._breaker.open or (self._vector_breaker.open and self._is_silent)",
-        "return self._breaker.open",
-        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
-    ),
-    Fault(
-        "late vectors of users open the breaker of rankings",
-        "online/model_client/client.py",
-        "width, timeout, self._vector_breaker)",
-        "width, timeout, self._breaker)",
-        ("test_users_vectors_come_over_another_connection_though_nothing_is_ranked",),
-    ),
-    Fault(
-        "a new channel takes over the connection that leads nowhere",
-        "online/model_client/grpc_transport.py",
-        '("grpc.use_local_subchannel_pool", 1)',
-        '("grpc.use_local_subchannel_pool", 0)',
-        ("test_once_the_breaker_has_opened_another_connection_is_tried",),
-    ),
-    Fault(
-        "calls in progress end with the connection that is given up",
-        "online/model_client/grpc_transport.py",
-        "await channel.close(LAST_CALLS)",
-        "await channel.close()",
-        ("test_calls_in_progress_are_answered_over_the_connection_that_is_given_up",),
-    ),
-    Fault(
-        "a cancelled probe keeps the breaker open",
-        "online/support/circuit_breaker.py",
-        "            self._open_until = 0.0\n",
-        "            pass\n",
-        ("test_a_probe_without_an_outcome_leaves_the_probing_to_the_next_call",),
     ),
     Fault(
         "waits for seen are not limited",
@@ -347,75 +253,5 @@ FAULTS = (
         '"MAXLEN", "~", ITEMS_RETAINED, ',
         "",
         ("test_changed_items_are_told_in_a_stream_of_bounded_length",),
-    ),
-    Fault(
-        "an ONNX graph is not held to the SavedModel",
-        ONNX_CHECK,
-        "if not apart[worst] <= TOLERANCE:",
-        "if False:",
-        ("test_one_weight_that_is_another_is_found_with_both_scores",),
-    ),
-    Fault(
-        "the gate asks the ONNX graph for known ids alone",
-        ONNX_CHECK,
-        "rng.random(shape) < strange,",
-        "rng.random(shape) < 0,",
-        ("test_an_unknown_id_that_is_taken_for_another_is_found",),
-    ),
-    Fault(
-        "the ONNX graph takes an unknown id for the first one",
-        "models/training/onnx_export.py",
-        '"default_int64": 0',
-        '"default_int64": 1',
-        ("test_a_whole_version_is_published",),
-    ),
-    Fault(
-        "the ONNX graph takes five steps for a Gelu",
-        "models/training/onnx_export.py",
-        "_gelu_at_once, large.leave_out",
-        "large.leave_out",
-        slow="test_the_onnx_graph_of_fusion_neither_copies_a_history_nor_searches",
-    ),
-    Fault(
-        "an ONNX graph ranks whatever its golden scores are",
-        IN_PROCESS,
-        "if not apart <= TOLERANCE:",
-        "if False:",
-        ("test_a_version_whose_graph_is_not_good_ranks_by_the_model_server_and_says_why",),
-    ),
-    Fault(
-        "an ONNX graph ranks however long it holds the loop up",
-        IN_PROCESS,
-        "if at_best > MAX_SECONDS:",
-        "if False:",
-        ("test_a_version_whose_graph_is_not_good_ranks_by_the_model_server_and_says_why",),
-    ),
-    Fault(
-        "an ONNX graph that fails takes the list with it",
-        IN_PROCESS,
-        "metrics.IN_PROCESS_FAILED.labels(name).inc()",
-        "raise",
-        ("test_a_list_that_a_session_fails_is_ranked_by_the_model_server_and_counted",),
-    ),
-    Fault(
-        "an ONNX graph of a version that went stays in memory",
-        IN_PROCESS,
-        "for key in {*self._sessions, *self.reasons} - set(wanted):",
-        "for key in ():",
-        ("test_the_live_version_and_the_one_before_have_sessions_and_no_others",),
-    ),
-    Fault(
-        "an ONNX graph is loaded on the event loop",
-        IN_PROCESS,
-        "await asyncio.to_thread(load, self._models, manifest)",
-        "load(self._models, manifest)",
-        ("test_a_graph_is_loaded_off_the_event_loop",),
-    ),
-    Fault(
-        "ranking by an ONNX graph is there without being asked for",
-        LIVE_MODELS,
-        "if self.in_process() else ()",
-        "if True else ()",
-        ("test_the_choice_holds_from_the_next_poll_on",),
     ),
 )
