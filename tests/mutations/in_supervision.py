@@ -277,6 +277,20 @@ FAULTS: Final = (
         ("test_what_comes_after_the_log_was_rotated_is_printed",),
     ),
     Fault(
+        "a locale that is not installed is relied on",
+        "infra/services/environment.py",
+        'if sys.platform == "linux":',
+        "if False:",
+        ("test_a_locale_that_is_named_but_not_installed_is_not_relied_on",),
+    ),
+    Fault(
+        "a home may lie where Java splits its path",
+        "infra/cli/home_option.py",
+        'r",:!',
+        'r",:',
+        ("test_a_path_that_is_more_than_a_path_to_an_engine_is_refused",),
+    ),
+    Fault(
         "a hang-up that is to be ignored ends a benchmark",
         "benchmarks/__main__.py",
         "(signal.SIGTERM,) if outlives_terminal() else",
