@@ -34,14 +34,15 @@ class SessionCluster:
         found = answer_of(FlinkClient(self.address, job_name=job_name).jobs, "Flink")
         return [str(each["state"]) for each in found]
 
-    def await_free(self, slots: int) -> None:
-        """Wait until all its slots are free, and are so many: a TaskManager is known before its slot is."""
+    def await_free(self, task_managers: int | None = None) -> None:
+        """Wait until the slots of so many TaskManagers, or of all that live, are free: one is known before its slot is."""
 
         def is_free() -> bool:
             found = http_json(f"{self.address}/overview")
+            slots = found["taskmanagers"] if task_managers is None else task_managers
             return bool(found["slots-available"] == found["slots-total"] == slots)
 
-        until(is_free, 120, f"{slots} slots are free", despite=Unavailable)
+        until(is_free, 120, "all slots are free", despite=Unavailable)
 
 
 @contextmanager

@@ -232,6 +232,7 @@ def test_a_primary_of_redis_may_die(attached: Martlet, engines: Attached) -> Non
     assert verify(attached)["applied"] == before + len(USERS)
 
 
+@pytest.mark.soak
 def test_a_taskmanager_may_die(attached: Martlet, engines: Attached) -> None:
     job_name = HomeRecord(Home(attached.home)).job_name
     known = attached.status().get("job_submitted_again")  # after Redis had lost something, it may have been
@@ -250,7 +251,7 @@ def test_after_down_the_engines_live_and_the_next_up_goes_on(
     port = attached.address.rpartition(":")[2]
     assert attached.command("down", within=240).returncode == 0
     assert engines.flink.states(record.job_name) == ["FINISHED"]
-    engines.flink.await_free(2)
+    engines.flink.await_free()
     store = BucketStore(f"s3://{BUCKET}/checkpoints/{record.home_id}", engines.s3)
     newest = retained(store)[0]
     assert newest.name.startswith("savepoint-")

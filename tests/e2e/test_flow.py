@@ -138,6 +138,7 @@ def test_the_clock_goes_on_from_the_end_of_history(martlet: Martlet) -> None:
     assert "clock" in far.json()["detail"]
 
 
+@pytest.mark.soak
 def test_an_interrupted_replay_goes_on_where_it_stopped(martlet: Martlet) -> None:
     # The newest fifth spans some seven weeks: at this speed minutes, if nobody interrupts it.
     argv = [str(REPO / "martlet"), "replay", "--speed", "20000x", "--home", str(martlet.home)]
@@ -279,6 +280,7 @@ def test_after_redis_has_lost_its_disk_the_next_up_makes_it_again_from_base_and_
     verify(martlet)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(patience(1200))
 def test_once_it_is_up_its_next_start_has_archives_of_javas_classes(martlet: Martlet) -> None:
     """Made at the lowest priority, which a busy machine starves, and once for an environment."""

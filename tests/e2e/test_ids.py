@@ -71,6 +71,7 @@ def test_the_same_user_as_number_and_text_is_one(martlet: Martlet, new_user: int
     assert martlet.user(new_user)["counts"]["like"] == 1
 
 
+@pytest.mark.soak
 def test_names_stand_up_to_verify(martlet: Martlet) -> None:
     martlet.post([{"type": "click", "user_id": user, "item_id": item} for user in NAMES for item in ("SKU-9", 7)])
     verified = martlet.command("verify", "--wait", "60")

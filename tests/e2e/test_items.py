@@ -45,6 +45,7 @@ def put(martlet: Martlet, genres: list[str]) -> None:
         consumer.close()
 
 
+@pytest.mark.soak
 def test_an_event_counts_for_what_its_item_was_then(martlet: Martlet) -> None:
     first, second, third = 970_001, 970_002, 970_003
     assert liked_under(martlet, first) == set(), "nobody knows the item yet"

@@ -22,6 +22,7 @@ def patient(martlet: Martlet) -> Iterator[Martlet]:
         yield martlet
 
 
+@pytest.mark.soak
 def test_a_new_version_and_its_rollback_fail_no_request(patient: Martlet) -> None:
     martlet = patient
     first = martlet.recommend(6, model="neuralcf")["model_version"]

@@ -219,6 +219,7 @@ def share_degraded(martlet: Martlet, seen: Callable[[int], dict[str, str | None]
     return sum(beside) / BESIDE
 
 
+@pytest.mark.soak
 def test_tokens_that_do_not_come_true_degrade_no_list_beside_them(martlet: Martlet) -> None:
     """Callers with tokens of one user, and of 100, cost others no more than callers without: each time, but for what the machine
     has to do beside."""

@@ -12,7 +12,7 @@ from tests.home import Martlet, running, until
 from tests.ledger import ends_of, ledger, verify
 from tests.patience import patience
 
-pytestmark = [pytest.mark.broken, pytest.mark.timeout(patience(1800))]
+pytestmark = [pytest.mark.broken, pytest.mark.timeout(patience(1800)), pytest.mark.soak]
 
 NUMBER = 64
 TASKS = 4 if settings().max_examples >= 1000 else 2

@@ -20,7 +20,7 @@ from tests.home import Martlet, until
 from tests.ledger import NAMES, await_log_end, ends_of, lane_of, settings_of, verify
 from tests.patience import patience
 
-pytestmark = pytest.mark.home
+pytestmark = [pytest.mark.home, pytest.mark.soak]
 
 T = TypeVar("T")
 USERS = range(920_001, 920_021)

@@ -99,7 +99,10 @@ def test_a_checkpoint_is_told_with_its_age_and_size(martlet: Martlet) -> None:
     assert job["state_bytes"] > 0
 
 
-@pytest.mark.parametrize("service", ["redis", "kafka", "jobmanager"])
+@pytest.mark.parametrize(
+    "service",
+    ["kafka", pytest.param("redis", marks=pytest.mark.soak), pytest.param("jobmanager", marks=pytest.mark.soak)],
+)
 def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martlet, service: str) -> None:
     if f"{service}-2" in martlet.status()["services"] and service != "redis":
         pytest.skip(f"another {service} takes its place")
@@ -112,6 +115,7 @@ def test_a_service_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martle
     until(lambda: f"{name}_unreachable" not in alarms(martlet), 60, "the alarm is over")
 
 
+@pytest.mark.soak
 def test_a_model_server_that_hangs_is_an_alarm_until_it_answers_again(martlet: Martlet) -> None:
     server = martlet.status()["services"]["model-server"]["pid"]
     with suspended(server):

@@ -157,7 +157,9 @@ def cut_off(martlet: Martlet, proxy: Proxy) -> Iterator[None]:
         proxy.become("pass")
 
 
-@pytest.mark.parametrize("fault", [stopped, dripping, cut_off])
+@pytest.mark.parametrize(
+    "fault", [stopped, pytest.param(dripping, marks=pytest.mark.soak), pytest.param(cut_off, marks=pytest.mark.soak)]
+)
 def test_a_model_server_that_gives_no_answer(martlet: Martlet, proxy: Proxy, fault: Any) -> None:
     """Row 10: lists without a model, few calls, back by itself."""
     until(lambda: ranks(martlet), 60, "a model ranks")
@@ -295,6 +297,7 @@ def misses(martlet: Martlet) -> int:
     return log.count(f"model {MODEL}: can't read its base path")
 
 
+@pytest.mark.soak
 def test_bad_versions_never_rank_and_are_named(patient: Martlet, base: Path) -> None:
     """Row 11: one kind after another, and none of them goes away; then the model server is killed, too."""
     first = int(patient.recommend(6, model=MODEL)["model_version"])
@@ -347,6 +350,7 @@ def test_a_folder_of_models_that_vanishes_for_a_while(patient: Martlet, base: Pa
     assert set(asking.ranked_by()) == {version}
 
 
+@pytest.mark.soak
 def test_a_vanished_model_is_let_go_of_once_the_server_has_lost_it(martlet: Martlet) -> None:
     """Row 12: nobody goes on asking a server that was started again for what it can't have."""
 
@@ -365,6 +369,7 @@ def test_a_vanished_model_is_let_go_of_once_the_server_has_lost_it(martlet: Mart
     until(lambda: ready(martlet), 60, "all is ready")
 
 
+@pytest.mark.soak
 def test_a_version_that_is_taken_away_by_hand(patient: Martlet, base: Path) -> None:
     """Row 12: a rollback without the command; the one before ranks again within the time of a look or two."""
     first = int(patient.recommend(6, model=MODEL)["model_version"])

@@ -111,6 +111,7 @@ def test_all_of_up_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
     exact_after(broken, traffic, before)
 
 
+@pytest.mark.soak
 def test_a_jobmanager_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
     """Row 6."""
     before = ledger(broken)
@@ -123,6 +124,7 @@ def test_a_jobmanager_killed_goes_on_from_a_checkpoint(broken: Martlet) -> None:
     exact_after(broken, traffic, before)
 
 
+@pytest.mark.soak
 def test_a_corrupt_checkpoint_is_refused_and_the_one_before_taken(broken: Martlet) -> None:
     """Row 7."""
     before = ledger(broken)
@@ -142,6 +144,7 @@ def test_a_corrupt_checkpoint_is_refused_and_the_one_before_taken(broken: Martle
     exact_after(broken, traffic, before)
 
 
+@pytest.mark.soak
 def test_checkpoints_that_fail_stop_nothing_and_are_named(broken: Martlet) -> None:
     """Row 7: where checkpoints go can't be written to."""
     before = ledger(broken)
@@ -241,7 +244,7 @@ def lose_the_tail(martlet: Martlet, killing_a_task: bool) -> set[str]:
     return set(news())
 
 
-@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("remembers", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_what_a_killed_redis_lost_is_written_again(broken: Martlet, remembers: bool) -> None:
     """Row 9: the last second may be gone; to be sure that some is, the tail of its log is cut off. The job writes it again as it
     runs; one that has just been started doesn't remember what, and goes back to a checkpoint from before. So does one whose
@@ -265,7 +268,8 @@ def test_a_redis_that_hangs_is_waited_for(broken: Martlet) -> None:
     exact_after(broken, traffic, before)
 
 
-@pytest.mark.parametrize("seconds", [0, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("seconds", [0, 300])
 def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile(broken: Martlet, seconds: int) -> None:
     """Row 17: where more users wait than the job buffers, its task fails for want of Redis, and starts again, until then."""
     before = ledger(broken)
@@ -288,6 +292,7 @@ def test_a_redis_away_for_minutes_is_waited_for_and_a_cancel_is_obeyed_meanwhile
     assert after["duplicate"] == before["duplicate"]
 
 
+@pytest.mark.soak
 def test_rebuild_brings_back_what_a_flush_has_emptied(broken: Martlet) -> None:
     """Row 9."""
     before = verify(broken)

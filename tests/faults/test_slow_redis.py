@@ -27,6 +27,7 @@ def between(martlet: Martlet) -> Iterator[Proxy]:
             yield proxy
 
 
+@pytest.mark.soak
 def test_a_redis_that_answers_late(martlet: Martlet, between: Proxy) -> None:
     until(lambda: not martlet.recommend(6)["degraded"], what="a whole list")
     between.late = 0.002

@@ -10,6 +10,7 @@ from tests.home import Martlet, until
 pytestmark = pytest.mark.broken
 
 
+@pytest.mark.soak
 def test_an_upgrade_takes_changed_code_into_the_job(broken: Martlet) -> None:
     """Row 14: TaskManagers keep Python's modules, so a changed constant shows only in new ones."""
     user, code = 760_001, broken.repo / "features" / "fold" / "state.py"

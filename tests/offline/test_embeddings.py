@@ -77,6 +77,7 @@ def test_walks_follow_edges_and_are_the_same_again() -> None:
         assert len(walk) == WALK_LENGTH or walk[-1] == "3"  # nothing follows 3
 
 
+@pytest.mark.soak
 def test_what_can_not_be_is_refused(spark: Any, tmp_path: Path, write_folder: Write) -> None:
     dataset = open_dataset(str(write_folder([(1, 1, 2.0, 900_000_000), (2, 1, 3.0, 900_000_001)])), tmp_path / "data")
     make_base(spark, dataset, 1.0, tmp_path / "1", MOVIES)

@@ -43,7 +43,7 @@ def open_ready(visit: Visit, name: str, **more: Any) -> Page:
     return page
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_axe_finds_nothing(visit: Visit, name: str, dark: bool) -> None:
     page = open_ready(visit, name, dark=dark)

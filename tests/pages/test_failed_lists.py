@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Visit, calls_of
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 PAGES = [("/user.html?id=7", "#list .tile:not(.skeleton)", "#fault-text"), ("/", "#for-you .tile", "#for-you .note")]
 """A page with a list, its tiles, and where it says what is wrong."""

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.pages.conftest import Moves, Visit, calls_of, hide
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 CONNECTIONS = 6
 """That a browser has to one host."""

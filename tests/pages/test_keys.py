@@ -12,7 +12,7 @@ from tests.home import Martlet, until
 from tests.online.in_process import api
 from tests.pages.conftest import Visit, pages_at, serving
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 KEY = "k" * 24
 

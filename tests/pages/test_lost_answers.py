@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 FILM = "/movie.html?movieId=3"
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Visit, calls_of
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 
 class Stream:

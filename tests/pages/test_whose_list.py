@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Request, expect
 
 from tests.pages.conftest import Visit
 
-pytestmark = pytest.mark.pages
+pytestmark = [pytest.mark.pages, pytest.mark.soak]
 
 CLOSED = """Object.defineProperty(window, "localStorage", { get() { throw new DOMException("closed", "SecurityError"); } });"""
 """A browser that gives pages no storage."""

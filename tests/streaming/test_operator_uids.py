@@ -53,6 +53,7 @@ print(json.dumps([uids, [task.getName() for task in graph.getJobGraph().getVerti
 """
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("client", ["warm", pytest.param("cold", marks=pytest.mark.soak)])
 def test_a_checkpoint_finds_its_operators_whichever_client_submits(
     client: str, tmp_path: Path, small_base: Base

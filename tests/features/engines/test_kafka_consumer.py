@@ -22,6 +22,7 @@ def test_no_thread_is_left_of_a_consumer_that_finds_no_broker() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.soak
 def test_no_thread_is_left_of_a_consumer_that_is_not_made_ready(tmp_path: Path) -> None:
     before = threading.active_count()
     with kafka_process(tmp_path, topics=False) as broker:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.services
 SECRETS = {REDIS_VARIABLE: "of the cluster"}
 
 
+@pytest.mark.soak
 def test_a_jar_that_the_cluster_lacks_is_named(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").make()
     record = HomeRecord(home)
@@ -38,6 +39,7 @@ def test_a_jar_that_the_cluster_lacks_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_task_manager_enters_redis_and_kafka_by_the_passwords_of_its_environment(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").make()
     record = HomeRecord(home)

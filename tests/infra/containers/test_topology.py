@@ -108,6 +108,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionCluster
         yield started
 
 
+@pytest.mark.soak
 def test_the_roles_of_compose_serve_a_click_and_end_in_order(cluster: SessionCluster, tmp_path: Path) -> None:
     home, key = new_home(tmp_path / "home")
     api_port, watch_port, nowhere = claim_ports(3)

@@ -38,7 +38,14 @@ def learning_home(tmp_path: Path) -> Home:
     return home
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.soak),
+        pytest.param(signal.SIGINT, marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_to_stop_lets_what_is_being_learned_end(learning_home: Home, number: signal.Signals) -> None:
     run = "import runpy, signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); runpy.run_module('infra', run_name='__main__')"
     argv = [sys.executable, "-c", run, "learn", "--once", "--home", str(learning_home.path)]

@@ -188,6 +188,7 @@ def test_a_provoked_replay_that_is_interrupted_goes_on_at_what_was_not_acknowled
     assert set(chain.from_iterable(log.read())) == set(rows)
 
 
+@pytest.mark.soak
 def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, dataset: Dataset, log: Log) -> None:
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = Plan(0, ROWS, None)
@@ -200,6 +201,7 @@ def test_a_broker_that_does_not_answer_is_told_and_nothing_is_noted(home: Home, 
     assert log.read() == expected(dataset, plan)
 
 
+@pytest.mark.soak
 def test_a_broker_that_stops_half_way_is_given_up_in_time(home: Home, dataset: Dataset, log: Log) -> None:
     (home.data / "replay.json").unlink(missing_ok=True)
     plan = paced(dataset)

@@ -119,6 +119,7 @@ def test_a_replica_that_lost_what_it_had_is_one_again(home: Home, supervisor: Su
         again.stop_all()
 
 
+@pytest.mark.soak
 def test_a_primary_that_lost_what_it_had_is_named(home: Home, supervisor: Supervisor) -> None:
     """So it is at each start, until all are emptied: they are made anew then."""
     chosen = ports()
@@ -196,6 +197,7 @@ def test_what_is_acknowledged_outlives_a_broker(home: Home, supervisor: Supervis
         producer.close(5)
 
 
+@pytest.mark.soak
 def test_another_job_manager_leads_where_one_dies(home: Home, supervisor: Supervisor) -> None:
     chosen = ports()
     env = cluster.configure(home, chosen, topology=SCALED)

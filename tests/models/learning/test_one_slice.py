@@ -116,6 +116,7 @@ def are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one) and all(np.array_equal(value, other[path]) for path, value in one.items())
 
 
+@pytest.mark.soak
 def test_a_few_lists_teach_the_sequence_model_and_not_what_weighs(slices: Slices) -> None:
     new, whole = with_old(slices)
     result = slices.learn("out", new, whole=whole)
@@ -142,12 +143,14 @@ def test_what_weighs_learns_no_list_that_its_sequence_model_has_learned(slices: 
     assert not set(measured.at[: -(len(of_new) - half)]) & set(of_new.at)
 
 
+@pytest.mark.soak
 def test_lists_come_again_for_a_net_without_a_sequence_model(staged: Callable[[str], Path], tmp_path: Path) -> None:
     slices = Slices(tmp_path, staged("din"), "din")
     new, whole = with_old(slices)
     assert slices.learn("out", new, whole=whole).learned > 8
 
 
+@pytest.mark.soak
 def test_the_sequence_model_learns_from_all_that_users_did(slices: Slices, learned: tuple[Path, SliceResult]) -> None:
     slices.learn("out", slices.lists("new", **A_MONTH_LATER, acts=True))
     of_lists, of_all = learned[0], slices.folder / "out" / "version"

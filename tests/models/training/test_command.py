@@ -107,6 +107,7 @@ def test_epochs_must_be_some(tmp_path: Path) -> None:
         main(["--samples", str(tmp_path), "--models", str(tmp_path), "--model", "neuralcf", "--epochs", "0"])
 
 
+@pytest.mark.soak
 def test_the_metrics_of_a_model_are_compared_with_the_live_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,9 @@ def check(base: Base, dataset: Dataset, history: float) -> None:
     assert (manifest["fold_version"], manifest["last_ts"]) == (FOLD_VERSION, dataset.last_ts)
 
 
-@pytest.mark.parametrize("history", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize(
+    "history", [pytest.param(0.0, marks=pytest.mark.soak), 0.7, pytest.param(1.0, marks=pytest.mark.soak)]
+)
 def test_base_is_the_plain_fold(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write, history: float
 ) -> None:
@@ -93,6 +95,7 @@ def test_base_is_the_plain_fold(
     assert all(row["popularity_14d"] <= row["events"] for row in items)
 
 
+@pytest.mark.soak
 def test_a_slice_of_ml_100k(spark: Any, tmp_path: Path) -> None:
     dataset = open_dataset("ml-100k", tmp_path / "data")
     make_base(spark, dataset, 0.1, tmp_path / "bases" / "1", MOVIES)

@@ -50,6 +50,7 @@ def check(base: Base, reference: Reference) -> None:
         assert manifest["ledger"][topic] == {name: ledger[name] for name in manifest["ledger"][topic]}
 
 
+@pytest.mark.soak
 def test_and_so_it_does_under_another_schema(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:

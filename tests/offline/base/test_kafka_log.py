@@ -101,6 +101,7 @@ def test_what_is_not_there_is_said(bootstrap: str, written: SmallLog) -> None:
         next(KafkaLog(KafkaAddress("127.0.0.1:1"), patience=1).read(Span(EVENTS, 3, 0, 1)))
 
 
+@pytest.mark.soak
 def test_spark_reads_it_a_task_a_partition(
     spark: Any,
     based: Based,

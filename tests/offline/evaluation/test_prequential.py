@@ -127,6 +127,7 @@ def test_methods_give_their_own_lists(made: Any) -> None:
     assert lists["popular"].tolist() != lists["both"].tolist()
 
 
+@pytest.mark.soak
 def test_constants_are_compared_on_the_end_of_the_history_one_at_a_time(
     spark: Any, made: tuple[Dataset, Base], tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_value_is_compared_list_by_list_with_the_one_in_use(folder: Path, monk
     assert (in_use.ndcg_gain.low, in_use.ndcg_gain.mean, in_use.ndcg_gain.high) == (0, 0, 0)
 
 
+@pytest.mark.soak
 def test_the_command_prints_the_value_in_use_and_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,6 @@ from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.spark
 
-SOAK = pytest.mark.soak
 
 Write = Callable[..., Path]
 MIXED = {"impression": 0.1, "view": 0.5, "click": 0.1, "purchase": 0.2, "dislike": 0.1}
@@ -71,6 +70,7 @@ def similar_of(positives: list[tuple[int, int]]) -> dict[int, dict[int, float]]:
     }
 
 
+@pytest.mark.soak
 def test_of_films_all_is_what_ratings_of_at_least_4_give(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
@@ -173,6 +173,7 @@ def test_a_shops_rows_and_lists_weigh_as_its_schema_says(spark: Any, tmp_path: P
         assert all(events[seq][2] != IMPRESSION for seq in row["seqs"])
 
 
+@pytest.mark.soak
 def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(clicks: Made) -> None:
     rows, asks = list(whole_rows(clicks.dataset, 0, clicks.dataset.rows)), clicks.asks()
     known = sum(
@@ -182,7 +183,8 @@ def test_items_that_a_user_knows_are_candidates_where_the_schema_hides_nothing(c
     assert known > len(asks)
 
 
-@pytest.mark.parametrize("kind", ["click", pytest.param("view", marks=SOAK), pytest.param("purchase", marks=SOAK)])
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["click", "view", "purchase"])
 def test_one_kind_of_event_alone_trains_models(
     spark: Any, tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:

@@ -52,6 +52,7 @@ def write_log(bootstrap: str, base: Base, closed: Millis) -> None:
     producer.close(10)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("later_s", "acts"), [(600, 5), (-600, 0)], ids=["shown after them", "shown before them"])
 def test_acts_of_before_the_lists_are_learned(
     later_s: int, acts: int, based: Based, some_rows: list[Row], write_folder: Write, tmp_path: Path

@@ -251,6 +251,7 @@ def test_one_that_is_killed_takes_no_list_from_others_and_its_counts_stay(pair: 
     until(lambda: sample(both[0], "martlet_api_processes") == 2, 10, "both publish")
 
 
+@pytest.mark.soak
 def test_a_process_that_is_told_to_stop_finishes_its_requests(pair: Pair) -> None:
     client = pair.client(pair.own_ports[1])
     with client.stream("GET", "/v1/stream", params={"user_id": 7}) as stream:

@@ -96,6 +96,7 @@ def test_every_list_arrives_once_in_its_users_partition_even_if_the_log_stops_at
     assert {record.timestamp_type for record in heads} == {1}  # the broker's
 
 
+@pytest.mark.soak
 def test_lists_wait_for_a_kafka_that_stands_still_and_requests_for_nothing(
     broker: Broker, answer: Recommendation
 ) -> None:

@@ -73,7 +73,10 @@ def test_rows_end_as_they_would_have(samples: Samples, tmp_path: Path) -> None:
     ends_as_it_would_have("neuralcf", samples, [1, 2], tmp_path / "kept" / "x")
 
 
-@pytest.mark.parametrize(("name", "stops"), [("din", [1]), ("fusion", [IN_ENCODER, IN_WEIGHING, AT_LAST])])
+@pytest.mark.parametrize(
+    ("name", "stops"),
+    [("din", [1]), pytest.param("fusion", [IN_ENCODER, IN_WEIGHING, AT_LAST], marks=pytest.mark.soak)],
+)
 def test_lists_end_as_they_would_have(name: str, stops: list[int], few_lists: RankingLists, tmp_path: Path) -> None:
     ends_as_it_would_have(name, few_lists, stops, tmp_path / "kept" / "x")
 
@@ -96,6 +99,7 @@ def ends_as_it_would_have(name: str, lessons: Samples | RankingLists, stops: lis
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.soak
 def test_another_training_begins_anew(lessons: Callable[[str], Any], tmp_path: Path) -> None:
     path, data = tmp_path / "x", lessons("neuralcf")
     file = tmp_path / "x.rows.npz"

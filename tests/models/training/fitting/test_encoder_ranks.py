@@ -63,13 +63,13 @@ def test_nothing_is_learned_of_what_the_lists_ask_for(few_lists: RankingLists, r
     ("constant", "value"),
     [
         ("smoothing", 0.0),
-        ("hidden", 0.0),
-        ("not_positive", 0.0),
-        ("batch", 24),
-        ("rate", 8e-3),
-        ("late_rate", 8e-3),
-        ("dropout", 0.3),
-        ("passes", 4),
+        pytest.param("hidden", 0.0, marks=pytest.mark.soak),
+        pytest.param("not_positive", 0.0, marks=pytest.mark.soak),
+        pytest.param("batch", 24, marks=pytest.mark.soak),
+        pytest.param("rate", 8e-3, marks=pytest.mark.soak),
+        pytest.param("late_rate", 8e-3, marks=pytest.mark.soak),
+        pytest.param("dropout", 0.3, marks=pytest.mark.soak),
+        pytest.param("passes", 4, marks=pytest.mark.soak),
     ],
 )
 def test_each_constant_that_is_given_is_what_trains(

@@ -38,6 +38,7 @@ def test_the_bounds_of_a_trained_model_are_near_what_they_stand_for(
     assert (np.sqrt((errors**2).mean(axis=0)) < 0.5 * true.std(axis=0)).all()
 
 
+@pytest.mark.soak
 def test_the_same_seed_gives_the_same_bounds_and_unknown_events_leave_them(fitted: Callable[[str], Any]) -> None:
     context = fitted("fusion").context
     following = np.full((4, LENGTH), context.item_ids[1])

@@ -80,16 +80,19 @@ def test_fusion_ranks_by_what_follows_and_by_the_signals(ranking_lists: Any) -> 
     assert np.abs(done.model({name: changed[name] for name in nets.find("fusion").inputs}).numpy() - past).max() > 1e-3
 
 
+@pytest.mark.soak
 def test_sasrec_knows_what_comes_next(ranking_lists: Any) -> None:
     assert fit_on_lists(nets.find("sasrec"), ranking_lists, seed=3).metrics["mrr10"] > 0.5
 
 
+@pytest.mark.soak
 def test_the_same_seed_gives_the_same_model(ranking_lists: Any, fitted: Callable[[str], Any]) -> None:
     again = fit_on_lists(nets.find("fusion"), ranking_lists, seed=3, effort=SMALL)
     for one, other in zip(fitted("fusion").model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.soak
 def test_a_diverging_training_is_an_error(ranking_lists: Any) -> None:
     net = replace(nets.find("fusion"), learning_rate=float("nan"))
     with pytest.raises(Broken, match="training of fusion diverged: loss nan"):

@@ -67,6 +67,7 @@ def test_known_ids_score_as_before_among_new_ones(
     np.testing.assert_allclose(model(rows).numpy(), old.model(rows).numpy(), atol=1e-6)
 
 
+@pytest.mark.soak
 def test_a_version_of_before_bounds_goes_on_and_has_some_then(
     published: Callable[[str], Path], ranking_lists: Any
 ) -> None:
@@ -141,7 +142,8 @@ def test_maps_of_another_base_are_refused(samples_folder: Path, tmp_path: Path) 
         train_all(Options(newer, models, ("neuralcf",), epochs=1, go_on=1), quiet())
 
 
-@pytest.mark.parametrize("name", ["fusion", pytest.param("sasrec", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["fusion", "sasrec"])
 def test_shown_lists_teach_a_sequence_model_too(name: str, published: Callable[[str], Path], tmp_path: Path) -> None:
     models, newer = published(name), tmp_path / "newer"
     write_ranking_lists(newer, users=40, later=30 * DAY_MS, seed=5)
