@@ -30,6 +30,7 @@ from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
+from models.server.engine.wire import check_fields
 from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
@@ -66,8 +67,8 @@ class GrpcService:
         self._lanes = lanes
         self._buffered = buffered
         self._large = asyncio.Lock()
-        """Parsing takes up to 35 times a message's bytes, and holds the interpreter: one of more than INLINE_BYTES is parsed at a
-        time, and held decoded."""
+        """Parsing takes up to 95 times a message's bytes, for a tensor of empty variants, and holds the interpreter: one of more
+        than INLINE_BYTES is parsed at a time, and held decoded."""
 
     def server(self) -> Any:
         """A grpc.aio server with both services, not yet bound or started."""
@@ -137,6 +138,7 @@ class GrpcService:
         """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
 
         def parse() -> Any:
+            check_fields(data)
             try:
                 request.ParseFromString(data)
             except DecodeError:

@@ -8,6 +8,7 @@ CONFIG_FILE = "models/server/config_file.py"
 TENSORS = "models/server/engine/tensors.py"
 THREADS = "models/server/engine/worker_threads.py"
 REST = "models/server/rest.py"
+WIRE = "models/server/engine/wire.py"
 BODIES = "features/http_bodies.py"
 
 FAULTS = (
@@ -184,5 +185,19 @@ FAULTS = (
         "            del data  #",
         "            #",
         ("test_nor_are_the_bytes_in_which_it_came",),
+    ),
+    Fault(
+        "a message of millions of empty inputs is parsed",
+        GRPC,
+        "            check_fields(data)\n",
+        "",
+        ("test_a_message_of_many_empty_fields_is_refused_before_it_is_parsed",),
+    ),
+    Fault(
+        "behind a group of fields no inputs are counted",
+        WIRE,
+        "            elif kind in (_FIXED64, _FIXED32):\n",
+        "            else:\n",
+        ("test_entries_are_counted_behind_any_other_field",),
     ),
 )
