@@ -62,11 +62,11 @@ FAULTS = (
         ("test_large_requests_of_both_protocols_share_what_they_may_hold",),
     ),
     Fault(
-        "two large messages are parsed, and held decoded, at once",
-        GRPC,
-        "async with self._large if len(data) > INLINE_BYTES else nullcontext():",
-        "async with nullcontext():",
-        ("test_large_messages_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them",),
+        "two large requests are parsed, and held decoded, at once",
+        THREADS,
+        "            async with self._large:\n",
+        "            if self._large:\n",
+        ("test_large_requests_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them",),
     ),
     Fault(
         "what large requests held is never given back",
