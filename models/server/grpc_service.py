@@ -4,12 +4,10 @@ Handlers are registered by name, and take and give bytes; each method is a plain
 that all of them have the same errors, counts, times and lanes.
 """
 
-import asyncio
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +28,8 @@ from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.worker_threads import INLINE_BYTES, Lanes
+from models.server.engine.wire import check_fields
+from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
@@ -65,9 +64,6 @@ class GrpcService:
         self._metrics = metrics
         self._lanes = lanes
         self._buffered = buffered
-        self._large = asyncio.Lock()
-        """Parsing takes up to 35 times a message's bytes, and holds the interpreter: one of more than INLINE_BYTES is parsed at a
-        time, and held decoded."""
 
     def server(self) -> Any:
         """A grpc.aio server with both services, not yet bound or started."""
@@ -137,6 +133,7 @@ class GrpcService:
         """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
 
         def parse() -> Any:
+            check_fields(data)
             try:
                 request.ParseFromString(data)
             except DecodeError:
@@ -149,8 +146,7 @@ class GrpcService:
 
         with self._buffered.of_one() as body:
             body.hold(len(data))
-            async with self._large if len(data) > INLINE_BYTES else nullcontext():
-                return await self._lanes.run(len(data), parse, method.decoded, work)
+            return await self._lanes.run(len(data), parse, method.decoded, work)
 
     def _count(self, model: str, api: str, code: Code, seconds: float) -> None:
         known = self._manager.serves(model)

@@ -34,6 +34,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
         if any(body.count(key) > 1 for key in _REQUEST_KEYS):
+            del document  # as large as the one that is read now
             document = _read_large(body)
     except orjson.JSONDecodeError:
         document = _Reader(body).read() if len(body) <= EXACT_BYTES else _read_large(body)

@@ -153,26 +153,28 @@ def test_what_a_call_holds_is_held_until_its_work_has_ended_though_nobody_waits_
     asyncio.run(sent())
 
 
-def test_large_messages_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them() -> None:
+def test_large_requests_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them() -> None:
     manager, data = SlowManager(), request_of(INLINE_BYTES)
     lanes, buffered = Lanes(), Buffered()
+    body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
 
     async def sent() -> None:
-        async with serving(lanes, buffered, manager) as channel, rest_client(lanes, buffered) as client:
+        async with serving(lanes, buffered, manager) as channel, rest_client(lanes, buffered, manager) as client:
             try:
-                calls = [asyncio.create_task(code_of(channel, data)) for _ in range(3)]
+                posts = [asyncio.create_task(client.post("/v1/models/m:predict", content=body)) for _ in range(2)]
+                calls = [asyncio.create_task(code_of(channel, data)) for _ in range(2)]
                 await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
                 await small_calls(channel)
-                body = b'{"instances": [1]}'.ljust(INLINE_BYTES + 1)
                 async with asyncio.timeout(patience(5)):
-                    answer = await client.post("/v1/models/m:predict", content=body)
-                assert answer.status_code == 404
+                    small = await client.post("/v1/models/m:predict", content=b"[]")
+                assert small.status_code == 400
             finally:
                 manager.end.set()
-            assert await asyncio.gather(*calls) == [grpc.StatusCode.NOT_FOUND] * 3
+            assert [answer.status_code for answer in await asyncio.gather(*posts)] == [404] * 2
+            assert await asyncio.gather(*calls) == [grpc.StatusCode.NOT_FOUND] * 2
 
     asyncio.run(sent())
-    assert manager.at_once == [1, 1, 1]
+    assert manager.at_once == [1, 1, 1, 1]
 
 
 def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -128,3 +129,17 @@ def test_a_high_surrogate_alone_is_refused_whatever_the_length_of_the_body(text:
     with pytest.raises(ServingError) as caught:
         parse_object(before + text + b'"}')
     assert caught.value.message == f"JSON Parse error: The surrogate pair in string is invalid. at offset: {offset}"
+
+
+def peak_of(body: bytes) -> int:
+    tracemalloc.start()
+    try:
+        parse_object(body)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_a_body_that_is_read_twice_the_first_reading_is_not_held() -> None:
+    rows = b'"instances": [' + b"{}," * 50_000 + b"{}]}"
+    assert peak_of(b'{"instances": 1, ' + rows) < 1.2 * peak_of(b'{"other": 1, ' + rows)
