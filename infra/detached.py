@@ -24,18 +24,18 @@ STOP_TIMEOUT = 180.0
 """Seconds after which an `up` that does not stop is killed."""
 
 
-def down(home: Home, steps: Steps) -> bool:
+def down(home: Home, steps: Steps, timeout: float = STOP_TIMEOUT) -> bool:
     """Stop what runs in a home or is about to, and a job that was left in an attached cluster; returns False if there is nothing.
     Raises BadInput where it runs on another machine or in another container."""
     status = noted_processes(home.status_file)
     supervisor = None if status is None else ProcessId.from_json(status["supervisor"])
     if supervisor is not None and supervisor.process() is not None:
-        if not _ends(home, supervisor, steps):
+        if not _ends(home, supervisor, steps, timeout):
             _stop_leftovers(home, steps)
         return True
     starting = _starting(home)
     if starting is not None:
-        _ends(home, starting, steps)
+        _ends(home, starting, steps, timeout)
     elif status is None:
         return end_leftover_job(home, steps.print_line)
     _stop_leftovers(home, steps)  # one that was just starting has perhaps not come to it
@@ -56,13 +56,13 @@ def _starting(home: Home) -> ProcessId | None:
     return None
 
 
-def _ends(home: Home, supervisor: ProcessId, steps: Steps) -> bool:
+def _ends(home: Home, supervisor: ProcessId, steps: Steps, timeout: float) -> bool:
     """Stop an `up`, which does so in order; returns False if it had to be killed."""
     supervisor.send(signal.SIGTERM)
-    if not left_after(STOP_TIMEOUT, [supervisor]):
+    if not left_after(timeout, [supervisor]):
         return True
     steps.print_line(
-        f"`up` did not stop within {STOP_TIMEOUT:.0f} s and is killed; where it was it prints, with --detach into "
+        f"`up` did not stop within {timeout:.0f} s and is killed; where it was it prints, with --detach into "
         f"{home.up_log}"
     )
     supervisor.send(signal.SIGQUIT)
@@ -95,7 +95,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
             except KeyboardInterrupt:  # of this process alone: the other one has a session of its own
                 steps.print_line("stopping")
                 begun = ProcessId.of(child.pid)
-                if begun is not None and not _ends(home, begun, steps):
+                if begun is not None and not _ends(home, begun, steps, STOP_TIMEOUT):
                     _stop_leftovers(home, steps)
                 _print_rest(file, steps)
                 return 130

@@ -22,14 +22,15 @@ def may_start(settings: Settings) -> bool:
     return settings.flink.address is None or packages.has_flink()
 
 
-def package_findings(home: Home, settings: Settings) -> Iterator[Finding]:
-    """Yields what is found of the Java runtime, and of the Redis server and the jars of engines that are not attached."""
+def package_findings(home: Home, settings: Settings, store: Path = packages.STORE) -> Iterator[Finding]:
+    """Yields what is found of the Java runtime, and of the Redis server and the jars of engines that are not attached. store: the
+    folder that jars are fetched into."""
     yield _program("Java runtime", lambda: packages.java_home() / "bin" / "java", "-version")
     if settings.redis.url is None:
         yield _program("Redis server", lambda: _redis_server(home, settings.redis.server), "--version")
     started = () if settings.kafka.bootstrap is not None else ("kafka",)
     for group in (*started, "connector", "compiler"):  # these two are the job's, wherever Flink is
-        yield _jars(group)
+        yield _jars(group, store)
 
 
 def _redis_server(home: Home, named: str | None) -> Path:
@@ -48,9 +49,9 @@ def _program(name: str, find: Callable[[], Path], option: str) -> Finding:
     return well(name, lines[0]) if done.returncode == 0 else refused(name, "a program that runs", lines[0], help_)
 
 
-def _jars(group: str) -> Finding:
+def _jars(group: str, store: Path) -> Finding:
     name = f"jars of {group}"
     try:
-        return well(name, f"{len(packages.jars(group))}, checked by digest when fetched")
+        return well(name, f"{len(packages.jars(group, store))}, checked by digest when fetched")
     except (MartletError, OSError) as error:
-        return away(name, str(error), f"`up` needs them, and fetches them once into {packages.STORE}")
+        return away(name, str(error), f"`up` needs them, and fetches them once into {store}")

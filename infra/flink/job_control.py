@@ -149,10 +149,10 @@ class Job:
         except NotSubmitted as error:
             raise _fault(error.output)(str(error)) from error
 
-    def wait_running(self) -> None:
+    def wait_running(self, timeout: float | None = None) -> None:
         """Wait until every task of the job runs. Raises Unavailable if that takes too long, and CheckpointUnreadable as soon as
         Flink reports it."""
-        timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism
+        timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism if timeout is None else timeout
         deadline = time.monotonic() + timeout
         state, cause = "unknown", ""
         while time.monotonic() < deadline:

@@ -85,7 +85,12 @@ def training_constants(
     home: Home, number: int, names: Sequence[str], seeds: int, print_line: Callable[[str], None]
 ) -> None:
     """Compare values of these training constants of sequence models (`offline.evaluation.sequence_constants`) on the ranking
-    lists of the history, by so many trainings each; the table goes to `print_line`. Raises BadInput for a name that no constant
+    lists of the history, by so many trainings each; the table goes to `print_line`. Raises as `training_constants_argv` does."""
+    runner.run_module(training_constants_argv(home, number, names, seeds), home.logs / "evaluation.log", print_line)
+
+
+def training_constants_argv(home: Home, number: int, names: Sequence[str], seeds: int) -> list[str]:
+    """Returns the module and the arguments that compare values of training constants. Raises BadInput for a name that no constant
     has, and where there are no ranking lists that may be learned from."""
     known = known_constants(names)
     base = Base(home.bases / str(number))
@@ -97,7 +102,7 @@ def training_constants(
     argv = ["offline.evaluation.sequence_constants", "--asks", str(ranking_lists), "--seeds", str(seeds)]
     for name in known:
         argv += ["--training-constant", name]
-    runner.run_module(argv, home.logs / "evaluation.log", print_line)
+    return argv
 
 
 def over_http(

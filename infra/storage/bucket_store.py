@@ -93,7 +93,7 @@ class BucketStore:
     def entries(self) -> list[Stored]:
         try:
             return [
-                Stored(each["path"], _end_of(each["last_modified"].timestamp()))
+                Stored(each["path"], end_of_second(each["last_modified"].timestamp()))
                 for part in self._client.list()
                 for each in part
             ]
@@ -175,7 +175,7 @@ class BucketStore:
         return Unavailable(f"{self.uri}: {' '.join(str(error).split())[:300]}")
 
 
-def _end_of(second: float) -> float:
+def end_of_second(second: float) -> float:
     return second if second % 1 else second + 1 - 1e-6
 
 

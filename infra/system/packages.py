@@ -107,10 +107,10 @@ def _locked() -> dict[str, dict[str, str]]:
     return locked
 
 
-def jars(group: str) -> list[Path]:
-    """The jars of a group of COORDINATES, fetched on first use. Raises Unavailable without a network, Broken for a jar
-    whose contents are not those of the lock."""
-    folder, locked = STORE / "jars" / group, _locked()[group]
+def jars(group: str, store: Path = STORE) -> list[Path]:
+    """The jars of a group of COORDINATES, fetched into the folder `store` on first use. Raises Unavailable without a network,
+    Broken for a jar whose contents are not those of the lock."""
+    folder, locked = store / "jars" / group, _locked()[group]
     if not folder.exists():
         _fetch(group, folder, locked)
     missing = [name for name in locked if not (folder / name).exists()]

@@ -60,8 +60,8 @@ class ItemsByKernel:
     def __init__(self, base: Base, limit: int = ROWS, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._items, self._pairs = ItemKernel(rules_of(base.schema)), PairKernel()
-        self._item_rows = _Rows(self._items, base.stored_item, limit)
-        self._pair_rows = _Rows(self._pairs, base.stored_pairs, limit)
+        self.item_rows = _Rows(self._items, base.stored_item, limit)
+        self.pair_rows = _Rows(self._pairs, base.stored_pairs, limit)
         self._names: dict[ItemId, str] = {}
 
     def fold(self, rows: IntArray, names: Mapping[ItemId, str]) -> None:
@@ -72,20 +72,20 @@ class ItemsByKernel:
 
     def _fold(self, rows: IntArray) -> None:
         events, slots = rows[:, :OF_ITEM].copy(), slots_of_rows(rows)
-        self._items.fold(self._item_rows.change(events[:, 0]), events)
+        self._items.fold(self.item_rows.change(events[:, 0]), events)
         if len(slots):
-            self._pairs.fold(self._pair_rows.change(slots[:, 0]), slots)
+            self._pairs.fold(self.pair_rows.change(slots[:, 0]), slots)
 
     def features(self) -> dict[ItemId, ItemFeatures]:
         """The features of all items touched."""
-        self._item_rows.store()
-        found = {item_id: decode_item(decode_state(data).value) for item_id, data in self._item_rows.stored.items()}
+        self.item_rows.store()
+        found = {item_id: decode_item(decode_state(data).value) for item_id, data in self.item_rows.stored.items()}
         for item_id, name in self._names.items():
             found[item_id].item_id = name
         return found
 
     def pairs(self) -> dict[ItemId, Pairs]:
         """The co-visits of all items touched."""
-        self._pair_rows.store()
-        stored = self._pair_rows.stored
+        self.pair_rows.store()
+        stored = self.pair_rows.stored
         return {item_id: Pairs.decode(item_id, decode_state(data).value) for item_id, data in stored.items()}

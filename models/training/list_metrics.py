@@ -28,13 +28,13 @@ def measured(lists: Lists, scores: AnyArray, calibrate: bool) -> tuple[dict[str,
     flat = scores[list_index, candidate_index].astype(np.float64)
     if not np.isfinite(flat).all():
         raise Broken("scores are not finite; nothing was published")
-    scale, shift = _logistic(flat, labels) if calibrate else (1.0, 0.0)
+    scale, shift = fit_logistic(flat, labels) if calibrate else (1.0, 0.0)
     likely = 1 / (1 + np.exp(-(scale * flat + shift))) if calibrate else flat
     metrics = rank_metrics(ranks_of(lists, scores)) | measure(list_index.astype(np.int64), labels, likely)
     return metrics, [np.asarray(scale, np.float32), np.asarray(shift, np.float32)]
 
 
-def _logistic(scores: AnyArray, labels: AnyArray) -> tuple[float, float]:
+def fit_logistic(scores: AnyArray, labels: AnyArray) -> tuple[float, float]:
     """(scale, shift) of a logistic regression of labels on scores, by Newton's method (Platt's scaling); the scale is above 0.
 
     On standardised scores, from the constant that fits best, and no step that makes it worse: scores of any size will do.

@@ -113,7 +113,7 @@ def check_towers(vectors: AnyArray, manifest: Manifest, folder: Path) -> None:
         raise Broken(f"{folder}: vectors of users and items rank the golden rows otherwise than the scores do")
 
 
-def _warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, AnyArray]]]:
+def warm_up_feeds(folder: Path, name: str) -> list[tuple[str, dict[str, AnyArray]]]:
     """(signature, inputs) of each request."""
     path = folder / WARM_UP
     if not path.is_file():
@@ -151,7 +151,7 @@ def _run(folder: Path, manifest: Manifest) -> None:
         check_scores(score(DEFAULT, golden), manifest, folder)
         if towers is not None:
             check_towers(score(towers.signature, golden), manifest, folder)
-        for name, feeds in _warm_up_feeds(folder, manifest.name):
+        for name, feeds in warm_up_feeds(folder, manifest.name):
             fits = name in declared and set(feeds) == {i.name for i in declared[name][0]}
             if not fits or not np.isfinite(score(name, feeds)).all():
                 raise Broken(f"{folder / WARM_UP}: a request does not fit the model or gets scores that are not finite")

@@ -33,9 +33,9 @@ def take_log(
     return open_dataset(str(data_dir / name), data_dir, schema)
 
 
-def happened(events: Iterable[Event], schema: Schema) -> Happened:
-    """Events as the rows of a history."""
-    table = pa.Table.from_batches(_batches(events), _ROWS).unify_dictionaries()
+def happened(events: Iterable[Event], schema: Schema, at_once: int = BATCH_ROWS) -> Happened:
+    """Events as the rows of a history. at_once: limit of events that memory holds as objects."""
+    table = pa.Table.from_batches(_batches(events, at_once), _ROWS).unify_dictionaries()
     users, items, codes, centis, times, own = (table[name].to_numpy() for name in _NUMBERS)
     user, item = (_whole(table[name]) for name in ("user", "item"))
     known, kinds, counts = np.unique(codes, return_inverse=True, return_counts=True)
@@ -47,10 +47,10 @@ def happened(events: Iterable[Event], schema: Schema) -> Happened:
     return Happened(users, items, ranks[kinds], centis, valued, times, names, user, item, own)
 
 
-def _batches(events: Iterable[Event]) -> Iterator[pa.RecordBatch]:
+def _batches(events: Iterable[Event], at_once: int) -> Iterator[pa.RecordBatch]:
     """Events in batches of bounded size."""
     source = iter(events)
-    while some := list(islice(source, BATCH_ROWS)):
+    while some := list(islice(source, at_once)):
         numbers = [[getattr(event, name) for event in some] for name in _NUMBERS[:-1]]
         numbers.append([id_hash(event.event_id) for event in some])
         users = pa.array([event.user or str(event.user_id) for event in some], pa.string())

@@ -7,7 +7,7 @@ history.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from rich.table import Table
 
-from features.arrays import DoubleArray
+from features.arrays import DoubleArray, IntArray
 from features.errors import BadInput
 from models.training.lessons.list_data import RankingLists, read_ranking_lists
 from models.training.row_metrics import TOP, rank_gains
@@ -36,6 +36,8 @@ TRIED: Final[dict[str, tuple[float, ...]]] = {
     "late_rate": (2e-4, 6e-4, 2e-3),
 }
 """Values by the name of the constant (`models.training.fitting.encoder_ranks.EncoderConstants`)."""
+RanksWith = Callable[[RankingLists, Any, int], IntArray]
+"""Ranks as `models.training.fitting.encoder_ranks.encoder_ranks` does, with `EncoderConstants` and a seed."""
 ALL: Final = "all"
 FIRST_SEED: Final = 7
 
@@ -68,13 +70,20 @@ def known_constants(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(TRIED) if ALL in names else tuple(dict.fromkeys(names))
 
 
-def compare(ranking_lists: RankingLists, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Compared]:
-    """Each value of each of these constants, the others being those in use; the value in use is among them. Raises BadInput where
+def compare(
+    ranking_lists: RankingLists,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    ranks_with: RanksWith | None = None,
+    tried: Mapping[str, tuple[float, ...]] = TRIED,
+) -> Iterator[Compared]:
+    """Each of the `tried` values of each of these constants, the others being those in use; the value in use is among them.
+    ranks_with: ranks the lists with constants and a seed; an encoder that learns does if it is left out. Raises BadInput where
     lists came without histories, Broken where a training diverges."""
     import_tensorflow()
     from models.training.fitting.encoder_ranks import EncoderConstants, encoder_ranks
 
-    in_use = EncoderConstants()
+    ranks_with, in_use = ranks_with or encoder_ranks, EncoderConstants()
     users = np.concatenate([ranking_lists.train_lists.users, ranking_lists.validation_lists.users])
     bootstrap = Bootstrap(users)
 
@@ -83,14 +92,14 @@ def compare(ranking_lists: RankingLists, names: Sequence[str], seeds: Sequence[i
         found = []
         for seed in seeds:
             with step(f"{title}, seed {seed}") as this:
-                found.append(rank_gains(encoder_ranks(ranking_lists, constants, seed)))
+                found.append(rank_gains(ranks_with(ranking_lists, constants, seed)))
                 this.note = f"NDCG@{TOP} {found[-1]['ndcg'].mean():.4f}"
         return found
 
     usual = gains_of("as in use", in_use)
     for name in names:
         set_value = getattr(in_use, name)
-        for value in sorted({*TRIED[name], set_value}):
+        for value in sorted({*tried[name], set_value}):
             is_set = value == set_value
             changed: dict[str, Any] = {name: value}
             found = usual if is_set else gains_of(f"{name} {value:g}", replace(in_use, **changed))
@@ -128,7 +137,7 @@ def _signed(gain: Measure) -> str:
     return f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, tried: Mapping[str, tuple[float, ...]] = TRIED) -> int:
     """Exit code 0, or 1 with one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m offline.evaluation.sequence_constants", description=__doc__)
     parser.add_argument("--asks", dest="ranking_lists", type=Path, required=True, help="ranking lists and sequences")
@@ -143,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def choose() -> None:
         names, seeds = known_constants(given.training_constant), range(FIRST_SEED, FIRST_SEED + given.seeds)
         ranking_lists = read_ranking_lists(given.ranking_lists)
-        for _, rows in groupby(compare(ranking_lists, names, seeds), lambda row: row.constant):
+        for _, rows in groupby(compare(ranking_lists, names, seeds, tried=tried), lambda row: row.constant):
             print_compared(ranking_lists, tuple(rows), seeds)  # as each is done: all of them may take hours
 
     return run(choose)

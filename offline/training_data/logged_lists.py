@@ -21,7 +21,7 @@ from offline.base.kafka_log import KafkaLog, RetainedLog, Span
 T = TypeVar("T")
 NO_SAMPLE, NO_RECORD, FORGOTTEN = "no sample", "no record of what was shown", "user forgotten"
 """Why a record of `samples` comes without a list."""
-_BLOCK: Final = 200
+BLOCK: Final = 200
 """Samples whose lists are read together, decoded some 10 to 100 kB each."""
 _READERS: Final[Mapping[str, Callable[[bytes], Served]]] = {SHOWN: read_shown, SERVED: read_head_as_list}
 
@@ -46,7 +46,7 @@ def logged_samples(
     """Every sample once, with its list where `is_wanted`; in place of those that have none the reason. A crash of the job may
     write a sample twice. Raises Broken or Unavailable as the log does."""
     forgotten = _forgotten(log, spans.samples)
-    for block in _blocks(_known_once(log, spans.samples, forgotten), _BLOCK):
+    for block in _blocks(_known_once(log, spans.samples, forgotten), BLOCK):
         lists = _lists_of(log, spans, [each for each in block if isinstance(each, SampleReference) and is_wanted(each)])
         for each in block:
             if not isinstance(each, SampleReference) or not is_wanted(each):

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 
 from features.errors import Unavailable
-from infra import detached
 from infra.detached import detach, down
 from infra.home.home_lock import is_run
 from infra.home.paths import Home, read_json, write_json
@@ -100,14 +99,13 @@ time.sleep(100)
 
 
 def test_one_that_does_not_stop_prints_where_it_is_and_is_killed(
-    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(detached, "STOP_TIMEOUT", 0.5)
     argv = [sys.executable, "-c", STUCK, str(home.path)]
     assert detach(home, argv, Steps()) == 0
     log, status = home.up_log, read_json(home.status_file)
     assert status is not None
-    assert down(home, Steps())
+    assert down(home, Steps(), timeout=0.5)
     assert ProcessId.from_json(status["supervisor"]).process() is None
     said = f"`up` did not stop within 0 s and is killed; where it was it prints, with --detach into {log}"
     assert said in capsys.readouterr().out
@@ -296,14 +294,11 @@ sys.stdin.read()
 """The first process of a container that is no init: it starts an `up`, and what has ended stays a zombie."""
 
 
-def test_down_sees_that_one_has_ended_which_nobody_reaps(
-    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(detached, "STOP_TIMEOUT", 5.0)
+def test_down_sees_that_one_has_ended_which_nobody_reaps(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     argv = [sys.executable, "-c", INDIFFERENT, STARTING, str(home.path)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "held\n"
-        assert down(home, Steps())
+        assert down(home, Steps(), timeout=5.0)
         parent.kill()
     assert "is killed" not in capsys.readouterr().out

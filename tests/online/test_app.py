@@ -15,6 +15,7 @@ from online.app import build_server
 from online.http.problems import Problem
 from online.support import metrics
 from tests.online.conftest import api_settings, write_base
+from tests.online.counts import count_of
 from tests.online.in_process import api
 from tests.online.synthetic_vectors import drawn, write_embeddings
 
@@ -111,13 +112,13 @@ def test_a_bug_is_counted_and_answered_like_any_other_error(client: TestClient) 
     server: Any = client.app.state.server  # type: ignore[attr-defined]
     client.app.state.server = replace(server, models=Buggy())  # type: ignore[attr-defined]
     counted = metrics.REQUESTS.labels("/v1/models", "500")
-    before = counted._value.get()
+    before = count_of(counted)
     answer = client.get("/v1/models")
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "a bug" not in answer.text
-    assert counted._value.get() == before + 1
+    assert count_of(counted) == before + 1
 
 
 def test_ids_of_any_length_are_told_what_is_expected(client: TestClient) -> None:

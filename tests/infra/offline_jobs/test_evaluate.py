@@ -1,5 +1,6 @@
 """The protocol over HTTP: asked before the row is posted, with the user's last token, at the row's time."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +15,14 @@ import pytest
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
 from features.errors import BadInput, MartletError
+from features.inputs.input_maps import INPUTS_VERSION
+from features.inputs.signals import SIGNAL_COLUMNS
 from features.schema.document import FILE as SCHEMA_FILE
 from features.types import RATING
 from features.units import HOUR_MS
 from infra.home.paths import Home as HomeFolder
-from infra.offline_jobs import runner
-from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall, training_constants
+from infra.home.paths import write_json
+from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall, training_constants, training_constants_argv
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
 from tests.schemas import MOVIES, SHOP
@@ -93,15 +96,26 @@ def test_training_constants_that_are_unknown_and_homes_without_lists_are_refused
         training_constants(with_base, 3, ["smoothing"], 1, print)
 
 
-def test_training_constants_are_compared_on_the_lists_of_the_base(
-    with_base: HomeFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands: list[list[str]] = []
-    monkeypatch.setattr(runner, "is_current", lambda *_: True)
-    monkeypatch.setattr(runner, "run_module", lambda argv, *_: commands.append(argv))
-    training_constants(with_base, 3, ["rate", "batch"], 2, print)
-    argv = ["offline.evaluation.sequence_constants", "--asks", str(with_base.data / "asks-3"), "--seeds", "2"]
-    assert commands == [[*argv, "--training-constant", "rate", "--training-constant", "batch"]]
+def test_training_constants_are_compared_on_the_lists_of_the_base(with_base: HomeFolder) -> None:
+    made = {"inputs_version": INPUTS_VERSION, "signals": len(SIGNAL_COLUMNS)}
+    lists = with_base.data / "asks-3"
+    lists.mkdir(parents=True)
+    write_json(lists / "meta.json", made)
+    argv = training_constants_argv(with_base, 3, ["rate", "batch"], 2)
+    assert argv[1:] == [
+        "--asks",
+        str(lists),
+        "--seeds",
+        "2",
+        "--training-constant",
+        "rate",
+        "--training-constant",
+        "batch",
+    ]
+    assert importlib.util.find_spec(argv[0])
+    write_json(lists / "meta.json", {**made, "signals": 1})
+    with pytest.raises(BadInput, match=r"./martlet train makes it, got none that is current"):
+        training_constants(with_base, 3, ["rate"], 2, print)
 
 
 def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:

@@ -63,7 +63,7 @@ def test_the_seed_decides_and_each_stage_has_its_own_chance() -> None:
 
 def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
     window = 100
-    sent = list(shuffled(stream(1_050), window, Perturbation()._rng("x")))
+    sent = list(shuffled(stream(1_050), window, random.Random("x")))
     moves = [each.row - position for position, each in enumerate(sent)]
     assert max(map(abs, moves)) < window
     assert max(map(abs, moves)) > window // 2  # it does shuffle
@@ -72,12 +72,12 @@ def test_shuffled_rows_move_less_than_the_window_and_the_pace_stays() -> None:
 
 
 def test_late_events_come_after_all_others_in_their_own_order() -> None:
-    sent = rows(held_back(stream(10_000), 0.1, Perturbation(seed=5)._rng("x")))
+    sent = rows(held_back(stream(10_000), 0.1, random.Random("y")))
     first_late = next(position for position in range(1, len(sent)) if sent[position] < sent[position - 1])
     assert sent[:first_late] == sorted(sent[:first_late])
     assert sent[first_late:] == sorted(sent[first_late:])
     assert 800 < len(sent) - first_late < 1_200
-    assert all(each.due == each.event.ts for each in held_back(stream(50), 0.5, Perturbation()._rng("x")))
+    assert all(each.due == each.event.ts for each in held_back(stream(50), 0.5, random.Random("x")))
 
 
 def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> None:
@@ -91,7 +91,7 @@ def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> N
 
     held = list[int]()
     ahead = []
-    for sent, each in enumerate(held_back(counted(), 0.5, Perturbation()._rng("x"), limit=40), 1):
+    for sent, each in enumerate(held_back(counted(), 0.5, random.Random("x"), limit=40), 1):
         ahead.append(read - sent)
         held.append(each.row)
     assert max(ahead) == 40
@@ -102,7 +102,7 @@ def test_what_is_held_back_is_bounded_and_the_one_held_longest_goes_first() -> N
 
 def test_copies_come_right_behind_or_far_later_but_within_the_bound() -> None:
     far, count = 200, 20_000
-    sent = list(duplicated(stream(count), 3, Perturbation()._rng("x"), far))
+    sent = list(duplicated(stream(count), 3, random.Random("x"), far))
     times = Counter(rows(iter(sent)))
     assert set(times) == set(range(count))
     shares = Counter(times.values())

@@ -19,7 +19,7 @@ from infra.flink.checkpoints import (
 )
 from infra.home.paths import Home
 from infra.settings.table import S3, Flink, Settings
-from infra.storage.bucket_store import BucketStore, S3Access, _end_of
+from infra.storage.bucket_store import BucketStore, S3Access, end_of_second
 from infra.storage.file_store import FileStore, FolderStore
 from tests.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY
 
@@ -113,8 +113,8 @@ def test_one_is_no_older_than_it_is(store: FileStore) -> None:
     store.write("savepoint-x/_metadata", b"bytes")
     (checkpoint,) = retained(store)
     assert checkpoint.completed_at >= before - 0.05, "file systems tell the time of their last tick"
-    assert _end_of(1700000000.0) == pytest.approx(1700000001, abs=1e-5)
-    assert _end_of(1700000000.25) == 1700000000.25
+    assert end_of_second(1700000000.0) == pytest.approx(1700000001, abs=1e-5)
+    assert end_of_second(1700000000.25) == 1700000000.25
 
 
 def test_homes_that_share_a_bucket_have_each_a_folder(tmp_path: Path) -> None:

@@ -73,5 +73,5 @@ def test_many_contributions_at_once_leave_memory_as_they_would_one_by_one() -> N
     given: Any = SmallBase()
     by_kernel = ItemsByKernel(given, limit=10, at_once=5)
     by_kernel.fold(rows_of([added(item_id, 1, CLICK, 0, 1, item_id, ()) for item_id in range(100, 200)]), {})
-    assert len(by_kernel._item_rows.stored) >= 80
+    assert len(by_kernel.item_rows.stored) >= 80
     assert len(by_kernel.features()) == 100

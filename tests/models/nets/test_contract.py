@@ -213,7 +213,7 @@ def test_the_graph_has_no_lookup_tables(net: Net, staged_once: Callable[[str], P
 
 
 def test_warm_up_requests_are_of_1_and_128_rows(net: Net, staged_once: Callable[[str], Path]) -> None:
-    requests = promotion_gate._warm_up_feeds(staged_once(net.name), net.name)
+    requests = promotion_gate.warm_up_feeds(staged_once(net.name), net.name)
     rows = [(name, len(next(iter(feed.values())))) for name, feed in requests]
     towers = [("user_vector", 1)] if net.towers else []
     assert rows == [("serving_default", 1), ("serving_default", 128), *towers]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from features.contracts.samples import Forgotten, write_forgotten, write_sample
-from features.contracts.samples import _encoder as encoder
 from features.keys import SAMPLES
 from offline.base.forgotten_log import take_forgotten
 from offline.base.forgotten_users import EVER, read_forgotten
@@ -54,7 +54,7 @@ def test_it_is_read_on_where_it_was_and_the_later_wish_of_a_user_counts(tmp_path
 
 
 def test_a_record_of_before_that_says_no_time_forgets_all(tmp_path: Path) -> None:
-    old = encoder.encode(Forgotten(user_id=4, forgotten_ts=9))
+    old = msgspec.json.encode(Forgotten(user_id=4, forgotten_ts=9))
     assert b"until" not in old
     assert take_forgotten(tmp_path, Samples([[old]])).users == ((4, EVER),)
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from features.types import Event
-from offline.base import log_dataset
 from offline.base.log_dataset import happened
 from offline.datasets.dataset import event_of, keep_dataset, open_dataset, whole_rows
 from tests.schemas import SHOP
@@ -21,10 +20,9 @@ def event(number: int, user: int | str, kind: int, centi: int = 0) -> Event:
 
 
 @pytest.mark.parametrize("size", [1, 2, 65_536])
-def test_events_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(log_dataset, "BATCH_ROWS", size)
+def test_events_come_back_as_they_were(tmp_path: Path, size: int) -> None:
     events = [event(1, "anna", VIEW), event(2, 7, PURCHASE, 250), event(3, "bert", VIEW), event(4, "anna", VIEW)]
-    keep_dataset("log-3", tmp_path, happened(iter(events), SHOP), [], {"purchase": "money"})
+    keep_dataset("log-3", tmp_path, happened(iter(events), SHOP, size), [], {"purchase": "money"})
     dataset = open_dataset(str(tmp_path / "log-3"), tmp_path, SHOP)
     assert (dataset.name, dataset.clock) == ("log-3", "wall")
     found = [event_of(dataset.name, *row) for row in whole_rows(dataset, 0, dataset.rows)]

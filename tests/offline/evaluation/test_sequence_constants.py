@@ -14,7 +14,6 @@ from models.training.runtime import import_tensorflow
 
 import_tensorflow()
 
-from models.training.fitting import encoder_ranks  # noqa: E402
 from models.training.fitting.encoder_ranks import EncoderConstants  # noqa: E402
 from offline.evaluation.sequence_constants import ALL, TRIED, compare, known_constants, main  # noqa: E402
 from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
@@ -35,15 +34,13 @@ def test_every_constant_has_values_to_try_and_the_one_in_use_is_among_them() -> 
         assert getattr(EncoderConstants(), name) in values
 
 
-def test_a_value_is_compared_list_by_list_with_the_one_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_is_compared_list_by_list_with_the_one_in_use(folder: Path) -> None:
     def drawn(ranking_lists: RankingLists, constants: EncoderConstants, seed: int) -> Any:
         rng = np.random.default_rng([seed, int(10 * constants.hidden)])
         return rng.integers(0, 20, len(ranking_lists.train_lists) + len(ranking_lists.validation_lists))
 
-    monkeypatch.setattr(encoder_ranks, "encoder_ranks", drawn)
-    monkeypatch.setitem(TRIED, "hidden", (0.1,))
     lists, seeds = read_ranking_lists(folder), (7, 8)
-    other, in_use = compare(lists, ["hidden"], seeds)
+    other, in_use = compare(lists, ["hidden"], seeds, drawn, {"hidden": (0.1,)})
     assert [(row.constant, row.value, row.in_use) for row in (other, in_use)] == [
         ("hidden", 0.1, False),
         ("hidden", EncoderConstants().hidden, True),
@@ -59,11 +56,8 @@ def test_a_value_is_compared_list_by_list_with_the_one_in_use(folder: Path, monk
 
 
 @pytest.mark.soak
-def test_the_command_prints_the_value_in_use_and_the_others(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(TRIED, "passes", (1,))
-    assert main(["--asks", str(folder), "--training-constant", "passes", "--seeds", "1"]) == 0
+def test_the_command_prints_the_value_in_use_and_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--asks", str(folder), "--training-constant", "passes", "--seeds", "1"], {"passes": (1,)}) == 0
     printed = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines() if line.startswith("│")]
     assert [(row[:2], row[5]) for row in rows] == [

@@ -77,11 +77,11 @@ def told(log: Topics) -> list[str]:
 
 def test_each_sample_comes_once_with_its_list() -> None:
     log = Topics()
-    for number in range(2 * logged_lists._BLOCK + 5):
+    for number in range(2 * logged_lists.BLOCK + 5):
         log.show(f"r{number}")
     log.values[SAMPLES] += log.values[SAMPLES][:3]  # a crash has the job write some again
     log.append(SAMPLES, b"no sample")
-    assert told(log) == [f"r{number}" for number in range(2 * logged_lists._BLOCK + 5)] + [NO_SAMPLE]
+    assert told(log) == [f"r{number}" for number in range(2 * logged_lists.BLOCK + 5)] + [NO_SAMPLE]
     first = next(logged_samples(log, log.spans()))
     assert isinstance(first, Sample)
     assert [item.item_id for item in first.served.items] == [10, 11]

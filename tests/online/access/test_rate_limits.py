@@ -13,6 +13,7 @@ from features.engines.redis_address import RedisAddress
 from online.access.rate_limits import ADDRESSES, TIMEOUT, Buckets, Limit, RateLimits
 from online.redis_client.redis_reader import RedisReader
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.redis_process import RedisProcess, redis_process
 
 WAITED = 300
@@ -42,10 +43,6 @@ def play(port: int, steps: Callable[[RateLimits, RateLimits], Awaitable[None]], 
         runner.run(run())
 
 
-def counted_alone() -> float:
-    return float(metrics.LIMITED_ALONE._value.get())
-
-
 def test_two_processes_share_the_limit_of_a_key(server: RedisProcess) -> None:
     async def steps(one: RateLimits, other: RateLimits) -> None:
         waits = [await each.take_for_key("shop", SLOW) for each in (one, other, one, other, one)]
@@ -53,9 +50,9 @@ def test_two_processes_share_the_limit_of_a_key(server: RedisProcess) -> None:
         assert all(90 < wait <= 100 for wait in waits[3:])
         assert await other.take_for_key("app", SLOW) == 0
 
-    before = counted_alone()
+    before = count_of(metrics.LIMITED_ALONE)
     play(server.port, steps)
-    assert counted_alone() == before
+    assert count_of(metrics.LIMITED_ALONE) == before
 
 
 def test_calls_at_once_get_no_more_than_the_burst(server: RedisProcess) -> None:
@@ -118,15 +115,15 @@ def test_without_redis_each_process_limits_by_itself_and_nobody_waits_long(serve
         assert time.monotonic() - began < WAITED * TIMEOUT / 2  # few of them wait for Redis
         resume(server.process.pid)
         deadline = time.monotonic() + 20
-        before = counted_alone()
-        while counted_alone() != before:
-            before = counted_alone()
+        before = count_of(metrics.LIMITED_ALONE)
+        while count_of(metrics.LIMITED_ALONE) != before:
+            before = count_of(metrics.LIMITED_ALONE)
             await other.take_for_key("late", SLOW)
             assert time.monotonic() < deadline
 
-    before = counted_alone()
+    before = count_of(metrics.LIMITED_ALONE)
     play(server.port, steps, TIMEOUT)
-    assert counted_alone() >= before + 8
+    assert count_of(metrics.LIMITED_ALONE) >= before + 8
 
 
 def test_buckets_fill_again_and_are_bounded() -> None:

@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from online.processes.catch_up import TIMEOUT, CatchUp
 from online.support import metrics
+from tests.online.counts import count_of
 
 
 class StandsStill:
@@ -52,7 +53,7 @@ def test_a_request_of_the_api_waits_until_all_is_read() -> None:
 
 
 def test_where_the_log_stands_still_one_request_waits_and_each_is_counted() -> None:
-    follower, before = StandsStill(), metrics.CATALOGUE_BEHIND._value.get()
+    follower, before = StandsStill(), count_of(metrics.CATALOGUE_BEHIND)
     assert len(handled(follower, *["/v1/items/1"] * 5)) == 5
     assert follower.waited == [TIMEOUT]
-    assert metrics.CATALOGUE_BEHIND._value.get() == before + 5
+    assert count_of(metrics.CATALOGUE_BEHIND) == before + 5

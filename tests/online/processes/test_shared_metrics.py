@@ -4,12 +4,13 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from online.processes.shared_metrics import Family, Published, SharedMetrics, _encode, merged
+from online.processes.shared_metrics import Family, Published, SharedMetrics, merged
 from online.support.metrics import ITEMS_FRESH, name_of
 
 
@@ -71,7 +72,7 @@ def test_gauges_of_one_that_is_away_are_left_out_and_its_counts_stay(tmp_path: P
     one.calls.labels("a").inc()
     calls = Family("calls", "counter", "", [("calls_total", {"route": "a"}, 5)])
     streams = Family("streams", "gauge", "", [("streams", {}, 9)])
-    (tmp_path / "metrics-2.msgpack").write_bytes(_encode(Published(time.time() - 60, [calls, streams])))
+    (tmp_path / "metrics-2.msgpack").write_bytes(msgspec.msgpack.encode(Published(time.time() - 60, [calls, streams])))
     assert (one.values()["calls_total a"], one.values()["streams"]) == (6, 0)
 
 

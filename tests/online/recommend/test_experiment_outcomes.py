@@ -18,6 +18,7 @@ from features.types import CLICK, DISLIKE, IMPRESSION, LIKE, RATING, UNDO, Event
 from online.recommend.experiment_outcomes import BATCH, MAX_PENDING, TIMEOUT, ExperimentOutcomes
 from online.redis_client.redis_reader import RedisReader
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.redis_process import RedisProcess, redis_process
 from tests.schemas import MOVIES
 
@@ -33,7 +34,7 @@ def event(kind: int, request_id: str | None, centi: int = 0) -> Event:
 
 
 def counted(experiment: str, arm: str) -> tuple[float, float]:
-    outcomes, liked = (metrics.ACTED.labels(experiment, arm, outcome)._value.get() for outcome in ("acted", "liked"))
+    outcomes, liked = (count_of(metrics.ACTED.labels(experiment, arm, outcome)) for outcome in ("acted", "liked"))
     return outcomes, liked
 
 
@@ -157,9 +158,9 @@ def test_without_experiments_events_are_not_sent(server: RedisProcess) -> None:
         idle.record_events([event(CLICK, "list")])
         await idle.stop()
 
-    before = metrics.OUTCOMES_DROPPED._value.get()
+    before = count_of(metrics.OUTCOMES_DROPPED)
     play(server.port, steps)
-    assert metrics.OUTCOMES_DROPPED._value.get() == before
+    assert count_of(metrics.OUTCOMES_DROPPED) == before
 
 
 def test_what_comes_while_redis_stands_still_is_counted_later_and_is_bounded(server: RedisProcess) -> None:
@@ -171,9 +172,9 @@ def test_what_comes_while_redis_stands_still_is_counted_later_and_is_bounded(ser
         resume(server.process.pid)
         await until(lambda: counted("later", "a") == (1, 0))
 
-    before = metrics.OUTCOMES_DROPPED._value.get()
+    before = count_of(metrics.OUTCOMES_DROPPED)
     play(server.port, steps)
-    assert metrics.OUTCOMES_DROPPED._value.get() - before == 5
+    assert count_of(metrics.OUTCOMES_DROPPED) - before == 5
 
 
 def test_what_redis_does_not_take_at_the_end_is_counted_and_waited_for_once(server: RedisProcess) -> None:
@@ -186,7 +187,7 @@ def test_what_redis_does_not_take_at_the_end_is_counted_and_waited_for_once(serv
         finally:
             resume(server.process.pid)
 
-    before = metrics.OUTCOMES_DROPPED._value.get()
+    before = count_of(metrics.OUTCOMES_DROPPED)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(steps())
-    assert metrics.OUTCOMES_DROPPED._value.get() - before == 3 * BATCH
+    assert count_of(metrics.OUTCOMES_DROPPED) - before == 3 * BATCH

@@ -20,6 +20,7 @@ from online.routes.hot_lists import LIST, RANK, HotLists, read_plain
 from online.routes.list_answers import answer_of
 from online.routes.recommendations import RankedList
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.online.in_process import api
 from tests.schemas import peopled
 
@@ -149,9 +150,9 @@ def test_any_parameters_are_the_same_both_ways(ways: tuple[TestClient, TestClien
 def test_both_ways_are_counted_under_their_route(ways: tuple[TestClient, TestClient]) -> None:
     counted = metrics.REQUESTS.labels(LIST, "200")
     for client in ways:
-        before = counted._value.get()
+        before = count_of(counted)
         assert client.get(f"{LIST}?user_id=7").status_code == 200
-        assert counted._value.get() == before + 1
+        assert count_of(counted) == before + 1
 
 
 def test_pieces_give_the_bytes_of_the_answers_type(ways: tuple[TestClient, TestClient], answer: Recommendation) -> None:

@@ -14,6 +14,7 @@ from features.keys import CHANGED_KEYS, ITEMS_STREAM, VALUE, item_key, pairs_key
 from online.stores.item_follower import GIVE_UP, ItemFollower
 from online.stores.item_store import ItemStore
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.redis_process import RedisProcess, redis_process
 
 pytestmark = pytest.mark.services
@@ -72,12 +73,12 @@ def test_values_that_can_not_be_read_leave_what_was_known_and_stop_nothing(serve
     async def steps(store: ItemStore, follower: ItemFollower) -> None:
         change(server, item_key(7), features(7, 5))
         await until(lambda: events_of(store, 7) == 5)
-        before = metrics.UNREADABLE.labels("item")._value.get()
+        before = count_of(metrics.UNREADABLE.labels("item"))
         change(server, item_key(7), b"\xff\x00")
         change(server, pairs_key(7), b"no pairs")
         change(server, item_key(8), features(8, 3))
         await until(lambda: events_of(store, 8) == 3)
-        await until(lambda: metrics.UNREADABLE.labels("item")._value.get() == before + 2)
+        await until(lambda: count_of(metrics.UNREADABLE.labels("item")) == before + 2)
         assert (events_of(store, 7), follower.fresh) == (5, True)
 
     follow(server, base, steps)

@@ -16,6 +16,7 @@ from online.stores.seen_waits import SeenWaits
 from online.stores.user_store import UserStore
 from online.stores.user_updates import UserUpdates
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
@@ -91,9 +92,9 @@ def test_a_wait_that_does_not_come_true_ends_and_those_beyond_the_limit_do_not_b
         async with asyncio.timeout(patience(30)):
             while reads.reads < 4:  # each has read before it subscribed, and after
                 await asyncio.sleep(0.005)
-        before = metrics.SEEN_NOT_WAITED._value.get()
+        before = count_of(metrics.SEEN_NOT_WAITED)
         assert not await waits.wait_for({USER: 100, USER + 1: 5}, 5.0)
-        assert metrics.SEEN_NOT_WAITED._value.get() == before + 1
+        assert count_of(metrics.SEEN_NOT_WAITED) == before + 1
         assert await waits.wait_for({USER: 99}, 5.0)  # what holds needs no wait
         for each in two:
             each.cancel()

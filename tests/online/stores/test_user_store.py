@@ -17,6 +17,7 @@ from features.keys import APPLIED_TS, BROKER_TS, CLOCK_KEY, GENERATION, LOADED_K
 from infra.system.repository import REPO
 from online.stores.user_store import FAILURES_TO_REST, REST, LiveUser, UserStore
 from online.support import metrics
+from tests.online.counts import count_of
 from tests.patience import patience
 from tests.redis_process import RedisProcess, redis_process
 
@@ -152,10 +153,10 @@ def test_what_is_no_user_in_redis_is_the_bases_and_counted(
     server: RedisProcess, base: Base, field: str, value: bytes
 ) -> None:
     async def steps(store: UserStore) -> None:
-        before = metrics.UNREADABLE.labels("user")._value.get()
+        before = count_of(metrics.UNREADABLE.labels("user"))
         server.client.hset(user_key(USER), field, value)
         assert not (await store.load_user(USER)).live
-        assert metrics.UNREADABLE.labels("user")._value.get() == before + 1
+        assert count_of(metrics.UNREADABLE.labels("user")) == before + 1
 
     run_steps(server, base, steps)
 

@@ -217,12 +217,19 @@ def test_a_new_config_with_a_model_that_does_not_load(library: Any, tmp_path: Pa
     assert manager.available() == {"m": [1], "broken": []}
 
 
+def versions_ever_seen(manager: Manager) -> list[int]:
+    try:
+        return [each.version for each in manager.statuses("m")]
+    except ServingError:  # of none
+        return []
+
+
 def test_versions_that_ended_long_ago_are_forgotten(tmp_path: Path, start: Any) -> None:
     (tmp_path / "m").mkdir()
     manager = start(model(tmp_path / "m", policy=All()))
     for version in range(200):
         (tmp_path / "m" / str(version)).mkdir()
-    wait_until(lambda: len(manager._models["m"].statuses) == 200)
+    wait_until(lambda: len(versions_ever_seen(manager)) == 200)
     for version in range(200):
         (tmp_path / "m" / str(version)).rmdir()
     (tmp_path / "m" / "200").mkdir()

@@ -19,7 +19,7 @@ from models.training.fitting.fit_lists import fit_on_lists  # noqa: E402
 from models.training.fitting.fit_sequences import indexed  # noqa: E402
 from models.training.lessons.list_data import NO_CANDIDATE, Lists, read_ranking_lists  # noqa: E402
 from models.training.lessons.sequence_windows import WindowedHistories  # noqa: E402
-from models.training.list_metrics import _logistic, rank_metrics, ranks_of  # noqa: E402
+from models.training.list_metrics import fit_logistic, rank_metrics, ranks_of  # noqa: E402
 from tests.effort import SMALL  # noqa: E402
 from tests.models.synthetic_histories import histories  # noqa: E402
 from tests.models.synthetic_lists import write_ranking_lists  # noqa: E402
@@ -58,13 +58,13 @@ def test_calibration_finds_the_share_of_positives_whatever_the_size_of_scores(si
     rng = np.random.default_rng(3)
     plain = rng.normal(size=40_000)
     labels = (rng.random(40_000) < 1 / (1 + np.exp(-(2 * plain - 6)))).astype(float)
-    scale, shift = _logistic(plain * size + middle, labels)
+    scale, shift = fit_logistic(plain * size + middle, labels)
     assert (scale * size, shift + scale * middle) == pytest.approx((2, -6), abs=0.3)
 
 
 def test_scores_that_rank_backwards_are_not_turned_around() -> None:
     scores = np.linspace(-1, 1, 100)
-    scale, _ = _logistic(scores, (scores < 0).astype(float))
+    scale, _ = fit_logistic(scores, (scores < 0).astype(float))
     assert scale > 0
 
 
