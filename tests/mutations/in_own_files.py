@@ -196,15 +196,29 @@ FAULTS: Final = (
     Fault(
         "a correction that no base was made of yet is undone once the description is gone from its folder",
         "offline/datasets/taking.py",
-        "settled = _taken_from(given, data_dir) if lacks else [folder]",
+        "settled = _taken_from(given, data_dir, bases) if lacks else [folder]",
         "settled = [folder]",
         ("test_a_description_that_is_gone_from_its_folder_is_no_correction",),
     ),
     Fault(
+        "a correction that was taken back comes back once the description is gone",
+        "offline/datasets/taking.py",
+        "        _note_chosen(folder, given, data_dir)\n",
+        "        pass\n",
+        ("test_a_correction_that_was_taken_back_does_not_come_back_once_the_description_is_gone",),
+    ),
+    Fault(
+        "of data sets of an earlier version the last by its name is the one in use",
+        "offline/datasets/taking.py",
+        "0 if bases is None else _newest_base(folder.name, bases),",
+        "0,",
+        ("test_of_data_sets_of_an_earlier_version_that_of_the_newest_base_was_taken_last",),
+    ),
+    Fault(
         "a description that is gone before there is a base is held to",
         "offline/datasets/taking.py",
-        "and not any(_has_base(each.name, bases) for each in settled) and",
-        "and not lacks and not any(_has_base(each.name, bases) for each in settled) and",
+        "and not any(_newest_base(each.name, bases) for each in settled) and",
+        "and not lacks and not any(_newest_base(each.name, bases) for each in settled) and",
         ("test_a_folder_whose_description_goes_before_there_is_a_base_is_recognised",),
     ),
     Fault(
