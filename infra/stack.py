@@ -170,7 +170,7 @@ class Stack:
         with (self.home.logs / "classes.log").open("a") as log:
             for archive in archives:
                 try:
-                    archive.make(log, NICE, self.supervisor.attending)
+                    archive.make(log, NICE, self.supervisor.attending, python_env())
                 except (MartletError, OSError) as error:
                     print(error, file=log, flush=True)
 
