@@ -99,6 +99,7 @@ class Stack:
         if options.schema is not None:
             self.record.take_schema(options.schema)
         self.record.describe(options.dataset, options.history)
+        self._given_dataset = options.dataset
         self.record.divide(self.settings.kafka.partitions)
         before = self.record.topology
         topology = self.record.scale(options.scale)
@@ -169,7 +170,7 @@ class Stack:
         with (self.home.logs / "classes.log").open("a") as log:
             for archive in archives:
                 try:
-                    archive.make(log, NICE, self.supervisor.attending)
+                    archive.make(log, NICE, self.supervisor.attending, python_env())
                 except (MartletError, OSError) as error:
                     print(error, file=log, flush=True)
 
@@ -260,7 +261,9 @@ class Stack:
         if self.lacks_base:
             with self.steps.step("base (Spark)"):
                 self._prepare(number, "base", nice=0)
-        elif note := unread_correction(self.home, self.record.dataset, self.home.bases / str(number)):
+        elif note := unread_correction(
+            self.home, self.record.dataset, self.home.bases / str(number), self._given_dataset
+        ):
             self.steps.print_line(note)
         if self.record.has_other_state:
             self.steps.print_line(

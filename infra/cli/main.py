@@ -132,7 +132,7 @@ def up(
     from infra.flink.cluster import require_state
 
     require_state(state)
-    if dataset is not None and Path(dataset).exists():
+    if dataset is not None and os.path.exists(dataset):  # False, and no error, where it can't be looked for
         dataset = str(Path(dataset).resolve())
     target = home_of(home)
     given = UpOptions(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from features.durable import atomic_file
 from features.errors import Broken
+from infra.services.environment import python_env
 from infra.system import packages
 from infra.system.repository import REPO
 
@@ -65,7 +66,12 @@ def _compile(files: Sequence[Path], classpath: Sequence[Path], target: Path) -> 
         ]  # fmt: skip
         try:
             done = subprocess.run(
-                argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=COMPILE_TIMEOUT
+                argv,
+                env=python_env(),
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=COMPILE_TIMEOUT,
             )
         except subprocess.TimeoutExpired as error:
             raise Broken(f"{files[0].parent}: not compiled within {COMPILE_TIMEOUT:.0f} s") from error

@@ -1,5 +1,6 @@
 """Which data set a home is made of, where it is not told, and how much of it is history."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from features.base.reader import MANIFEST
@@ -22,12 +23,9 @@ def chosen_dataset(home: Home, given: str | None) -> str:
     """
     if home.dataset_file.exists():
         files = read_description(home.dataset_file).files()
-        folders = {path.parent.resolve() for path in files}
-        known = {*folders, *(path.resolve() for path in files), home.dataset_file.resolve()}
-        if given is None or Path(given).expanduser().resolve() in known:
-            return FILE
-        described = ", ".join(sorted(map(str, folders))) or "no files"
-        raise BadInput("--dataset", f"{described}, which {home.dataset_file} describes", given)
+        if given is not None:
+            _check_described(home, files, given)
+        return FILE
     from offline.datasets.sources import DEFAULT, KNOWN
 
     if given is not None:
@@ -36,13 +34,47 @@ def chosen_dataset(home: Home, given: str | None) -> str:
     return DEFAULT if schema_of(home).digest == preset_schema().digest else NONE
 
 
-def unread_correction(home: Home, dataset: str, base: Path) -> str:
+def check_made_of(home: Home, recorded: str, given: str) -> None:
+    """Raise BadInput where what is given is not what a home that has a base was made of, as its record says. What is given may be
+    gone or unreadable meanwhile; the home's own `dataset.toml` too: what was taken by it says of which files, then."""
+    if recorded == FILE:
+        try:
+            files = read_description(home.dataset_file).files()
+        except BadInput:
+            files = _files_taken(home)
+            if not files:
+                raise
+        _check_described(home, files, given)
+    elif recorded not in (given, str(Path(given).expanduser().resolve())):
+        expected = f"{recorded}, which {home.path} was made for (another --home takes another)"
+        raise BadInput("--dataset", expected, given)
+
+
+def _check_described(home: Home, files: Sequence[Path], given: str) -> None:
+    """Raise BadInput where what is given is neither one of the files that the home's `dataset.toml` describes, nor a folder of
+    theirs, nor that file itself."""
+    folders = {path.parent.resolve() for path in files}
+    known = {*folders, *(path.resolve() for path in files), home.dataset_file.resolve()}
+    if Path(given).expanduser().resolve() not in known:
+        described = ", ".join(sorted(map(str, folders))) or "no files"
+        raise BadInput("--dataset", f"{described}, which {home.dataset_file} describes", given)
+
+
+def _files_taken(home: Home) -> list[Path]:
+    """The files that were taken by the home's own `dataset.toml`."""
+    taken = [read_json(path) or {} for path in home.data.glob(f"*/{TAKEN}")]
+    return [Path(path) for each in taken if each.get("from") == FILE for path, *_ in each["made_of"]]
+
+
+def unread_correction(home: Home, dataset: str, base: Path, given: str | None = None) -> str:
     """Returns what to print where the `dataset.toml` that the home's data set goes by says something else than it did when a
-    base was made, or can't be read; "" where it does not."""
+    base was made, or can't be read, or where what `--dataset` names (given) is gone; "" where nothing is to be said."""
     name = (read_json(base / MANIFEST) or {}).get("dataset", "")
     data_set = home.data / name
     is_of_log = (read_json(data_set / TAKEN) or {}).get("from") == name
     try:
+        if given is not None and Path(dataset).is_absolute() and not Path(given).expanduser().exists():
+            return f"{given} is gone; base {base.name} stays"
         described = description_of(dataset) if Path(dataset).is_absolute() else None
         if not described or is_of_log or describes(described, data_set):
             return ""

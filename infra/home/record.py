@@ -10,7 +10,7 @@ from features.base.reader import MANIFEST, Base
 from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
-from infra.home.dataset_choice import chosen_dataset, default_history
+from infra.home.dataset_choice import check_made_of, chosen_dataset, default_history
 from infra.home.paths import Home, read_json
 from infra.home.record_file import RecordFile
 from infra.home.schema_file import check_given, check_unchanged, put_schema, read_given, takes_another
@@ -71,24 +71,20 @@ class HomeRecord:
 
     def describe(self, dataset: str | None, history: float | None) -> None:
         """Set the data set and history until there is a base, later check that they match. Raises BadInput if they differ."""
-        is_new = self.is_new
+        recorded = self._settings.dataset
         self._settings.home_id = self._settings.home_id or secrets.token_hex(8)
-        if is_new:
+        if recorded is None:
             self._settings.cluster_id = _cluster_id()
             self._settings.salt = secrets.token_hex(SALT_BYTES)
-        if is_new or not self.has_base:
-            before = None if self._home.dataset_file.exists() else self._settings.dataset
+        if recorded is None or not self.has_base:
+            before = None if self._home.dataset_file.exists() else recorded
             chosen = chosen_dataset(self._home, before if dataset is None else dataset)
-            if history is not None or chosen != self._settings.dataset:
+            if history is not None or chosen != recorded:
                 self._settings.history = default_history(chosen) if history is None else history
             self._settings.dataset = chosen
             return
-        if dataset is not None and chosen_dataset(self._home, dataset) != self._settings.dataset:
-            raise BadInput(
-                "--dataset",
-                f"{self._settings.dataset}, which {self._home.path} was made for (another --home takes another)",
-                dataset,
-            )
+        if dataset is not None:
+            check_made_of(self._home, recorded, dataset)
         if history is not None and history != self.history:
             raise BadInput(
                 "--history",

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -28,6 +28,8 @@ RETAINED: Final = 3
 NOTES: Final = 8
 """Processes of one program and home that note what they load, at most: what others would add is little."""
 STORE: Final = packages.STORE / "classes"
+_MADE_BY: Final = b"2\n"
+"""How archives are made; those that were made before there was such a number may lack their program's classes."""
 _NOTED_BY_LOADER: Final = " source: "
 """In the note of a class that comes from a loader of its own, which an archive does not serve."""
 
@@ -69,27 +71,34 @@ class ClassArchive:
         """Whether there is no archive, one may be written, and processes have noted what it is to have."""
         return not self._path.exists() and os.access(self._path.parent, os.W_OK) and bool(self._noted())
 
-    def make(self, log: IO[Any], nice: int, attend: Attend) -> None:
+    def make(self, log: IO[Any], nice: int, attend: Attend, env: Mapping[str, str]) -> None:
         """Make the archive, if it can be made, in a process of niceness `nice` that writes to `log`, within the context `attend`.
-        Of homes that make it at once the last wins. Raises Unavailable if it fails or is not done within MAKE_TIMEOUT."""
+        Of homes that make it at once the last wins. Raises Unavailable if it fails or is not done within MAKE_TIMEOUT.
+
+        env: the variables that the program itself is started with; by another locale Java may not find its jars, and then makes
+        an archive without their classes."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self.can_be_made:
             classes = self._notes.with_suffix(".classes")
             classes.write_text("".join(f"{each}\n" for each in merged(path.read_text() for path in self._noted())))
             with atomic_file(self._path) as temporary:
-                self._dump(classes, temporary, log, nice, attend)
+                self._dump(classes, temporary, log, nice, attend, env)
             _remove_unused(self._path.parent, self.name)
         if self._path.exists():
             for noted in self._notes.parent.glob(f"{self.name}-*"):
                 shutil.rmtree(noted) if noted.is_dir() else noted.unlink()
 
-    def _dump(self, classes: Path, target: Path, log: IO[Any], nice: int, attend: Attend) -> None:
+    def _dump(
+        self, classes: Path, target: Path, log: IO[Any], nice: int, attend: Attend, env: Mapping[str, str]
+    ) -> None:
         argv: list[str | Path] = [
             packages.java_home() / "bin" / "java", "-Xshare:dump", "-Xlog:cds=off,cds+heap=off", *self._options,
             f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={target}",
             "-cp", os.pathsep.join(map(str, self._jars)),
         ]  # fmt: skip
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
         lower_priority(process.pid, nice)
         try:
             with attend(f"classes-{self.name}", process):
@@ -126,8 +135,9 @@ def merged(notes: Iterable[str]) -> list[str]:
 
 
 def _digest(jars: Sequence[Path], options: Sequence[str]) -> str:
-    """Names an archive by all that Java asks to be the same: the runtime, the jars with their times, the collector."""
-    found = hashlib.sha256((packages.java_home() / "release").read_bytes())
+    """Names an archive by all that Java asks to be the same: the runtime, the jars with their times, the collector;
+    and by how it is made."""
+    found = hashlib.sha256(_MADE_BY + (packages.java_home() / "release").read_bytes())
     for jar in jars:
         seen = jar.stat()
         found.update(f"{jar.name} {seen.st_size} {seen.st_mtime_ns}\n".encode())

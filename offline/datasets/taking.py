@@ -3,7 +3,7 @@
 What no base was made of yet is taken anew whenever it is opened for one: a correction after a failed start counts. Once a base
 goes back to it, what was taken stays, whatever becomes of the files. A `dataset.toml` that was changed then is another data set,
 which the next base is made of: it lies under the same name and a number, such as `shop.2`. One that has gone from its folder
-since a base was made is no correction: the last data set that was taken from there stays.
+since a base was made is no correction: the data set stays that a base was last to be made of, while it was there.
 """
 
 import json
@@ -34,6 +34,8 @@ HISTORY: Final = "history.parquet"
 ITEMS: Final = "items.msgpack"
 STAMP: Final = "rows.json"
 """File that says of what the rows of a history that a schema takes were made; without it they are made again."""
+CHOSEN: Final = "chosen.json"
+"""File that counts up among data sets that were taken from the same place: the highest is the one that was described last."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -48,6 +50,13 @@ def read_json(path: Path) -> dict[str, Any]:
 def take(given: str, data_dir: Path, schema: Schema, bases: Path | None) -> tuple[Path, dict[str, Any]]:
     """The folder of a data set, and what its taken.json holds: taken from its files where it was not yet, or is opened to make
     a base and none of the `bases` is of it. Raises BadInput, Unavailable and Broken as `find_source` and `normalise` do."""
+    folder, taken = _opened(given, data_dir, schema, bases)
+    if bases is not None and _description(given):
+        _note_chosen(folder, given, data_dir)
+    return folder, taken
+
+
+def _opened(given: str, data_dir: Path, schema: Schema, bases: Path | None) -> tuple[Path, dict[str, Any]]:
     folder = _folder(given, data_dir, bases)
     taken = _whole(folder)
     if _is_folder_of(given, data_dir):
@@ -59,8 +68,8 @@ def take(given: str, data_dir: Path, schema: Schema, bases: Path | None) -> tupl
     else:
         _check_source(given, folder, taken, data_dir)
         lacks = _lacks_description(given, taken)
-        settled = _taken_from(given, data_dir) if lacks else [folder]
-        if bases is not None and not any(_has_base(each.name, bases) for each in settled) and _can_be_read(given):
+        settled = _taken_from(given, data_dir, bases) if lacks else [folder]
+        if bases is not None and not any(_newest_base(each.name, bases) for each in settled) and _can_be_read(given):
             return folder, _take(given, folder, data_dir, schema)
         if lacks:
             missing = Path(given).expanduser() / DESCRIPTION
@@ -135,7 +144,7 @@ def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:
     described = _description(given)
     if given in (NONE, *KNOWN):
         return data_dir / name_of(given)
-    found = _taken_from(given, data_dir)
+    found = _taken_from(given, data_dir, bases)
     if not described:
         return found[-1] if found else data_dir / name_of(given)
     now_described = [folder for folder in found if describes(described, folder)]
@@ -144,7 +153,7 @@ def _folder(given: str, data_dir: Path, bases: Path | None) -> Path:
     name = name_of(given)
     for number in count(1):
         folder = data_dir / (name if number == 1 else f"{name}.{number}")
-        if _whole(folder) is None or (folder in found and bases is not None and not _has_base(folder.name, bases)):
+        if _whole(folder) is None or (folder in found and bases is not None and not _newest_base(folder.name, bases)):
             break
     return folder
 
@@ -159,11 +168,31 @@ def _is_folder_of(given: str, data_dir: Path) -> bool:
     return path.parent == data_dir.resolve() and (path / TAKEN).exists()
 
 
-def _taken_from(given: str, data_dir: Path) -> list[Path]:
-    """The data sets that were taken from what is given, in the order of their names."""
+def _taken_from(given: str, data_dir: Path, bases: Path | None) -> list[Path]:
+    """The data sets that were taken from what is given, the one last that was described last. Where an earlier version, which did
+    not note it, has taken them, that is the one of the newest base; else their names decide."""
     sources = (_from(given, data_dir), str(Path(given).expanduser().resolve()))
     found = [each.parent for each in data_dir.glob(f"*/{TAKEN}") if read_json(each).get("from") in sources]
-    return sorted((each for each in found if _whole(each)), key=lambda folder: (len(folder.name), folder.name))
+    return sorted(
+        (each for each in found if _whole(each)),
+        key=lambda folder: (
+            _chosen_count(folder),
+            0 if bases is None else _newest_base(folder.name, bases),
+            len(folder.name),
+            folder.name,
+        ),
+    )
+
+
+def _note_chosen(folder: Path, given: str, data_dir: Path) -> None:
+    """Note that this one, of the data sets that were taken from what is given, is described now: a base is to be made of it."""
+    others = [_chosen_count(each) for each in _taken_from(given, data_dir, None) if each != folder]
+    if others and _chosen_count(folder) <= max(others):
+        write_whole(folder / CHOSEN, json.dumps({"count": max(others) + 1}).encode())
+
+
+def _chosen_count(folder: Path) -> int:
+    return int(read_json(folder / CHOSEN).get("count", 0))
 
 
 def _whole(folder: Path) -> dict[str, Any] | None:
@@ -202,9 +231,10 @@ def _lacks_description(given: str, taken: dict[str, Any]) -> bool:
     return "described" in taken and Path(given).expanduser().is_dir() and not _description(given)
 
 
-def _has_base(name: str, bases: Path) -> bool:
-    """Whether a base was made of the data set."""
-    return any(read_json(manifest).get("dataset") == name for manifest in bases.glob(f"*/{MANIFEST}"))
+def _newest_base(name: str, bases: Path) -> int:
+    """The number of the newest base that was made of the data set; 0 where there is none."""
+    made = (path.parent.name for path in bases.glob(f"*/{MANIFEST}") if read_json(path).get("dataset") == name)
+    return max((int(number) for number in made if number.isdecimal()), default=0)
 
 
 def _check_source(given: str, folder: Path, taken: dict[str, Any], data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """The engines of a home: what is left of a start that was broken off, and what is stopped whatever becomes of the job."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from features.errors import BadInput, MartletError
+from features.fold.state import FOLD_VERSION
 from infra.home.paths import Home
 from infra.home.ports import claimed_api
 from infra.services.service import Service
@@ -20,6 +22,8 @@ from infra.system.processes import ProcessId, free_ports
 from infra.system.progress import Steps
 from infra.system.repository import REPO
 from infra.up_options import UpOptions
+from tests.infra.home.empty_base import empty_base
+from tests.schemas import MOVIES
 
 
 @pytest.mark.parametrize(("scale", "left"), [(True, []), (False, ["appendonlydir"])])
@@ -34,6 +38,21 @@ def test_a_home_that_gets_several_servers_begins_with_an_empty_redis(home: Home,
     with Stack.opened(home, UpOptions(dataset="none", scale=scale), Steps()):
         pass
     assert [each.name for each in home.redis.glob("*")] == ["appendonlydir"]
+
+
+def test_a_home_that_has_a_base_starts_without_the_files_and_says_so(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    with Stack.opened(home, UpOptions(dataset=str(shop)), Steps()):
+        folder = empty_base(home.bases / "1", MOVIES)
+    manifest = {"dataset": "shop", "fold_version": FOLD_VERSION, "schema": MOVIES.digest}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    shop.rmdir()
+    with Stack.opened(home, UpOptions(dataset=str(shop)), Steps()) as stack:
+        stack.make_base()
+    assert f"{shop} is gone; base 1 stays\n" in capsys.readouterr().out
 
 
 def test_processes_are_stopped_though_the_job_can_not_be(home: Home) -> None:
@@ -62,6 +81,8 @@ from infra.home.paths import Home
 from infra.stack import Stack
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
+from tests.infra.home.empty_base import empty_base
+from tests.schemas import MOVIES
 with Stack.opened(Home(Path(sys.argv[1])), UpOptions(dataset="none", port=int(sys.argv[2])), Steps()):
     print("open", flush=True)
     sys.stdin.read()

@@ -167,7 +167,7 @@ FAULTS: Final = (
     Fault(
         "a corrected description is never read",
         "offline/datasets/taking.py",
-        "not any(_has_base(each.name, bases) for each in settled) and _can_be_read(given)",
+        "not any(_newest_base(each.name, bases) for each in settled) and _can_be_read(given)",
         "False",
         ("test_what_no_base_was_made_of_is_taken_anew",),
     ),

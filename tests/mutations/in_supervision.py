@@ -284,6 +284,27 @@ FAULTS: Final = (
         ("test_a_locale_that_is_named_but_not_installed_is_not_relied_on",),
     ),
     Fault(
+        "an archive of Java's classes is made by whatever locale is named",
+        "infra/system/class_archive.py",
+        "argv, env=dict(env), stdin=",
+        "argv, stdin=",
+        ("test_it_has_the_programs_classes_whatever_locale_is_named",),
+    ),
+    Fault(
+        "an archive of Java's classes that may lack those of its program is used for good",
+        "infra/system/class_archive.py",
+        "hashlib.sha256(_MADE_BY + ",
+        "hashlib.sha256(",
+        ("test_one_of_an_earlier_version_which_may_lack_them_is_not_used",),
+    ),
+    Fault(
+        "Java is compiled by whatever locale is named",
+        "infra/flink/java_classes.py",
+        "                env=python_env(),\n",
+        "",
+        ("test_sources_in_a_folder_of_any_name_are_compiled_whatever_locale_is_named",),
+    ),
+    Fault(
         "a home may lie where Java splits its path",
         "infra/cli/home_option.py",
         'r",:!',

@@ -12,6 +12,7 @@ from infra.home.paths import Home
 from infra.home.ports import Ports
 from infra.home.record import HomeRecord
 from infra.services import kafka, redis
+from infra.services.environment import python_env
 from infra.services.supervisor import Supervisor
 
 FORMAT_TIMEOUT: Final = 60.0
@@ -28,7 +29,7 @@ def engines_apart(folder: Path) -> Iterator[str]:
     record.save()
     ports = Ports.choose(0, {})
     format_log = [str(part) for part in kafka.kafka_format(home, ports, record.cluster_id)]
-    subprocess.run(format_log, check=True, timeout=FORMAT_TIMEOUT, capture_output=True)
+    subprocess.run(format_log, env=python_env(), check=True, timeout=FORMAT_TIMEOUT, capture_output=True)
     env = cluster.configure(home, ports)
     workers = [cluster.task_manager(home, ports, env, number + 1) for number in range(TASK_MANAGERS)]
     supervisor = Supervisor(home)

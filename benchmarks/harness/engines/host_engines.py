@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 from benchmarks.harness.engines.hosts import Hosts
 from features.engines.redis_slots import Server
 from features.errors import Unavailable
+from infra.services.environment import python_env
 from infra.services.kafka import broker_settings
 from infra.services.redis import STORE_SETTINGS
 from infra.services.redis_cluster import cluster_settings, form_cluster
@@ -114,7 +115,7 @@ class HostEngines:
             }
             config.write_text(properties_text(settings))
             format_log = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config))
-            subprocess.run(_java(*format_log), check=True, capture_output=True, timeout=START_TIMEOUT)
+            subprocess.run(_java(*format_log), env=python_env(), check=True, capture_output=True, timeout=START_TIMEOUT)
             self._start(host, *_java("-Xms128m", "-Xmx512m", "kafka.Kafka", str(config)))
         deadline = time.monotonic() + START_TIMEOUT
         while (known := self._known_brokers()) < len(addresses):
@@ -142,7 +143,9 @@ class HostEngines:
     def _start(self, host: int, *command: str | Path) -> None:
         with (self._folder / "engines.log").open("ab") as log:
             argv = self._hosts.argv(host, *command)
-            self._processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            self._processes.append(
+                subprocess.Popen(argv, env=python_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            )
 
     def _stop(self) -> None:
         for process in self._processes:

@@ -34,6 +34,17 @@ def test_a_second_start_compiles_nothing_and_changed_sources_are_compiled_again(
     assert zipfile.ZipFile(second).namelist() == ["martlet/Small.class"]
 
 
+@pytest.mark.parametrize("locale", ["C", "xx_XX.UTF-8"])
+def test_sources_in_a_folder_of_any_name_are_compiled_whatever_locale_is_named(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """Java takes the encoding of paths from it."""
+    monkeypatch.setenv("LC_ALL", locale)
+    folder = sources.rename(tmp_path / "für дом")
+    (folder / "Small.java").write_text(GOOD % 1)
+    assert zipfile.ZipFile(java_classes.jar(folder, folder)).namelist() == ["martlet/Small.class"]
+
+
 def test_an_error_is_said_in_the_compilers_words_and_nothing_is_stored(sources: Path, tmp_path: Path) -> None:
     (sources / "Small.java").write_text("package martlet; public final class Small { int number() { return word; } }")
     with pytest.raises(Broken, match=r"java does not compile:(.|\n)*Small\.java(.|\n)*word cannot be resolved"):

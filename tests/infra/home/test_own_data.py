@@ -1,5 +1,6 @@
 """init writes a home's two files, or neither; and `up` then goes by them."""
 
+import json
 import re
 import shutil
 from datetime import UTC, datetime
@@ -146,6 +147,66 @@ def test_a_correction_that_was_not_read_is_told(tmp_path: Path, shop: Path) -> N
         assert re.fullmatch(told, unread_correction(home, given, base))
     unreadable = "/" + "a" * 300  # as a folder of another user is, for whoever is not root
     assert unread_correction(home, unreadable, base) == f"{unreadable} can't be read: File name too long; base 1 stays"
+
+
+def home_with_base(folder: Path, dataset: str | None) -> Home:
+    home = Home(folder).make()
+    record = HomeRecord(home)
+    record.describe(dataset, None)
+    record.save()
+    open_dataset(record.dataset, home.data, schema_of(home))
+    (home.bases / "1").mkdir()
+    (home.bases / "1" / "manifest.json").write_text('{"dataset": "shop"}')
+    return home
+
+
+def test_a_home_with_a_base_starts_though_the_folder_that_is_named_is_gone(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = home_with_base(tmp_path / "home", "shop")
+    base = home.bases / "1"
+    assert unread_correction(home, str(shop), base, "shop") == ""
+    shop.rename(tmp_path / "away")
+    for given in ("shop", "home/../shop", str(shop)):
+        HomeRecord(home).describe(given, None)
+        assert unread_correction(home, str(shop), base, given) == f"{given} is gone; base 1 stays"
+    assert unread_correction(home, str(shop), base) == "", "the files may go once they were taken"
+    with pytest.raises(BadInput, match=r"--dataset: expected .*/shop, which .*home was made for .*, got away"):
+        HomeRecord(home).describe("away", None)
+    with pytest.raises(BadInput, match="--history"):
+        HomeRecord(home).describe("shop", 0.5)
+
+
+def test_so_does_one_whose_folder_can_not_be_read(tmp_path: Path) -> None:
+    unreadable = "/" + "a" * 300  # as a folder of another user is, for whoever is not root
+    home = Home(tmp_path / "home").make()
+    (home.bases / "1").mkdir()
+    (home.bases / "1" / "manifest.json").write_text('{"dataset": "shop"}')
+    home.record_file.write_text(json.dumps({"dataset": unreadable}))
+    HomeRecord(home).describe(unreadable, None)
+    told = f"{unreadable} can't be read: File name too long; base 1 stays"
+    assert unread_correction(home, unreadable, home.bases / "1", unreadable) == told
+    argv = ["up", "--home", str(home.path), "--dataset", unreadable, "--wait"]
+    assert "--wait: expected --detach with it" in str(CliRunner().invoke(app, argv).exception), "it is not looked for"
+
+
+@pytest.mark.parametrize("becomes", ["half an edit", "gone"])
+def test_so_does_one_whose_own_description_can_not_be_read(tmp_path: Path, shop: Path, becomes: str) -> None:
+    init_home(Home(tmp_path / "home"), [shop], None, force=False)
+    home = home_with_base(tmp_path / "home", None)
+    if becomes == "gone":
+        home.dataset_file.unlink()
+    else:
+        home.dataset_file.write_text(home.dataset_file.read_text() + 'title = "half an edit\n')
+    moved = Home(home.path.rename(tmp_path / "moved"))
+    for each in (shop, shop / "events.csv", moved.dataset_file):
+        HomeRecord(moved).describe(str(each), None)
+    shop.rename(tmp_path / "away")
+    HomeRecord(moved).describe(str(shop), None)
+    for other in ("ml-1m", str(tmp_path)):
+        with pytest.raises(BadInput, match=r"--dataset: expected .*shop, which .*dataset\.toml describes, got "):
+            HomeRecord(moved).describe(other, None)
 
 
 def test_the_data_set_of_a_home_that_is_not_told(tmp_path: Path) -> None:

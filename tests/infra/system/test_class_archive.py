@@ -1,5 +1,6 @@
 """Archives of Java's classes: made once from what a program has loaded, used from then on, and never in the way of a start."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import Unavailable
+from infra.services.environment import python_env
 from infra.system import class_archive, packages
 from infra.system.class_archive import NOTES, RETAINED, ClassArchive
 from tests.patience import patience
@@ -41,12 +43,13 @@ def run(jar: Path, *options: str) -> str:
     """What the program says when it is started as its archive says."""
     java, classpath = str(packages.java_home() / "bin" / "java"), f"{jar}:{jar_of('slf4j-api')}"
     argv = [java, COLLECTOR, *archive_of(jar).java_options(), *options, "-cp", classpath, MAIN]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=patience(60)).stdout
+    done = subprocess.run(argv, env=python_env(), capture_output=True, text=True, check=True, timeout=patience(60))
+    return done.stdout
 
 
 def make(archive: ClassArchive, log: Path) -> None:
     with log.open("ab") as file:
-        archive.make(file, 0, lambda _, __: nullcontext())
+        archive.make(file, 0, lambda _, __: nullcontext(), python_env())
 
 
 def where_from(output: str) -> str:
@@ -64,6 +67,31 @@ def test_what_a_program_has_loaded_is_mapped_from_its_second_start_on(jar: Path,
     assert where_from(run(jar, "-Xlog:class+load")) == "shared objects file"
     assert list((tmp_path / "notes").iterdir()) == [], "notes are left"
     assert len(list((tmp_path / "classes").iterdir())) == 1, "there is more than the archive"
+
+
+@pytest.mark.parametrize("locale", ["C", "xx_XX.UTF-8"])
+def test_it_has_the_programs_classes_whatever_locale_is_named(
+    jar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """Java takes the encoding of paths from it, and leaves out what it does not find: other homes would go without, too."""
+    monkeypatch.setenv("LC_ALL", locale)
+    (tmp_path / "für дом").mkdir()
+    linked = tmp_path / "für дом" / jar.name
+    linked.symlink_to(jar)
+    (tmp_path / "für дом" / "classes").symlink_to(tmp_path / "classes")
+    run(linked)
+    make(archive_of(linked), tmp_path / "log")
+    for each in (linked, jar):
+        assert where_from(run(each, "-Xlog:class+load")) == "shared objects file"
+
+
+def test_one_of_an_earlier_version_which_may_lack_them_is_not_used(jar: Path, tmp_path: Path) -> None:
+    seen = jar.stat()
+    named_by = f"{jar.name} {seen.st_size} {seen.st_mtime_ns}\n{COLLECTOR}".encode()
+    digest = hashlib.sha256((packages.java_home() / "release").read_bytes() + named_by).hexdigest()[:16]
+    (tmp_path / "classes" / f"program-{digest}.jsa").touch()
+    run(jar)
+    assert archive_of(jar).can_be_made
 
 
 def test_homes_that_make_it_at_once_make_one(jar: Path, tmp_path: Path) -> None:

@@ -133,6 +133,48 @@ def test_a_description_that_is_gone_from_its_folder_is_no_correction(
     assert opened(home, given=folder).name == "shop"
 
 
+@pytest.mark.parametrize("has_base", [True, False])
+def test_a_correction_that_was_taken_back_does_not_come_back_once_the_description_is_gone(
+    home: Path, tmp_path: Path, has_base: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """has_base: whether a base was made since it was taken back. Bases that are no longer in use are removed."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name in ("events.csv", "dataset.toml"):
+        (home / name).rename(folder / name)
+    first = opened(home, given=folder)
+    make_base_of(home, first, 1)
+    correct(folder, '"price"', '"quantity"')
+    make_base_of(home, opened(home, given=folder), 2)
+    shutil.rmtree(home / "base" / "1")
+    (folder / "dataset.toml").write_text(DESCRIPTION)
+    assert opened(home, given=folder) == first
+    if has_base:
+        make_base_of(home, first, 3)
+        shutil.rmtree(home / "base" / "2")
+    (folder / "dataset.toml").unlink()
+    shutil.copytree(home, tmp_path / "copy", copy_function=shutil.copyfile)
+    for each in (home, tmp_path / "copy"):
+        for makes_base in (False, True):
+            capsys.readouterr()
+            assert opened(each, given=folder, makes_base=makes_base).name == "shop"
+            assert f"shop: {folder / 'dataset.toml'} is gone; what was taken by it stays" in capsys.readouterr().out
+
+
+def test_of_data_sets_of_an_earlier_version_that_of_the_newest_base_was_taken_last(home: Path) -> None:
+    first = opened(home)
+    make_base_of(home, first, 9)
+    correct(home, '"price"', '"quantity"')
+    make_base_of(home, opened(home), 10)
+    (home / "dataset.toml").write_text(DESCRIPTION)
+    make_base_of(home, opened(home), 11)
+    shutil.rmtree(home / "base" / "9")
+    for path in home.glob("data/*/chosen.json"):
+        path.unlink()
+    (home / "dataset.toml").unlink()
+    assert opened(home) == first
+
+
 def test_a_description_that_is_half_an_edit_holds_up_no_home_that_has_a_base(home: Path) -> None:
     (home / "dataset.toml").write_text(DESCRIPTION + 'title = "half')
     with pytest.raises(BadInput, match=r"dataset\.toml: expected TOML"):
