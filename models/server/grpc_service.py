@@ -113,9 +113,17 @@ class GrpcService:
         """The answer to ``data``, for which the caller waits ``remaining`` seconds; or a code other than OK, and its message."""
         if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
             return b"", Code.DEADLINE_EXCEEDED, "the deadline passed before the request began"
-        request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
+        model, code, message, began = "", Code.CANCELLED, "", time.perf_counter()
+
+        def parse() -> Any:
+            nonlocal model
+            request = _parsed(method.request, data)
+            if method.timed:
+                model = request.model_spec.name
+            return request
+
         try:
-            answer = await self._answer(method, request, data)
+            answer = await self._answer(method, parse, data)
             code = Code.OK
             return answer, code, message
         except ServingError as error:
@@ -126,19 +134,11 @@ class GrpcService:
             code, message = Code.INTERNAL, "internal error; the server's log has the details"
         finally:
             if method.timed:
-                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+                self._count(model, name, code, time.perf_counter() - began)
         return b"", code, message
 
-    async def _answer(self, method: _Method, request: Any, data: bytes) -> bytes:
-        """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
-
-        def parse() -> Any:
-            check_fields(data)
-            try:
-                request.ParseFromString(data)
-            except DecodeError:
-                raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
-            return request
+    async def _answer(self, method: _Method, parse: Callable[[], Any], data: bytes) -> bytes:
+        """The answer to what ``parse`` gives of ``data``: what is large, or becomes so, off the event loop."""
 
         def work(parsed: Any) -> bytes:
             response: bytes = method.run(parsed).SerializeToString()
@@ -213,6 +213,17 @@ class GrpcService:
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = int(Code.OK)
         return response
+
+
+def _parsed(message: Callable[[], Any], data: bytes) -> Any:
+    """``data`` as a ``message``. Raises INTERNAL for what is none, and as ``check_fields``."""
+    check_fields(data)
+    request = message()
+    try:
+        request.ParseFromString(data)
+    except DecodeError:
+        raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
+    return request
 
 
 def _decoded_inputs(request: Any) -> int:

@@ -29,14 +29,16 @@ class Lanes:
     ) -> _T:
         """The result of ``work`` on what ``parse`` gives of a request of ``size`` bytes, which ``becomes`` so many more.
 
-        A large request is parsed on a thread, too, one at a time; one that becomes large goes there for the work.
+        A large request is parsed on a thread, too, one at a time; one that becomes large goes there for the work, and is parsed
+        anew: what waits for a thread is the bytes in which it came.
         """
         if size > INLINE_BYTES:
             async with self._large:
                 return await self.run_in_background(lambda: work(parse()))
         parsed = parse()
         if size + becomes(parsed) > INLINE_BYTES:
-            return await self.run_in_background(lambda: work(parsed))
+            del parsed
+            return await self.run_in_background(lambda: work(parse()))
         return work(parsed)
 
     async def run_in_background(self, work: Callable[[], _T]) -> _T:
