@@ -19,7 +19,6 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    predict_pb2,
     regression_pb2,
 )
 
@@ -28,7 +27,7 @@ from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.wire import check_fields
+from models.server.engine.wire import PredictRequest, check_fields
 from models.server.engine.worker_threads import Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
@@ -76,7 +75,7 @@ class GrpcService:
             maximum_concurrent_rpcs=_MAX_CONCURRENT,
         )
         prediction = {
-            "Predict": _Method(predict_pb2.PredictRequest, self._predict, _decoded_inputs, timed=True),
+            "Predict": _Method(PredictRequest, self._predict, _decoded_inputs, timed=True),
             "Classify": _Method(
                 classification_pb2.ClassificationRequest, self._classify, _decoded_examples, timed=True
             ),

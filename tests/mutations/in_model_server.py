@@ -205,6 +205,13 @@ FAULTS = (
         ("test_a_message_of_many_empty_fields_is_refused_before_it_is_parsed",),
     ),
     Fault(
+        "empty variants of a tensor are parsed",
+        WIRE,
+        '_UNSERVED = ("resource_handle_val", "variant_val")',
+        '_UNSERVED = ("resource_handle_val",)',
+        ("test_what_no_served_tensor_has_is_held_as_it_came",),
+    ),
+    Fault(
         "behind a group of fields no inputs are counted",
         WIRE,
         "            elif kind in (_FIXED64, _FIXED32):\n",

@@ -21,8 +21,8 @@ class Lanes:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="large-request")
         self._slots = asyncio.Semaphore(_THREADS)
         self._large = asyncio.Lock()
-        """Parsing takes up to 95 times a message's bytes, for a tensor of empty variants, and holds the interpreter: one request
-        of more than INLINE_BYTES, of either protocol, is parsed at a time, and held decoded."""
+        """Parsing takes some 30 times a request's bytes at worst, and holds the interpreter: one request of more than
+        INLINE_BYTES, of either protocol, is parsed at a time, and held decoded."""
 
     async def run(
         self, size: int, parse: Callable[[], _P], becomes: Callable[[_P], float], work: Callable[[_P], _T]

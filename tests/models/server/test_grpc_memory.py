@@ -219,6 +219,39 @@ def test_calls_that_wait_take_the_bytes_in_which_they_came_though_parsed_they_ar
     assert held < 9 * count * len(data), "the client's copies are a part of it; parsed they are 16 times as large"
 
 
+def with_empty(name: str, count: int) -> bytes:
+    """A request to the model whose one tensor has so many empty messages in field ``name``; of a variant it has one, with as many
+    empty tensors."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    tensor = request.inputs["x"]
+    empty = tensor.variant_val.add().tensors if name == "variant_val" else getattr(tensor, name)
+    empty.MergeFrom([type(empty.add())()] * count)
+    data: bytes = request.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize("name", ["resource_handle_val", "variant_val"])
+def test_what_no_served_tensor_has_is_held_as_it_came(name: str) -> None:
+    manager, data = SlowManager(), with_empty(name, 2 * INLINE_BYTES)
+    process = psutil.Process()
+
+    async def sent() -> int:
+        async with serving(Lanes(), Buffered(), manager) as channel:
+            before = process.memory_info().rss
+            call = asyncio.create_task(code_of(channel, data))
+            try:
+                assert await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+                held = process.memory_info().rss - before
+            finally:
+                manager.end.set()
+            assert await call is grpc.StatusCode.NOT_FOUND
+            return held
+
+    held = asyncio.run(sent())
+    assert held < 20 * len(data), "the client's copies are a part of it; parsed it is 55 times as large or more"
+
+
 def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:
     async def sent() -> None:
         async with serving(Lanes(), Buffered()) as channel:
