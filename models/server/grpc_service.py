@@ -28,7 +28,7 @@ from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
 from models.server.engine.wire import PredictRequest, check_fields
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 _MAX_CONCURRENT = 128
 """gRPC shows a request once the whole of it has come: calls that stop before their ends hold MAX_REQUEST_BYTES, so many times, at
 most. What has come counts in ``Buffered``."""
+_MAX_RELOAD_BYTES = INLINE_BYTES
+"""Of a reload: its models, of which this is room for thousands, become up to 55 times as large once they are parsed."""
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
 _MAX_MESSAGE = 1024
@@ -47,11 +49,13 @@ class _Method:
     """One unary method: the messages it takes and gives, what it does, and where.
 
     decoded: the bytes that a request becomes beside those in which it came; no end of them for what takes long whatever its size
+    max_bytes: the bytes of a request
     """
 
     request: Any
     run: Callable[[Any], Any]
     decoded: Callable[[Any], float] = lambda request: 0
+    max_bytes: int = MAX_REQUEST_BYTES
     timed: bool = False
 
 
@@ -86,7 +90,7 @@ class GrpcService:
         model = {
             "GetModelStatus": _Method(get_model_status_pb2.GetModelStatusRequest, self._status),
             "HandleReloadConfigRequest": _Method(
-                model_management_pb2.ReloadConfigRequest, self._reload, lambda request: math.inf
+                model_management_pb2.ReloadConfigRequest, self._reload, lambda request: math.inf, _MAX_RELOAD_BYTES
             ),
         }
         for service, methods in (("PredictionService", prediction), ("ModelService", model)):
@@ -137,12 +141,18 @@ class GrpcService:
         return b"", code, message
 
     async def _answer(self, method: _Method, parse: Callable[[], Any], data: bytes) -> bytes:
-        """The answer to what ``parse`` gives of ``data``: what is large, or becomes so, off the event loop."""
+        """The answer to what ``parse`` gives of ``data``: what is large, or becomes so, off the event loop. Raises
+        RESOURCE_EXHAUSTED for more than such a request may have, or all of them together."""
 
         def work(parsed: Any) -> bytes:
             response: bytes = method.run(parsed).SerializeToString()
             return response
 
+        if len(data) > method.max_bytes:
+            raise ServingError(
+                Code.RESOURCE_EXHAUSTED,
+                f"the request is too large: expected {method.max_bytes:,} bytes at most, got {len(data):,}",
+            )
         with self._buffered.of_one() as body:
             body.hold(len(data))
             return await self._lanes.run(len(data), parse, method.decoded, work)

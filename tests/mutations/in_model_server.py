@@ -212,6 +212,13 @@ FAULTS = (
         ("test_what_no_served_tensor_has_is_held_as_it_came",),
     ),
     Fault(
+        "a reload of millions of models is parsed",
+        GRPC,
+        "_MAX_RELOAD_BYTES = INLINE_BYTES",
+        "_MAX_RELOAD_BYTES = MAX_REQUEST_BYTES",
+        ("test_a_reload_that_would_be_large_once_it_is_parsed_is_refused",),
+    ),
+    Fault(
         "behind a group of fields no inputs are counted",
         WIRE,
         "            elif kind in (_FIXED64, _FIXED32):\n",

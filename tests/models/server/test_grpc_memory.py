@@ -14,6 +14,7 @@ import psutil
 import pytest
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import model_management_pb2, predict_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 from features.http_bodies import STANDS_STILL
 from models.server.buffered import MAX_REQUEST_BYTES, Buffered
@@ -250,6 +251,25 @@ def test_what_no_served_tensor_has_is_held_as_it_came(name: str) -> None:
 
     held = asyncio.run(sent())
     assert held < 20 * len(data), "the client's copies are a part of it; parsed it is 55 times as large or more"
+
+
+def test_a_reload_that_would_be_large_once_it_is_parsed_is_refused() -> None:
+    def of_models(count: int) -> bytes:
+        request = model_management_pb2.ReloadConfigRequest()
+        request.config.model_config_list.config.extend([model_server_config_pb2.ModelConfig()] * count)
+        data: bytes = request.SerializeToString()
+        return data
+
+    async def sent() -> None:
+        async with serving(Lanes(), Buffered()) as channel:
+            call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+            with pytest.raises(grpc.aio.AioRpcError, match="a config has no name"):
+                await call(of_models(INLINE_BYTES // 2 - 10), timeout=patience(60))
+            with pytest.raises(grpc.aio.AioRpcError, match="too large: expected 524,288 bytes at most") as caught:
+                await call(of_models(INLINE_BYTES // 2), timeout=patience(60))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    asyncio.run(sent())
 
 
 def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:
