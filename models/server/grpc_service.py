@@ -19,7 +19,6 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    predict_pb2,
     regression_pb2,
 )
 
@@ -28,8 +27,8 @@ from models.server.buffered import MAX_REQUEST_BYTES, Buffered
 from models.server.engine import inference
 from models.server.engine.manager import Manager, lease_spec
 from models.server.engine.tensors import decoded_bytes
-from models.server.engine.wire import check_fields
-from models.server.engine.worker_threads import Lanes
+from models.server.engine.wire import PredictRequest, check_fields
+from models.server.engine.worker_threads import INLINE_BYTES, Lanes
 from models.server.errors import Code, ServingError, invalid
 from models.server.metrics import Metrics
 from models.server.rest_json import model_status
@@ -38,6 +37,8 @@ _log = logging.getLogger(__name__)
 _MAX_CONCURRENT = 128
 """gRPC shows a request once the whole of it has come: calls that stop before their ends hold MAX_REQUEST_BYTES, so many times, at
 most. What has come counts in ``Buffered``."""
+_MAX_RELOAD_BYTES = INLINE_BYTES
+"""Of a reload: its models, of which this is room for thousands, become up to 55 times as large once they are parsed."""
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURES = "signature_def"
 _MAX_MESSAGE = 1024
@@ -48,11 +49,13 @@ class _Method:
     """One unary method: the messages it takes and gives, what it does, and where.
 
     decoded: the bytes that a request becomes beside those in which it came; no end of them for what takes long whatever its size
+    max_bytes: the bytes of a request
     """
 
     request: Any
     run: Callable[[Any], Any]
     decoded: Callable[[Any], float] = lambda request: 0
+    max_bytes: int = MAX_REQUEST_BYTES
     timed: bool = False
 
 
@@ -76,7 +79,7 @@ class GrpcService:
             maximum_concurrent_rpcs=_MAX_CONCURRENT,
         )
         prediction = {
-            "Predict": _Method(predict_pb2.PredictRequest, self._predict, _decoded_inputs, timed=True),
+            "Predict": _Method(PredictRequest, self._predict, _decoded_inputs, timed=True),
             "Classify": _Method(
                 classification_pb2.ClassificationRequest, self._classify, _decoded_examples, timed=True
             ),
@@ -87,7 +90,7 @@ class GrpcService:
         model = {
             "GetModelStatus": _Method(get_model_status_pb2.GetModelStatusRequest, self._status),
             "HandleReloadConfigRequest": _Method(
-                model_management_pb2.ReloadConfigRequest, self._reload, lambda request: math.inf
+                model_management_pb2.ReloadConfigRequest, self._reload, lambda request: math.inf, _MAX_RELOAD_BYTES
             ),
         }
         for service, methods in (("PredictionService", prediction), ("ModelService", model)):
@@ -113,9 +116,17 @@ class GrpcService:
         """The answer to ``data``, for which the caller waits ``remaining`` seconds; or a code other than OK, and its message."""
         if remaining is not None and remaining <= 0:  # nobody waits for this answer any more
             return b"", Code.DEADLINE_EXCEEDED, "the deadline passed before the request began"
-        request, code, message, began = method.request(), Code.CANCELLED, "", time.perf_counter()
+        model, code, message, began = "", Code.CANCELLED, "", time.perf_counter()
+
+        def parse() -> Any:
+            nonlocal model
+            request = _parsed(method.request, data)
+            if method.timed:
+                model = request.model_spec.name
+            return request
+
         try:
-            answer = await self._answer(method, request, data)
+            answer = await self._answer(method, parse, data)
             code = Code.OK
             return answer, code, message
         except ServingError as error:
@@ -126,24 +137,22 @@ class GrpcService:
             code, message = Code.INTERNAL, "internal error; the server's log has the details"
         finally:
             if method.timed:
-                self._count(request.model_spec.name, name, code, time.perf_counter() - began)
+                self._count(model, name, code, time.perf_counter() - began)
         return b"", code, message
 
-    async def _answer(self, method: _Method, request: Any, data: bytes) -> bytes:
-        """The answer to ``data``, which is read into ``request``: what is large, or becomes so, off the event loop."""
-
-        def parse() -> Any:
-            check_fields(data)
-            try:
-                request.ParseFromString(data)
-            except DecodeError:
-                raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
-            return request
+    async def _answer(self, method: _Method, parse: Callable[[], Any], data: bytes) -> bytes:
+        """The answer to what ``parse`` gives of ``data``: what is large, or becomes so, off the event loop. Raises
+        RESOURCE_EXHAUSTED for more than such a request may have, or all of them together."""
 
         def work(parsed: Any) -> bytes:
             response: bytes = method.run(parsed).SerializeToString()
             return response
 
+        if len(data) > method.max_bytes:
+            raise ServingError(
+                Code.RESOURCE_EXHAUSTED,
+                f"the request is too large: expected {method.max_bytes:,} bytes at most, got {len(data):,}",
+            )
         with self._buffered.of_one() as body:
             body.hold(len(data))
             return await self._lanes.run(len(data), parse, method.decoded, work)
@@ -213,6 +222,17 @@ class GrpcService:
         response = model_management_pb2.ReloadConfigResponse()
         response.status.error_code = int(Code.OK)
         return response
+
+
+def _parsed(message: Callable[[], Any], data: bytes) -> Any:
+    """``data`` as a ``message``. Raises INTERNAL for what is none, and as ``check_fields``."""
+    check_fields(data)
+    request = message()
+    try:
+        request.ParseFromString(data)
+    except DecodeError:
+        raise ServingError(Code.INTERNAL, f"the request is no {request.DESCRIPTOR.full_name}") from None
+    return request
 
 
 def _decoded_inputs(request: Any) -> int:

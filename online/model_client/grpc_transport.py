@@ -37,19 +37,21 @@ class GrpcTransport:
         self._open()
 
     def _open(self) -> None:
+        """Make a channel that connects at once: a connection to a server far away takes longer than the call that needs it may,
+        and where a breaker is open that call is the only one."""
         self._channel = grpc.aio.insecure_channel(
             self._address,
             options=[
                 ("grpc.enable_retries", 0),
                 ("grpc.max_receive_message_length", MAX_ANSWER),
                 ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1000),
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.use_local_subchannel_pool", 1),  # else a new channel takes over the connection of the one before
             ],
         )
         self._call = self._channel.unary_unary(PREDICT)
+        self._channel.get_state(try_to_connect=True)
 
     def reconnect(self) -> None:
         if self._channel is None:

@@ -36,8 +36,8 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
     def reconnect(self) -> None:
-        """Have further calls made over a new connection, as nothing comes over this one: its peer may have vanished without a
-        word. Calls in progress go on."""
+        """Have further calls made over a new connection, begun at once, as nothing comes over this one: its peer may have
+        vanished without a word. Calls in progress go on."""
 
     async def predict(self, name: str, version: int, inputs: Inputs, timeout: float, signature: str = "") -> FloatArray:
         """The single output of a signature (the default one if none is named), flat. Raises VersionWithdrawn, Refused, or

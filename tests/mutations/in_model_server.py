@@ -70,6 +70,16 @@ FAULTS = (
         ("test_large_requests_are_parsed_and_held_decoded_one_at_a_time_and_others_go_on_beside_them",),
     ),
     Fault(
+        "small requests that become large are held parsed while they wait",
+        THREADS,
+        "            del parsed\n            return await self.run_in_background(lambda: work(parse()))\n",
+        "            return await self.run_in_background(lambda: work(parsed))\n",
+        (
+            "test_a_small_request_that_becomes_large_waits_as_the_bytes_in_which_it_came",
+            "test_calls_that_wait_take_the_bytes_in_which_they_came_though_parsed_they_are_many_times_as_large",
+        ),
+    ),
+    Fault(
         "what large requests held is never given back",
         BODIES,
         "self._bodies.discard(body)",
@@ -190,9 +200,23 @@ FAULTS = (
     Fault(
         "a message of millions of empty inputs is parsed",
         GRPC,
-        "            check_fields(data)\n",
+        "    check_fields(data)\n",
         "",
         ("test_a_message_of_many_empty_fields_is_refused_before_it_is_parsed",),
+    ),
+    Fault(
+        "empty variants of a tensor are parsed",
+        WIRE,
+        '_UNSERVED = ("resource_handle_val", "variant_val")',
+        '_UNSERVED = ("resource_handle_val",)',
+        ("test_what_no_served_tensor_has_is_held_as_it_came",),
+    ),
+    Fault(
+        "a reload of millions of models is parsed",
+        GRPC,
+        "_MAX_RELOAD_BYTES = INLINE_BYTES",
+        "_MAX_RELOAD_BYTES = MAX_REQUEST_BYTES",
+        ("test_a_reload_that_would_be_large_once_it_is_parsed_is_refused",),
     ),
     Fault(
         "behind a group of fields no inputs are counted",

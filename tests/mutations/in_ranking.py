@@ -85,6 +85,20 @@ FAULTS = (
         ("test_once_the_breaker_has_opened_another_connection_is_tried",),
     ),
     Fault(
+        "a new connection to the model server is begun with the call that can't wait for it",
+        "online/model_client/grpc_transport.py",
+        "        self._channel.get_state(try_to_connect=True)\n",
+        "",
+        ("test_a_server_far_away_answers_again_though_a_connection_takes_longer_than_a_call_may",),
+    ),
+    Fault(
+        "a connection to a server far away is given up before it is there",
+        "online/model_client/grpc_transport.py",
+        '                ("grpc.initial_reconnect_backoff_ms", 100),\n',
+        '                ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),\n',
+        ("test_a_server_far_away_answers_again_though_a_connection_takes_longer_than_a_call_may",),
+    ),
+    Fault(
         "calls in progress end with the connection that is given up",
         "online/model_client/grpc_transport.py",
         "await channel.close(LAST_CALLS)",

@@ -21,22 +21,24 @@ class Lanes:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="large-request")
         self._slots = asyncio.Semaphore(_THREADS)
         self._large = asyncio.Lock()
-        """Parsing takes up to 95 times a message's bytes, for a tensor of empty variants, and holds the interpreter: one request
-        of more than INLINE_BYTES, of either protocol, is parsed at a time, and held decoded."""
+        """Parsing takes some 30 times a request's bytes at worst, and holds the interpreter: one request of more than
+        INLINE_BYTES, of either protocol, is parsed at a time, and held decoded."""
 
     async def run(
         self, size: int, parse: Callable[[], _P], becomes: Callable[[_P], float], work: Callable[[_P], _T]
     ) -> _T:
         """The result of ``work`` on what ``parse`` gives of a request of ``size`` bytes, which ``becomes`` so many more.
 
-        A large request is parsed on a thread, too, one at a time; one that becomes large goes there for the work.
+        A large request is parsed on a thread, too, one at a time; one that becomes large goes there for the work, and is parsed
+        anew: what waits for a thread is the bytes in which it came.
         """
         if size > INLINE_BYTES:
             async with self._large:
                 return await self.run_in_background(lambda: work(parse()))
         parsed = parse()
         if size + becomes(parsed) > INLINE_BYTES:
-            return await self.run_in_background(lambda: work(parsed))
+            del parsed
+            return await self.run_in_background(lambda: work(parse()))
         return work(parsed)
 
     async def run_in_background(self, work: Callable[[], _T]) -> _T:

@@ -10,8 +10,11 @@ from typing import Any
 
 import grpc
 import httpx
+import psutil
 import pytest
+from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import model_management_pb2, predict_pb2
+from tensorflow_serving.config import model_server_config_pb2
 
 from features.http_bodies import STANDS_STILL
 from models.server.buffered import MAX_REQUEST_BYTES, Buffered
@@ -175,6 +178,98 @@ def test_large_requests_are_parsed_and_held_decoded_one_at_a_time_and_others_go_
 
     asyncio.run(sent())
     assert manager.at_once == [1, 1, 1, 1]
+
+
+class CountedLanes(Lanes):
+    """Lanes that count what has come to wait for a thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = 0
+
+    async def run_in_background(self, work: Callable[[], Any]) -> Any:
+        self.came += 1
+        return await super().run_in_background(work)
+
+
+def test_calls_that_wait_take_the_bytes_in_which_they_came_though_parsed_they_are_many_times_as_large() -> None:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    request.inputs["x"].dtype = types_pb2.DT_STRING
+    request.inputs["x"].string_val.extend([b""] * (INLINE_BYTES // 2 - 100))
+    request.inputs["x"].tensor_shape.dim.add().size = INLINE_BYTES
+    manager, lanes, data, count = SlowManager(), CountedLanes(), request.SerializeToString(), 60
+    assert len(data) <= INLINE_BYTES
+    process = psutil.Process()
+
+    async def sent() -> int:
+        async with serving(lanes, Buffered(), manager) as channel:
+            before = process.memory_info().rss
+            calls = [asyncio.create_task(code_of(channel, data)) for _ in range(count)]
+            try:
+                async with asyncio.timeout(patience(60)):
+                    while lanes.came < count:
+                        await asyncio.sleep(0.01)
+                held = process.memory_info().rss - before
+            finally:
+                manager.end.set()
+            assert set(await asyncio.gather(*calls)) == {grpc.StatusCode.NOT_FOUND}
+            return held
+
+    held = asyncio.run(sent())
+    assert held < 9 * count * len(data), "the client's copies are a part of it; parsed they are 16 times as large"
+
+
+def with_empty(name: str, count: int) -> bytes:
+    """A request to the model whose one tensor has so many empty messages in field ``name``; of a variant it has one, with as many
+    empty tensors."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m"
+    tensor = request.inputs["x"]
+    empty = tensor.variant_val.add().tensors if name == "variant_val" else getattr(tensor, name)
+    empty.MergeFrom([type(empty.add())()] * count)
+    data: bytes = request.SerializeToString()
+    return data
+
+
+@pytest.mark.parametrize("name", ["resource_handle_val", "variant_val"])
+def test_what_no_served_tensor_has_is_held_as_it_came(name: str) -> None:
+    manager, data = SlowManager(), with_empty(name, 2 * INLINE_BYTES)
+    process = psutil.Process()
+
+    async def sent() -> int:
+        async with serving(Lanes(), Buffered(), manager) as channel:
+            before = process.memory_info().rss
+            call = asyncio.create_task(code_of(channel, data))
+            try:
+                assert await asyncio.to_thread(manager.asked.acquire, timeout=patience(60))
+                held = process.memory_info().rss - before
+            finally:
+                manager.end.set()
+            assert await call is grpc.StatusCode.NOT_FOUND
+            return held
+
+    held = asyncio.run(sent())
+    assert held < 20 * len(data), "the client's copies are a part of it; parsed it is 55 times as large or more"
+
+
+def test_a_reload_that_would_be_large_once_it_is_parsed_is_refused() -> None:
+    def of_models(count: int) -> bytes:
+        request = model_management_pb2.ReloadConfigRequest()
+        request.config.model_config_list.config.extend([model_server_config_pb2.ModelConfig()] * count)
+        data: bytes = request.SerializeToString()
+        return data
+
+    async def sent() -> None:
+        async with serving(Lanes(), Buffered()) as channel:
+            call = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+            with pytest.raises(grpc.aio.AioRpcError, match="a config has no name"):
+                await call(of_models(INLINE_BYTES // 2 - 10), timeout=patience(60))
+            with pytest.raises(grpc.aio.AioRpcError, match="too large: expected 524,288 bytes at most") as caught:
+                await call(of_models(INLINE_BYTES // 2), timeout=patience(60))
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    asyncio.run(sent())
 
 
 def test_a_message_may_be_as_large_as_a_body_over_rest() -> None:

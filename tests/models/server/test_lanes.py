@@ -190,6 +190,33 @@ def test_work_that_has_begun_is_waited_for_by_a_caller_that_is_cancelled() -> No
     asyncio.run(waits())
 
 
+class Parsed:
+    """What a request of a few bytes is parsed to."""
+
+
+def test_a_small_request_that_becomes_large_waits_as_the_bytes_in_which_it_came() -> None:
+    async def waits() -> None:
+        lanes = Lanes()
+        parsed: weakref.WeakSet[Parsed] = weakref.WeakSet()
+
+        def parse() -> Parsed:
+            request = Parsed()
+            parsed.add(request)
+            return request
+
+        with set_at_last() as end:
+            running = [await under_way(lanes, Work(end)) for _ in range(2)]
+            task = asyncio.create_task(lanes.run(1, parse, lambda request: INLINE_BYTES, lambda request: len(parsed)))
+            await asyncio.sleep(0)
+            assert not task.done()
+            assert not parsed
+        assert await task == 1
+        await asyncio.gather(*running)
+        lanes.close()
+
+    asyncio.run(waits())
+
+
 def test_a_small_request_as_gzip_waits_for_no_large_one() -> None:
     async def sent() -> None:
         lanes = Lanes()

@@ -28,9 +28,13 @@ HTTP = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"outputs": [0.75]}'
 
 
 class Cut:
-    """A proxy on loopback. Once it is cut, connections of before take all that is sent and pass nothing on; later ones do."""
+    """A proxy on loopback. Once it is cut, connections of before take all that is sent and pass nothing on; later ones do.
 
-    def __init__(self) -> None:
+    opening  seconds that each connection takes to come to be, as to a server far away
+    """
+
+    def __init__(self, opening: float = 0.0) -> None:
+        self._opening = opening
         self._cuts = 0
         self._open: set[asyncio.Task[Any]] = set()
         self.connections = 0
@@ -48,6 +52,7 @@ class Cut:
             assert task is not None
             self._open.add(task)
             task.add_done_callback(self._open.discard)
+            await asyncio.sleep(self._opening)
             other_reader, other_writer = await asyncio.open_connection("127.0.0.1", target)
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(
@@ -108,10 +113,10 @@ async def answered(client: ModelClient) -> None:
 
 
 @asynccontextmanager
-async def cut_off(scheme: str) -> AsyncIterator[tuple[ModelClient, Cut]]:
+async def cut_off(scheme: str, opening: float = 0.0) -> AsyncIterator[tuple[ModelClient, Cut]]:
     """A client whose connection, over which it had an answer, has been cut."""
     async with http_server() if scheme else predict_server(responds) as target:
-        cut = Cut()
+        cut = Cut(opening)
         async with cut.before(target) as port:
             client = ModelClient(f"{scheme}127.0.0.1:{port}")
             await client.start()
@@ -175,6 +180,22 @@ def test_users_vectors_come_over_another_connection_though_nothing_is_ranked() -
                         break
                     await asyncio.sleep(0.05)
             assert cut.connections <= 3
+
+    play(scene)
+
+
+@pytest.mark.parametrize("kind", ["vectors", "scores"])
+def test_a_server_far_away_answers_again_though_a_connection_takes_longer_than_a_call_may(kind: str) -> None:
+    async def scene() -> None:
+        async with cut_off("", opening=0.6) as (client, _):
+            while True:
+                with suppress(Unavailable):
+                    if kind == "vectors":
+                        assert await client.vector("toy", 1, "", ROWS, 1, 0.2) == SCORE
+                    else:
+                        assert await client.scores("toy", 1, ROWS, 1, 0.2) == SCORE
+                    break
+                await asyncio.sleep(0.05)
 
     play(scene)
 
