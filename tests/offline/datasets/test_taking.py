@@ -48,6 +48,14 @@ def make_base_of(home: Path, dataset: Dataset, number: int) -> None:
     (folder / "manifest.json").write_text(json.dumps({"dataset": dataset.name}))
 
 
+def given_folder(home: Path, folder: Path) -> Path:
+    """Returns a folder with the files and their description, which the home has no more."""
+    folder.mkdir()
+    for name in ("events.csv", "dataset.toml"):
+        (home / name).rename(folder / name)
+    return folder
+
+
 def values_of(dataset: Dataset) -> list[int]:
     return [value for batch in rows_between(dataset, 0, dataset.rows) for value in batch["centi"].to_pylist()]
 
@@ -90,10 +98,7 @@ def test_a_correction_after_a_base_is_another_data_set_for_the_next_one(home: Pa
 
 
 def test_so_is_one_of_the_description_in_a_folder_that_was_given(home: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "export 1"
-    folder.mkdir()
-    for name in ("events.csv", "dataset.toml"):
-        (home / name).rename(folder / name)
+    folder = given_folder(home, tmp_path / "export 1")
     first = opened(home, given=folder)
     assert (first.name, values_of(first)[1]) == ("export-1", 250)
     make_base_of(home, first, 1)
@@ -110,10 +115,7 @@ def test_a_description_that_is_gone_from_its_folder_is_no_correction(
     home: Path, tmp_path: Path, has_base: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """has_base: whether a base was made of what it said last, or only of what it said before."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    for name in ("events.csv", "dataset.toml"):
-        (home / name).rename(folder / name)
+    folder = given_folder(home, tmp_path / "shop")
     make_base_of(home, opened(home, given=folder), 1)
     correct(folder, '"price"', '"quantity"')
     second = opened(home, given=folder)
@@ -138,10 +140,7 @@ def test_a_correction_that_was_taken_back_does_not_come_back_once_the_descriptio
     home: Path, tmp_path: Path, has_base: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """has_base: whether a base was made since it was taken back. Bases that are no longer in use are removed."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    for name in ("events.csv", "dataset.toml"):
-        (home / name).rename(folder / name)
+    folder = given_folder(home, tmp_path / "shop")
     first = opened(home, given=folder)
     make_base_of(home, first, 1)
     correct(folder, '"price"', '"quantity"')
