@@ -21,12 +21,13 @@ from infra.system.processes import ProcessId, left_after, rotate, spawn, wait_un
 from infra.system.progress import Steps
 
 STOP_TIMEOUT = 180.0
-"""Seconds after which an `up` that does not stop is killed."""
+"""Seconds that an `up` may take to stop, before it is killed."""
 
 
 def down(home: Home, steps: Steps, timeout: float = STOP_TIMEOUT) -> bool:
     """Stop what runs in a home or is about to, and a job that was left in an attached cluster; returns False if there is nothing.
-    Raises BadInput where it runs on another machine or in another container."""
+    Raises BadInput where it runs on another machine or in another container. timeout: seconds that an `up` may take to stop;
+    then it is killed."""
     status = noted_processes(home.status_file)
     supervisor = None if status is None else ProcessId.from_json(status["supervisor"])
     if supervisor is not None and supervisor.process() is not None:

@@ -150,8 +150,8 @@ class Job:
             raise _fault(error.output)(str(error)) from error
 
     def wait_running(self, timeout: float | None = None) -> None:
-        """Wait until every task of the job runs. Raises Unavailable if that takes too long, and CheckpointUnreadable as soon as
-        Flink reports it."""
+        """Wait until every task of the job runs, for `timeout` seconds, by default as many as its parallelism needs. Raises
+        Unavailable if that takes too long, and CheckpointUnreadable as soon as Flink reports it."""
         timeout = RUN_TIMEOUT + RUN_TIMEOUT_EACH * self.settings.parallelism if timeout is None else timeout
         deadline = time.monotonic() + timeout
         state, cause = "unknown", ""

@@ -55,7 +55,8 @@ class _Rows:
 
 
 class ItemsByKernel:
-    """The items that a log touches. limit: of rows in memory; at_once: contributions folded together."""
+    """The items that a log touches. limit: of rows in memory; at_once: contributions folded together. item_rows, pair_rows: the
+    rows, and what has left memory."""
 
     def __init__(self, base: Base, limit: int = ROWS, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
