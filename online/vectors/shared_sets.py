@@ -38,7 +38,8 @@ WAIT: Final = 900.0
 """Seconds to wait for a set that another process is making; then it is made in one's own memory, too."""
 POLL: Final = 0.2
 DIGESTS_FILE, GRAM_FILE = "digests.json", "gram.npy"
-_FORMAT: Final = 1
+FORMAT: Final = 1
+"""Of the files of a set; one of another format is made anew."""
 _digests = msgspec.json.Decoder(dict[str, str])
 
 
@@ -68,8 +69,10 @@ class Source:
 class SharedSets:
     """The sets in a folder; without a folder each process has its own in memory."""
 
-    def __init__(self, folder: Path | None, exact_up_to: int = EXACT_UP_TO, wait: float = WAIT) -> None:
-        self._folder, self._exact_up_to, self._wait = folder, exact_up_to, wait
+    def __init__(
+        self, folder: Path | None, exact_up_to: int = EXACT_UP_TO, wait: float = WAIT, file_format: int = FORMAT
+    ) -> None:
+        self._folder, self._exact_up_to, self._wait, self._format = folder, exact_up_to, wait, file_format
         self._stopping = threading.Event()
         self._cleaned: dict[str, tuple[frozenset[int], str | None]] = {}
 
@@ -99,7 +102,7 @@ class SharedSets:
     def _path(self, source: Source) -> Path:
         assert self._folder is not None
         shape = f"{source.count} x {source.width}"
-        made_of = f"{_FORMAT}, {source.digest}, {shape}, {parameters(source.count, self._exact_up_to)}"
+        made_of = f"{self._format}, {source.digest}, {shape}, {parameters(source.count, self._exact_up_to)}"
         key = hashlib.sha256(made_of.encode()).hexdigest()[:16]
         return self._folder / f"{source.kind}-{source.version}-{key}"
 

@@ -38,8 +38,8 @@ FAULTS: Final = (
     Fault(
         "an index of other vectors of the same number is taken",
         SHARED_SETS,
-        "{_FORMAT}, {source.digest}, {shape}",
-        "{_FORMAT}, {shape}",
+        "{self._format}, {source.digest}, {shape}",
+        "{self._format}, {shape}",
         ("test_what_was_made_of_others_is_not_taken",),
     ),
     Fault(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from features.kernel.users import user_fold
 from features.recall import row_bits
 from features.recall.compile_cache import remove_outdated, stamp_of
 
@@ -49,6 +50,15 @@ def test_numba_uses_it(tmp_path: Path) -> None:
     assert done.stdout == "255\n"
     (index,) = tmp_path.rglob("*.nbi")
     assert f"row_bits._gather-{stamp_of(Path(row_bits.__file__).resolve())}." in index.name
+
+
+def test_what_is_compiled_lies_beside_its_source_where_no_folder_is_given() -> None:
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    code = "from features.kernel.users import user_fold as f; print(f.fold_events.stats.cache_path)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert Path(done.stdout.strip()) == Path(user_fold.__file__).resolve().parent / "__pycache__"
 
 
 def test_what_is_out_of_date_is_removed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from features.durable import atomic_folder
 from features.errors import Unavailable
 from infra.services.environment import python_env
 from infra.system.repository import REPO
-from online.vectors.shared_sets import DIGESTS_FILE, GRAM_FILE, Prepared, SharedSets, Source
+from online.vectors.shared_sets import DIGESTS_FILE, FORMAT, GRAM_FILE, Prepared, SharedSets, Source
 from online.vectors.vector_sets import ARRAY_FILE, EXACT_UP_TO, INDEX_FILE, file_size, make_set
 from tests.online.synthetic_vectors import drawn
 
@@ -159,6 +159,8 @@ def test_what_was_made_of_others_is_not_taken(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(faiss, "__version__", "0.0.1")
     SharedSets(tmp_path, 0).open(SOURCE, make)
     assert make.times == 2
+    SharedSets(tmp_path, 0, file_format=FORMAT + 1).open(SOURCE, make)
+    assert make.times == 3
 
 
 PROGRAM = """
