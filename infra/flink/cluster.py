@@ -92,8 +92,8 @@ def configure(
     home: Home, ports: Ports, state: str = MEMORY, topology: Topology = ALONE, store: FileStore | None = None
 ) -> dict[str, str]:
     """Write the cluster's configuration, with state in MEMORY or ROCKSDB and checkpoints in a store, None: the home's own;
-    returns the environment variables of its processes and its client. What JobManagers of a run before have left for one another
-    is removed."""
+    returns the environment variables of its processes and its client. What processes of a run before have left, for one
+    another or for nobody, is removed."""
     store = store or own_store(home)
     settings = {
         **process_settings(state),
@@ -111,12 +111,9 @@ def configure(
         **_python_settings(None),
         "env.log.dir": str(home.logs),
         "env.pid.dir": str(home.run / "flink"),
-        "io.tmp.dirs": str(home.flink / "tmp"),
-        "web.tmpdir": str(home.flink / "tmp"),
+        "web.tmpdir": str(_scratch(home)),
     }
-    for left in (_shared(home), home.flink / "tmp"):  # also by Flink's processes that were killed
-        shutil.rmtree(left, ignore_errors=True)
-    (home.flink / "tmp").mkdir(exist_ok=True)
+    shutil.rmtree(_shared(home), ignore_errors=True)
     (home.run / "flink").mkdir(exist_ok=True)
     return _written(home, settings, [S3_PLUGIN] if is_bucket(store.uri) else [])
 
@@ -157,8 +154,11 @@ def process_settings(state: str = MEMORY) -> dict[str, object]:
 def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] = ()) -> dict[str, str]:
     """Write a configuration and the folders of jars; returns the environment variables that lead there. plugins: groups of jars
     beside Flink's own."""
-    conf, lib = home.flink_conf, home.flink_lib
-    conf.mkdir(parents=True, exist_ok=True)
+    conf, lib, scratch = home.flink_conf, home.flink_lib, _scratch(home)
+    shutil.rmtree(scratch, ignore_errors=True)  # processes that were killed leave theirs
+    for folder in (conf, scratch):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings = {**settings, "io.tmp.dirs": str(scratch)}
     text = "".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items())
     write_secret(conf / "config.yaml", text.encode())  # keys of a bucket may be in it
     for name in ("log4j-console.properties", "log4j.properties", "log4j-cli.properties"):
@@ -176,6 +176,7 @@ def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] 
             "FLINK_PLUGINS_DIR": str(home.flink_plugins),
             "FLINK_LOG_DIR": str(home.logs),
             "FLINK_IDENT_STRING": "martlet",
+            "TMPDIR": str(scratch),
             "PYTHONPATH": os.pathsep.join([str(REPO), sysconfig.get_path("purelib")]),
         }
     )
@@ -233,6 +234,11 @@ def _python_settings(python: str | None) -> dict[str, object]:
 def _shared(home: Home) -> Path:
     """What JobManagers leave for one another: the job, and where its checkpoints lie."""
     return home.flink / "ha"
+
+
+def _scratch(home: Home) -> Path:
+    """Where processes of the cluster, and its client, have their temporary files."""
+    return home.flink / "tmp"
 
 
 def _yaml(value: object) -> str:
