@@ -37,8 +37,8 @@ _Ruled = Annotated[tuple[Id, ...], Meta(max_length=MAX_RULED)]
 
 
 class Hide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Items that no list shows: by value of a facet (`genres`: labels), or by year before or after a limit
-    (items of unknown year stay)."""
+    """Items that neither a list shows nor what is similar nor a page of the catalogue: by value of a facet (`genres`: labels), or
+    by year before or after a limit (items of unknown year stay)."""
 
     genres: tuple[str, ...] = ()
     facets: dict[str, tuple[str, ...]] = {}
@@ -169,8 +169,12 @@ class Serving:
     def choose_arms(self, user_id: UserId) -> Chosen:
         """The user's arms and the resulting policy."""
         arms = {each.name: arm_of(each, user_id) for each in self.experiments}
-        nothing = tuple((each.name, CONTROL) for each in self.experiments)
-        return Chosen(self.made(tuple(arms.items())), arms, self.made(nothing))
+        return Chosen(self.made(tuple(arms.items())), arms, self.control)
+
+    @property
+    def control(self) -> Policy:
+        """The policy of who is in no arm, and of what is shown to nobody in particular."""
+        return self.made(tuple((each.name, CONTROL) for each in self.experiments))
 
     def _made(self, arms: tuple[tuple[str, str], ...]) -> Policy:
         fields = dict(self._policy)

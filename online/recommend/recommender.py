@@ -36,6 +36,7 @@ from online.ranking.ranker import Models, Ranker, Scored, models_for
 from online.ranking.rerank import Slate, diverse, make_slate, moved_by, team_draft
 from online.ranking.without_model import fallback_scores
 from online.recall import CORE_CHANNELS, PINNED, VECTOR_CHANNELS, Candidates, ChannelRunner, GivenRecall
+from online.recommend.hidden_by_policy import drop_hidden
 from online.recommend.recommendation import Ranked, Recommendation, Request, ShadowRun
 from online.stores.item_store import ItemStore
 from online.stores.user_store import UserStore
@@ -278,13 +279,5 @@ class Recommender:
             allowed &= items.facets.mask(request.filters, size)
         if request.ranges:
             allowed &= items.numbers.mask(request.ranges, size)
-        hide = policy.hide
-        for facet, values in hide.by_facet(items.attributes.labels).items():
-            if facet in items.facets.by_name:
-                allowed &= ~items.facets.mask([(facet, value) for value in values], size)
-        years = items.columns.years[:size]
-        if hide.before is not None:
-            allowed &= (years == 0) | (years >= hide.before)
-        if hide.after is not None:
-            allowed &= years <= hide.after
+        drop_hidden(allowed, items, policy.hide)
         return allowed

@@ -1,6 +1,7 @@
 """Items of the catalogue, read: GET /v1/items, /v1/items/{id}, /v1/items/{id}/similar, /v1/genres and /v1/facets/{name}."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from features.ids import OuterId
 from online.http.json_response import ItemOutline, JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem
+from online.recommend.hidden_by_policy import drop_hidden
 from online.routes.parameters import (
     FacetQuery,
     FieldsQuery,
@@ -104,8 +106,8 @@ async def get_items(
     fields: FieldsQuery = None,
 ) -> JsonResponse:
     """A page of the catalogue. `q`: each word begins a word of the title. `trending` is what has more events in the last day than
-    usual. `facet`, `range`, `genre` and `fields` as for a list. `unlisted=1`: also what is not available, or has expired. `next`
-    is the cursor of the next page, null at the end."""
+    usual. `facet`, `range`, `genre` and `fields` as for a list. `unlisted=1`: also what is not available, has expired, or is
+    hidden by the policy. `next` is the cursor of the next page, null at the end."""
     filters, names = read_filters(server, facet, genre), read_fields(server, split_fields(fields))
     ranges = read_ranges(server, range_)
     after = None
@@ -117,7 +119,8 @@ async def get_items(
         if after.sort != sort or isinstance(after.value, str) != (sort == "title"):
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
-    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted, ranges)
+    drop = partial(drop_hidden, items=server.items, hide=server.serving.value.control.hide)
+    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted, ranges, drop)
     try:
         rows, last = await server.search.search(wanted, after, limit, now)
     except Unavailable as error:
@@ -195,6 +198,7 @@ async def get_similar(
 def _near(server: Server, by: str, row: int, size: int) -> list[tuple[int, float]]:
     """(row, weight) of the nearest that lists may show, best first."""
     allowed = server.items.showable(server.clock.now())
+    drop_hidden(allowed, server.items, server.serving.value.control.hide)
     allowed[row] = False
     relations = server.items.index.kinds.get(by)
     if relations is None:

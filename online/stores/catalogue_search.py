@@ -6,7 +6,7 @@ import re
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 import numpy as np
 
-from features.arrays import DoubleArray, FloatArray, IntArray, smoothed_mean
+from features.arrays import BoolArray, DoubleArray, FloatArray, IntArray, smoothed_mean
 from features.errors import Unavailable
 from features.inputs.columns import popularity, trending
 from features.types import ItemId, Millis
@@ -35,7 +35,8 @@ _WORD: Final = re.compile(r"\w+")
 @dataclass(frozen=True)
 class CatalogueQuery:
     """Filters and order of a search. filters: (facet, value); decade: 1990 is 1990 to 1999; words: each begins a word of the
-    title. None or empty matches all items. unlisted: also those that lists may not show. ranges: of numbers; all hold."""
+    title. None or empty matches all items. unlisted: also those that lists may not show. ranges: of numbers; all hold. drop: sets
+    a mask, [n] for the first n items, to False for those that the home's policy hides; called in another thread."""
 
     sort: Sort = "popular"
     filters: tuple[Filter, ...] = ()
@@ -43,6 +44,7 @@ class CatalogueQuery:
     words: tuple[str, ...] = ()
     unlisted: bool = False
     ranges: tuple[Range, ...] = ()
+    drop: Callable[[BoolArray], None] | None = None
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
@@ -206,6 +208,8 @@ class CatalogueSearch:
         columns, size = self._items.columns, len(self._items)
         matches = self._items.facets.mask(wanted.filters, size) & self._items.numbers.mask(wanted.ranges, size)
         matches &= self._items.present(size) if wanted.unlisted else self._items.showable(now, size)
+        if wanted.drop is not None and not wanted.unlisted:
+            wanted.drop(matches)
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
         rows = np.flatnonzero(matches)

@@ -203,6 +203,42 @@ def test_what_is_not_available_or_has_expired_is_in_no_list(client: TestClient, 
     assert [found & {5, 6} for found in lists_of(client)] == [{5, 6}] * 3
 
 
+@pytest.mark.parametrize(
+    ("hide", "hidden"),
+    [
+        ({"genres": ["War"]}, set(range(2, 41, 2))),
+        ({"facets": {"genres": ["War"]}}, set(range(2, 41, 2))),
+        ({"before": 1984, "after": 1985}, {*range(1, 4), *range(6, 41)}),
+    ],
+)
+def test_what_the_policy_hides_is_in_no_list(tmp_path: Path, hide: dict[str, Any], hidden: set[int]) -> None:
+    serving = tmp_path / "serving.json"
+    shop = {"share": 0.5, "policy": {"hide": {}}}
+    experiment = {"name": "all", "layer": "all", "arms": {"all": shop}}
+    serving.write_text(json.dumps({"policy": {"hide": hide}, "experiments": [experiment]}))
+    client = TestClient(api(tmp_path, serving=str(serving)), base_url="http://127.0.0.1:8000")
+    users = [
+        user
+        for user in range(100, 140)
+        if client.get(f"/v1/recommendations?user_id={user}").json()["arms"] == {"all": "control"}
+    ]
+    lists = [
+        {each["item_id"] for each in client.get(f"/v1/recommendations?user_id={users[0]}&size=100").json()["items"]},
+        {each["item_id"] for each in client.get("/v1/items/1/similar?size=100").json()["similar"]},
+        *(
+            {each["item_id"] for each in client.get(f"/v1/items?limit=100&sort={sort}").json()["items"]}
+            for sort in ("popular", "title")
+        ),
+    ]
+    assert [bool(found) for found in lists] == [True] * 4
+    assert [found & hidden for found in lists] == [set()] * 4
+    assert hidden <= {each["item_id"] for each in client.get("/v1/items?limit=100&unlisted=1").json()["items"]}
+    some = min(hidden)
+    assert client.get(f"/v1/items/{some}").status_code == 200
+    ranked = client.post("/v1/rank", json={"user_id": 7, "item_ids": [some]}).json()["items"]
+    assert [each["item_id"] for each in ranked] == [some]
+
+
 def test_of_what_is_similar_the_best_that_may_be_shown_are_answered(client: TestClient) -> None:
     def near(size: int) -> list[int]:
         answer = client.get(f"/v1/items/1/similar?size={size}").json()
