@@ -1,5 +1,5 @@
 """The gate before a version is published: it may be only if it loads and answers under TensorFlow Serving's conditions. Which of
-the published ones ranks is judged elsewhere (`infra/judging/rules.py`).
+the published ones ranks, labels say (`models/registry/labels.py`), which a judge may change (`infra/judging/rules.py`).
 
 It is loaded into a Session of its own, which finds variables by name as TensorFlow Serving does; `tf.saved_model.load`
 would hide a model that serves nothing.
