@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from features.errors import MartletError, Unavailable
+from infra.offline_jobs.scratch import scratch_folder
 from infra.system.processes import Attend, lower_priority, rotate, tail
 from infra.system.repository import REPO
 
@@ -41,14 +42,15 @@ def run_step(
     attend: Attend = unattended,
     nice: int = NICE,
 ) -> None:
-    """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Raises
+    """Run a module: its standard output goes to `print_line`, its errors to the log, whose name it is tracked under. Its
+    temporary files lie beside the log, and go with it: TensorFlow leaves some 100 kB a training. Raises
     StepFailed if it fails or takes longer than `timeout` seconds, Unavailable if it says so by its exit code."""
     rotate(log)  # a service's steps begin for ever
-    with log.open("ab") as errors:
+    with log.open("ab") as errors, scratch_folder(log.parent) as scratch:
         process = subprocess.Popen(
             [str(python), "-m", *argv],
             cwd=REPO,
-            env=env,
+            env={**env, "TMPDIR": str(scratch)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
