@@ -125,6 +125,15 @@ def run_martlet(*arguments: str, within: float = 300, repo: Path = REPO) -> subp
     )
 
 
+def checkpoints(martlet: Martlet) -> list[Path]:
+    """The complete ones of a home's job, newest first."""
+    found = {}
+    for metadata in (martlet.home / "flink" / "checkpoints").glob("*/chk-*/_metadata"):
+        with suppress(FileNotFoundError):  # Flink drops the oldest whenever a new one is completed
+            found[metadata.parent] = metadata.stat().st_mtime
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
 def until(
     check: Callable[[], Any], within: float = 30.0, what: str = "it", despite: type[Exception] | tuple[()] = ()
 ) -> Any:

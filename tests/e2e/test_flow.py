@@ -18,7 +18,7 @@ from infra.home.paths import Home
 from infra.services import kafka
 from infra.system.repository import REPO
 from streaming.operators.side_outputs import CUT_AT
-from tests.home import Martlet, run_martlet, until
+from tests.home import Martlet, checkpoints, run_martlet, until
 from tests.ledger import ledger, verify
 from tests.patience import patience
 
@@ -251,6 +251,7 @@ def test_after_a_kill_of_the_supervisor_the_next_up_cleans_up_and_goes_on(martle
     """It starts the shared home anew."""
     user = 910_200
     assert martlet.post({"type": "like", "user_id": user, "item_id": 1}).status_code == 202
+    until(lambda: checkpoints(martlet), 90, "a checkpoint")
     before = martlet.status()
     os.kill(before["supervisor"]["pid"], signal.SIGKILL)
     started = martlet.command("up", "--detach", "--wait", "--port", martlet.address.rsplit(":", 1)[1], within=300)

@@ -12,7 +12,7 @@ import pytest
 
 from infra.services.environment import python_env
 from infra.system.processes import free_ports
-from tests.home import Martlet, run_martlet, running, until
+from tests.home import Martlet, checkpoints, run_martlet, running, until
 from tests.ledger import verify
 from tests.patience import patience
 from tests.seed import HISTORY, seed
@@ -112,6 +112,7 @@ def test_state_on_disk_goes_through_a_replay_and_a_restart(tmp_path: Path, seeds
         done = home.command("replay", "--speed", "max", "--shuffle", "--duplicate")
         assert done.returncode == 0, done.stderr
         before = verify(home)
+        until(lambda: checkpoints(home), 90, "a checkpoint: a job that just began is stopped without a savepoint")
         assert home.command("down", within=240).returncode == 0
         port = home.address.rsplit(":", 1)[1]
         started = home.command("up", "--detach", "--port", port, within=300)

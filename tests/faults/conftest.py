@@ -22,7 +22,7 @@ from features.types import CLICK, Event
 from infra.flink.client import FlinkClient
 from infra.system import probes
 from infra.system.repository import REPO
-from tests.home import WATCHFUL, Martlet, answer_of, running, until
+from tests.home import WATCHFUL, Martlet, answer_of, checkpoints, running, until
 from tests.schemas import MOVIES
 from tests.seed import EMPTY, seed
 
@@ -118,15 +118,6 @@ def event_ids_since(martlet: Martlet, starts: dict[int, int]) -> set[str]:
 
 def pid_of(martlet: Martlet, service: str) -> int:
     return int(martlet.status()["services"][service]["pid"])
-
-
-def checkpoints(martlet: Martlet) -> list[Path]:
-    """Complete ones, newest first."""
-    found = {}
-    for metadata in (martlet.home / "flink" / "checkpoints").glob("*/chk-*/_metadata"):
-        with contextlib.suppress(FileNotFoundError):  # Flink drops the oldest whenever a new one is completed
-            found[metadata.parent] = metadata.stat().st_mtime
-    return sorted(found, key=found.__getitem__, reverse=True)
 
 
 def ask_for_checkpoint(martlet: Martlet) -> None:

@@ -24,7 +24,6 @@ from tests.faults.conftest import (
     attempt,
     await_job,
     cancel_job,
-    checkpoints,
     click,
     event_ids_since,
     fail_a_checkpoint,
@@ -37,7 +36,7 @@ from tests.faults.conftest import (
     pid_of,
     working,
 )
-from tests.home import WATCHFUL, Martlet, answer_of, run_martlet, until
+from tests.home import WATCHFUL, Martlet, answer_of, checkpoints, run_martlet, until
 from tests.ledger import ends_of, ledger, verify
 
 pytestmark = pytest.mark.broken
