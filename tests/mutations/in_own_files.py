@@ -6,6 +6,27 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "one value that is no number makes prices texts",
+        "offline/datasets/own/item_survey.py",
+        "    if misfit.is_too_much:\n",
+        "    if misfit:\n",
+        ("test_what_the_preset_has_is_read_as_that_where_its_values_fit",),
+    ),
+    Fault(
+        "ids of orders are ids of events",
+        "offline/datasets/own/event_survey.py",
+        'event="" if survey.has_order_ids else file.event)',
+        "event=file.event)",
+        ("test_ids_of_orders_are_none_of_events",),
+    ),
+    Fault(
+        "a user called NA has all that nobody did",
+        "offline/datasets/own/csv_rows.py",
+        '"NaT", "NA", ',
+        '"NaT", ',
+        ("test_words_by_which_programs_say_that_there_is_nothing",),
+    ),
+    Fault(
         "a lone quote takes the rows up to the next one",
         "offline/datasets/own/csv_rows.py",
         "return lines == rows and not",

@@ -44,9 +44,9 @@ def column_names(path: Path, quotes: bool = True) -> tuple[str, ...]:
     """The columns of a file that have a name; of NDJSON those of all rows. quotes: whether a field of CSV may be in quotes; else
     quotes are letters. Raises BadInput for a file that can't be read."""
     try:
-        if path.suffix == PARQUET:
+        if path.suffix.lower() == PARQUET:
             return tuple(pq.ParquetFile(path).schema_arrow.names)
-        if path.suffix in NDJSON:
+        if path.suffix.lower() in NDJSON:
             return tuple(_json_columns(path))
         return tuple(filter(None, header(path, quotes)[1]))
     except (OSError, pa.ArrowException) as error:
@@ -68,9 +68,9 @@ def tables(
         if (count := present.count(name)) > 1:
             raise BadInput(str(path), "columns of different names", f"{count} columns {name}")
     try:
-        if path.suffix == PARQUET:
+        if path.suffix.lower() == PARQUET:
             yield from _parquet_tables(path, columns)
-        elif path.suffix in NDJSON:
+        elif path.suffix.lower() in NDJSON:
             yield from _json_tables(path, columns, rejects)
         else:
             yield from _csv_tables(path, columns, rejects, ids, quotes)
@@ -141,12 +141,16 @@ def _lists(column: pa.Array) -> pa.Array:
 
 
 def _json_rows(path: Path, rejects: Rejects) -> Iterator[dict[str, Any]]:
+    is_first = True
     with path.open("rb") as file:
         if file.read(len(BOM_UTF8)) != BOM_UTF8:
             file.seek(0)
         while line := file.readline(LINE_LIMIT):
             if not line.strip():
                 continue
+            if is_first and line.lstrip().startswith(b"["):
+                raise BadInput(str(path), "one JSON object a line", "an array")
+            is_first = False
             try:
                 row = read_json(_ROW, line, "a row")
             except BadEvent:

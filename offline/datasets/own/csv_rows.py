@@ -30,7 +30,10 @@ SEVERAL_LINES: Final = (
 )
 _HEADER: Final = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|)")
 _INSIDE: Final = re.compile(rb'(?:[^"]|"")*+')
-_NOTHING: Final = ["", "null", "NULL", "None", "NaN", "nan"]
+_NOTHING: Final = [
+    "", "null", "NULL", "Null", "None", "NaN", "nan", "NaT", "NA", "N/A", "n/a", "#N/A", "<NA>", "\\N",
+]  # fmt: skip
+"""What stands for nothing in files of databases (\\N), of R (NA), of pandas and of spreadsheets."""
 
 
 def header(path: Path, quotes: bool) -> tuple[str, list[str]]:

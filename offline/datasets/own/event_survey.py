@@ -1,7 +1,9 @@
 """What files of events hold: kinds and how many of each, their values, users, items, the span of time, and what is doubtful."""
 
+import math
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,12 +18,13 @@ from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, ValueKind
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.description import FILE, EventFile
-from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times, trimmed
+from offline.datasets.own.typed_columns import NO_VALUE, centis, texts, times, trimmed, value_at
 from offline.datasets.own.value_meanings import meaning_of
 from offline.datasets.rejected_lines import REFUSED_SHARE, Rejects
 
 SCALES_OF_STARS: Final = (1.0, 0.5, 0.05)
 """Ratings of up to 5, to 10, or to 100."""
+_FRACTION: Final = re.compile(r"\d+\.0")
 _VALUE_COLUMNS = frozenset(name for names in known_names.VALUE.values() for name in names)
 
 
@@ -33,6 +36,8 @@ class EventSurvey:
     valued   kind's name in the file → column → rows that have a number in it
     filled   kind's name in the file → column → rows that have something in it
     outside  (kind's name in the file, column, what values are, scale) → rows that have something in it that is no such value
+    event_ids, shared_ids  ids of events, and those of them that several items have, counted in each part of the file
+    unread   column → something in it that is no number
     users    ids; items: ids
     first, last  the span of time, ms
     """
@@ -46,17 +51,26 @@ class EventSurvey:
     valued: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     filled: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     outside: Counter[tuple[str, str, ValueKind, float]] = field(default_factory=Counter)
+    event_ids: int = 0
+    shared_ids: int = 0
+    unread: dict[str, str] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
     first: int = 0
     last: int = 0
+
+    @property
+    def has_order_ids(self) -> bool:
+        """Whether ids of events are those of orders or the like: more than one in a hundred, and not one alone, is of several
+        items."""
+        return self.shared_ids > 1 and 100 * self.shared_ids > self.event_ids
 
 
 def survey_events(file: EventFile, rejects: Rejects) -> EventSurvey:
     """Read the file once. Raises BadInput for one that can't be read."""
     path = Path(file.file)
     value_columns = [name for name in column_names(path, file.quotes) if known_names.plain(name) in _VALUE_COLUMNS]
-    columns = [file.user, file.item, file.time, *([file.kind] if file.kind else ())]
+    columns = [file.user, file.item, file.time, *filter(None, (file.kind, file.event))]
     survey = EventSurvey()
     for table in tables(path, list(dict.fromkeys([*columns, *value_columns])), rejects, file.ids(), file.quotes):
         _add(survey, file, table, value_columns)
@@ -67,6 +81,11 @@ def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: S
     users, items = texts(table[file.user]), texts(table[file.item])
     at = times(table[file.time])
     kinds = trimmed(texts(table[file.kind])) if file.kind else pa.array([file.every] * len(table), pa.string())
+    if file.event:
+        named = pa.table({"event": texts(table[file.event]), "item": items}).filter(pc.field("event").is_valid())
+        several = named.group_by("event").aggregate([("item", "count_distinct")])["item_count_distinct"]
+        survey.event_ids += len(several)
+        survey.shared_ids += pc.sum(pc.greater(several, 1)).as_py() or 0
     survey.rows += len(table)
     survey.no_user += users.null_count
     survey.no_item += items.null_count
@@ -85,6 +104,8 @@ def _add(survey: EventSurvey, file: EventFile, table: pa.Table, value_columns: S
     for column in value_columns:
         found = centis(table[column])
         filled, values = found.is_valid().to_numpy(zero_copy_only=False), found.fill_null(NO_VALUE).to_numpy()
+        if column not in survey.unread and (bad := np.flatnonzero(filled & (values == NO_VALUE))).size:
+            survey.unread[column] = str(value_at(table[column], int(bad[0])))
         for name, count in _counts(indices[values != NO_VALUE], names).items():
             survey.valued[name][column] += count
         for name, count in _counts(indices[filled], names).items():
@@ -133,7 +154,7 @@ def _named(file: EventFile, survey: EventSurvey, document: Document, meanings: M
             kinds[raw] = name
         if name in meanings and (column := _value_column(survey.valued.get(raw, Counter()), meanings[name])):
             values[name] = column
-    return replace(file, kinds=kinds, values=values)
+    return replace(file, kinds=kinds, values=values, event="" if survey.has_order_ids else file.event)
 
 
 def _scales_in(
@@ -192,3 +213,84 @@ def meanings_in(surveys: Sequence[EventSurvey], document: Document) -> dict[str,
 def _value_column(valued: Counter[str], meaning: ValueKind) -> str:
     """The column with numbers of a meaning; "" where there is none."""
     return known_names.column_of([column for column, count in valued.items() if count], known_names.VALUE[meaning])
+
+
+def doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], rejects: Rejects) -> list[str]:
+    """What is doubtful of files of events, but for their values, in words."""
+    found = [f"{rejects.count:,} lines could not be read"] if rejects.count else []
+    for file, survey in surveys:
+        name = Path(file.file).name
+        for count, what in (
+            (survey.no_user, "no user"),
+            (survey.no_item, "no item"),
+            (survey.no_time, "no time that can be read, from 1970 to now"),
+            (survey.no_kind, "no kind"),
+        ):
+            if count:
+                found.append(f"{_percent(count / survey.rows)} % of the rows of {name} have {what} ({count:,} rows)")
+        for what, ids in (("users", survey.users), ("items", survey.items)):
+            fractions = sorted(word for word in ids if _FRACTION.fullmatch(word))
+            if 2 * len(fractions) > len(ids):
+                found.append(
+                    f"{len(fractions):,} {what} of {name} have ids such as {fractions[0]!r}, which are others than "
+                    f"{fractions[0].removesuffix('.0')}: a program that met gaps has made whole numbers fractions"
+                )
+            quoted = sorted(word for word in ids if len(word) > 1 and word[0] == word[-1] == '"')
+            if quoted:
+                found.append(
+                    f"{len(quoted):,} {what} of {name} have ids in quotes that are part of them, such as {quoted[0]!r}: in CSV "
+                    "no blank stands before a quote"
+                )
+        if survey.has_order_ids:
+            found.append(
+                f"{survey.shared_ids:,} of {survey.event_ids:,} ids in the column {file.event} of {name} are of several items, "
+                "as of an order: the column is not used, since of rows of one id only the first would count"
+            )
+        if not file.kind:
+            found.append(f"{name} has no column of a kind of event: all of its rows are taken for {file.every!r}")
+        if not survey.rows:
+            found.append(f"{name} has no rows")
+    return found
+
+
+def _percent(share: float) -> str:
+    """A share of 100 with two digits, or all of those before the point.
+
+    >>> _percent(0.0123), _percent(0.997), _percent(1)
+    ('1.2', '99', '100')
+    """
+    return f"{100 * share:.2g}" if share < 0.99 else f"{math.floor(100 * share)}"
+
+
+def value_doubts(
+    files: Sequence[EventFile], surveys: Sequence[tuple[EventFile, EventSurvey]], document: Document
+) -> Iterator[str]:
+    """What is doubtful of the values of events, in words. files: their descriptions, completed."""
+    yield from scaled(files)
+    for file, (_, survey) in zip(files, surveys, strict=True):
+        for raw in survey.kinds:
+            name = name_of(raw, document)
+            column, kind, scale = file.values.get(name, ""), document.events.get(name), file.scales.get(name, 1.0)
+            if kind is None or kind.value is None:
+                continue
+            if not column:
+                yield from _no_value(name, kind.value, raw, survey)
+                continue
+            low, high = MIN_VALUE[kind.value] / scale, MAX_VALUE[kind.value] / scale
+            if not (bad := survey.outside[raw, column, kind.value, scale]):
+                continue
+            yield (
+                f"{bad:,} values of {name} in the column {column} are no number of {kind.value} from {low:g} to {high:g}: "
+                "such rows are left out, and more than a tenth of them are refused"
+            )
+
+
+def _no_value(name: str, meaning: ValueKind, raw: str, survey: EventSurvey) -> Iterator[str]:
+    """A doubt where a kind's values stand in a column, and none of them is a number."""
+    filled = survey.filled.get(raw, Counter())
+    column = known_names.column_of([each for each, count in filled.items() if count], known_names.VALUE[meaning])
+    if column and column in survey.unread:
+        yield (
+            f"no value of {name} is taken from the column {column}: {filled[column]:,} rows have one, none of them a number "
+            f"(such as {survey.unread[column][:40]!r})"
+        )

@@ -13,7 +13,8 @@ from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
-from offline.datasets.own.description import ItemFile, columns_by_type
+from offline.datasets.own.description import EventFile, ItemFile, columns_by_type
+from offline.datasets.own.event_survey import EventSurvey
 from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, trimmed, without_nan
 from offline.datasets.rejected_lines import Rejects
 
@@ -21,6 +22,7 @@ SAMPLE_ROWS: Final = 200_000
 """Rows that types are judged by, from the first."""
 FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
+NOTHING_DECLARED: Final[Mapping[str, Declared]] = {}
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
 
 
@@ -41,17 +43,19 @@ class Attribute(NamedTuple):
 
 class ItemSurvey(NamedTuple):
     """attributes of the columns that are no id, in the file's order; ids: of the sampled rows; no_id: rows without one; misfits:
-    columns of what every item has, with values that don't fit."""
+    columns of what every item has or is declared, with values that don't fit; others: in words, what is not as declared."""
 
     attributes: tuple[Attribute, ...]
     ids: frozenset[str]
     rows: int
     no_id: int
     misfits: tuple[Misfit, ...] = ()
+    others: tuple[str, ...] = ()
 
 
-def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
-    """Read the first rows of the file. Raises BadInput for one that can't be read."""
+def survey_items(file: ItemFile, rejects: Rejects, declared: Mapping[str, Declared] = NOTHING_DECLARED) -> ItemSurvey:
+    """Read the first rows of the file. A column that `declared` has by name is of the type there, unless more than a tenth of its
+    values are none. Raises BadInput for a file that can't be read."""
     path = Path(file.file)
     columns = list(column_names(path, file.quotes))
     parts = list(_first_tables(file, columns, rejects))
@@ -59,9 +63,13 @@ def survey_items(file: ItemFile, rejects: Rejects) -> ItemSurvey:
         return ItemSurvey((), frozenset(), 0, 0)
     sample = pa.concat_tables(parts, promote_options="permissive")
     ids = texts(sample[file.id])
-    attributes = tuple(_attribute(name, sample[name], name == file.title) for name in columns if name != file.id)
+    seen = [_attribute(name, sample[name], name == file.title) for name in columns if name != file.id]
+    compared = [_as_declared(each, sample[each.column], declared.get(each.name)) for each in seen]
+    attributes = tuple(each.attribute for each in compared)
+    misfits = [each.misfit for each in compared if each.misfit is not None]
     found = frozenset(word for word in pc.unique(ids).to_pylist() if word is not None)
-    return ItemSurvey(attributes, found, len(sample), ids.null_count, tuple(_misfits(attributes, sample)))
+    others = tuple(each.other for each in compared if each.other)
+    return ItemSurvey(attributes, found, len(sample), ids.null_count, (*misfits, *_misfits(attributes, sample)), others)
 
 
 def columns_of_several(file: ItemFile, columns: Sequence[str]) -> frozenset[str]:
@@ -74,17 +82,26 @@ def columns_of_several(file: ItemFile, columns: Sequence[str]) -> frozenset[str]
     return frozenset(name for name in columns if has_several(texts(sample[name]).drop_null()))
 
 
-def in_preset(survey: ItemSurvey, declared: Mapping[str, Declared]) -> ItemSurvey:
-    """The survey with columns of numbers that a preset has facets or times of, as those: what kind of number it is only the name
-    says."""
+class _Compared(NamedTuple):
+    """A column beside what is declared by its name. misfit: values that are none of it; other: why it is of another type."""
 
-    def read_as(each: Attribute) -> Attribute:
-        known = declared.get(each.name)
-        if known is None or each.type != "number" or known.type not in ("facet", "time"):
-            return each
-        return each._replace(type=known.type, many=known.many)
+    attribute: Attribute
+    misfit: Misfit | None = None
+    other: str = ""
 
-    return survey._replace(attributes=tuple(map(read_as, survey.attributes)))
+
+def _as_declared(seen: Attribute, values: pa.ChunkedArray, known: Declared | None) -> _Compared:
+    """A column by the type that is declared for its name, where its values can be read as that: a single one that can't be makes
+    numbers look like texts, and what kind of number it is only the name says."""
+    if known is None or known.type == seen.type or not seen.filled or seen.name in BUILT_IN_TYPES:
+        return _Compared(seen)
+    misfit = Misfit(seen.column, seen.name)
+    read_column(values, known, misfit)
+    if misfit.is_too_much:
+        return _Compared(
+            seen, None, f"{seen.name} is a {known.type} in the preset and a {seen.type} here: {misfit.text}"
+        )
+    return _Compared(seen._replace(type=known.type, many=known.many), misfit if misfit else None)
 
 
 def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declared]) -> ItemFile:
@@ -165,3 +182,22 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
     length = (pc.sum(pc.utf8_length(words)).as_py() or 0) / len(words)
     repeats = len(sample) <= max(20, len(words) // 2)
     return ("facet" if length <= FACET_LENGTH and repeats else "text"), False
+
+
+def doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: Sequence[ItemSurvey]) -> list[str]:
+    """What is doubtful of files of items, beside those of events, in words."""
+    known = set[str]().union(*(survey.ids for survey in catalogues))
+    named = set[str]().union(*(survey.items for _, survey in surveys))
+    if not catalogues:
+        return ["there is no file of items: they have no attributes until they are put"]
+    without = len(named - known)
+    sampled = any(survey.rows >= SAMPLE_ROWS for survey in catalogues)
+    found = [f"{survey.no_id:,} rows of items have no id" for survey in catalogues if survey.no_id]
+    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in catalogues)
+    if repeated:
+        found.append(f"{repeated:,} rows of items are of one that came before: what the last says counts")
+    found += [each.doubt for survey in catalogues for each in survey.misfits]
+    found += [each for survey in catalogues for each in survey.others]
+    if without and not sampled:
+        found.append(f"{without:,} of {len(named):,} items in events are in no file of items")
+    return found

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,14 +14,14 @@ from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
 from features.schema.document import Document, preset, preset_names, read_document, write_document
-from features.schema.event_kinds import MAX_VALUE, MIN_VALUE, EventKind
+from features.schema.event_kinds import EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
-from offline.datasets.own import event_survey
+from offline.datasets.own import event_survey, item_survey
 from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import completed
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
-from offline.datasets.own.item_survey import SAMPLE_ROWS, Attribute, ItemSurvey, in_preset, survey_items
+from offline.datasets.own.item_survey import Attribute, ItemSurvey, survey_items
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.own.recogniser import Found
 from offline.datasets.rejected_lines import Rejects
@@ -56,14 +56,13 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     """Read the files and propose what they mean. Raises BadInput for a file that can't be read, or a preset that there is not."""
     rejects = Rejects()
     surveys = [(file, survey_events(file, rejects)) for file in found.description.events]
-    seen = [survey_items(file, rejects) for file in found.description.items]
     kinds: Counter[str] = Counter()
     for _, survey in surveys:
         for raw, count in survey.kinds.items():
             kinds[kind_name(raw) or raw] += count
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
-    catalogues = [in_preset(each, document.items) for each in seen]
+    catalogues = [survey_items(file, rejects, document.items) for file in found.description.items]
     known, left_out = _accepted(kinds, document)
     _refuse_a_log_of_items(found.description, surveys, catalogues)
     attributes = tuple(
@@ -76,11 +75,11 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     items_have = {**document.items, **declared}
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document, items_have)
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
-    doubts += [*_event_doubts(surveys, rejects), *_item_doubts(surveys, catalogues)]
+    doubts += [*event_survey.doubts(surveys, rejects), *item_survey.doubts(surveys, catalogues)]
     found.remark_left_out(rejects)
     doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
-    doubts += _value_doubts(description, surveys, document)
+    doubts += event_survey.value_doubts(description.events, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]
     doubts += [
         f"{name!r} is no kind of the preset {chosen}: its weight is 0 until you say what it means"
@@ -279,58 +278,3 @@ def _span(surveys: Sequence[tuple[EventFile, EventSurvey]]) -> str:
 
 def _day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _event_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], rejects: Rejects) -> list[str]:
-    doubts = [f"{rejects.count:,} lines could not be read"] if rejects.count else []
-    for file, survey in surveys:
-        name = Path(file.file).name
-        for count, what in (
-            (survey.no_user, "no user"),
-            (survey.no_item, "no item"),
-            (survey.no_time, "no time that can be read, from 1970 to now"),
-            (survey.no_kind, "no kind"),
-        ):
-            if count:
-                doubts.append(f"{100 * count / survey.rows:.2g} % of the rows of {name} have {what} ({count:,} rows)")
-        if not file.kind:
-            doubts.append(f"{name} has no column of a kind of event: all of its rows are taken for {file.every!r}")
-        if not survey.rows:
-            doubts.append(f"{name} has no rows")
-    return doubts
-
-
-def _item_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: Sequence[ItemSurvey]) -> list[str]:
-    known = set[str]().union(*(survey.ids for survey in catalogues))
-    named = set[str]().union(*(survey.items for _, survey in surveys))
-    if not catalogues:
-        return ["there is no file of items: they have no attributes until they are put"]
-    without = len(named - known)
-    sampled = any(survey.rows >= SAMPLE_ROWS for survey in catalogues)
-    doubts = [f"{survey.no_id:,} rows of items have no id" for survey in catalogues if survey.no_id]
-    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in catalogues)
-    if repeated:
-        doubts.append(f"{repeated:,} rows of items are of one that came before: what the last says counts")
-    doubts += [each.doubt for survey in catalogues for each in survey.misfits]
-    if without and not sampled:
-        doubts.append(f"{without:,} of {len(named):,} items in events are in no file of items")
-    return doubts
-
-
-def _value_doubts(
-    description: Description, surveys: Sequence[tuple[EventFile, EventSurvey]], document: Document
-) -> Iterator[str]:
-    yield from event_survey.scaled(description.events)
-    for file, (_, survey) in zip(description.events, surveys, strict=True):
-        for raw in survey.kinds:
-            name = event_survey.name_of(raw, document)
-            column, kind, scale = file.values.get(name, ""), document.events.get(name), file.scales.get(name, 1.0)
-            if kind is None or kind.value is None:
-                continue
-            low, high = MIN_VALUE[kind.value] / scale, MAX_VALUE[kind.value] / scale
-            if not (bad := survey.outside[raw, column, kind.value, scale]):
-                continue
-            yield (
-                f"{bad:,} values of {name} in the column {column} are no number of {kind.value} from {low:g} to {high:g}: "
-                "such rows are left out, and more than a tenth of them are refused"
-            )

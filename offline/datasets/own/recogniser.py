@@ -1,5 +1,6 @@
 """Which files of a folder are what, and which of their columns: by names alone, so that everybody can foresee it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -62,7 +63,7 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
     ignored: list[tuple[Path, str]] = []
     others: list[tuple[Path, str]] = []
     for path in files:
-        if path.suffix not in SUFFIXES:
+        if path.is_dir() or path.suffix.lower() not in SUFFIXES:
             others.append((path, "a folder" if path.is_dir() else f"no file of {', '.join(SUFFIXES)}"))
             continue
         columns = column_names(path)
@@ -100,7 +101,7 @@ def files_of(path: Path) -> list[Path]:
         return sorted(each for each in path.iterdir() if not each.name.startswith(".") and each.name not in _MEANINGS)
     if not path.is_file():
         raise BadInput("--from", "a file or a folder", str(path))
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise BadInput(str(path), "a file of " + ", ".join(SUFFIXES), path.suffix or "no suffix")
     return [path]
 
@@ -144,11 +145,12 @@ def _event_file(path: Path, columns: Sequence[str]) -> EventFile:
 
 
 def _kind_of_all(path: Path, columns: Sequence[str]) -> str:
-    """The kind of a file that names none: by its values, else by its own name."""
+    """The kind of a file that names none: by its values, else by its own name or the first word of that."""
     if column_of(columns, known_names.STARS):
         return "rating"
-    name = known_names.kind_name(path.stem)
-    return name if name in known_names.KIND_NAMES else "click"
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", path.stem)
+    names = map(known_names.kind_name, (path.stem, *words[:1]))
+    return next((name for name in names if name in known_names.KIND_NAMES), "click")
 
 
 def _item_file(path: Path, columns: Sequence[str]) -> ItemFile:

@@ -105,3 +105,9 @@ def test_every_line_is_in_a_row_or_rejected(
     found, rejects = rows_of(tmp_path_factory.mktemp("csv"), text, block=block)
     inside = sum(field.count("\n") for row in found for field in row)
     assert len(found) + inside + rejects.count == len(lines)
+
+
+@pytest.mark.parametrize("word", ["", "NA", "N/A", "#N/A", "<NA>", r"\N", "null", "NULL", "None", "NaN", "NaT"])
+def test_words_by_which_programs_say_that_there_is_nothing(tmp_path: Path, word: str) -> None:
+    rows, _ = rows_of(tmp_path, f"id,title\n1,{word}\n2,Nadia\n")
+    assert rows == [("1", ""), ("2", "Nadia")]

@@ -11,7 +11,9 @@ import pytest
 from examples.shop import draw_shop
 from features.errors import BadInput
 from features.schema.document import preset, read_document
+from features.schema.tables import read_schema
 from offline.datasets.own.describe import describe
+from offline.datasets.own.description import EventFile
 from offline.datasets.own.item_survey import Attribute
 from offline.datasets.own.proposal import Proposal, propose
 from offline.datasets.own.recogniser import recognise
@@ -319,3 +321,129 @@ def test_types_of_attributes(tmp_path: Path) -> None:
     assert first == Attribute("colour", "colour", "facet", False, first.examples, 2, 200, 200)
     assert [each.name for each in proposal.attributes if each.many] == ["tags"]
     assert read_document(proposal.schema, "it").preset == "shop"
+
+
+def of_items(folder: Path, lines: list[str], events: str = "") -> Proposal:
+    """What is proposed of events of a shop and a file of items."""
+    folder.mkdir(exist_ok=True)
+    (folder / "items.csv").write_text("\n".join(lines) + "\n")
+    return proposed(folder, events or rows(("purchase", 20)))
+
+
+def test_what_the_preset_has_is_read_as_that_where_its_values_fit(tmp_path: Path) -> None:
+    long = "Apparel & Accessories > Clothing > Shirts & Tops > "
+    lines = ["item_id,price,category,description", *(f'{at},{at}.5,{long}{at % 3},"Warm {at}"' for at in range(50))]
+    lines[1] = lines[1].replace("0.5", "on request")
+    proposal = of_items(tmp_path, lines)
+    declared = read_schema(proposal.schema, "it").items.declared
+    known = preset("shop").items
+    assert {name: declared[name].type for name in ("price", "category", "description")} == {
+        "price": "number",
+        "category": "facet",
+        "description": "text",
+    }
+    assert declared["price"].bands == known["price"].bands
+    assert "1 values of price don't fit: expected a number, got 'on request'" in proposal.doubts
+    assert not any(word in doubt for doubt in proposal.doubts for word in ("category", "description"))
+
+
+def test_what_does_not_fit_the_preset_is_another_type_and_a_doubt(tmp_path: Path) -> None:
+    lines = ["item_id,price", *(f"{at},{'cheap' if at % 2 else 'dear'}" for at in range(50))]
+    proposal = of_items(tmp_path, lines)
+    assert read_document(proposal.schema, "it").items["price"].type == "facet"
+    assert (
+        "price is a number in the preset and a facet here: 50 values of price don't fit: expected a number, got 'dear'"
+        in proposal.doubts
+    )
+
+
+@pytest.mark.parametrize("value", ["12,50", "$12.50", "12.50 USD"])
+def test_a_value_that_is_no_number_is_a_doubt(tmp_path: Path, value: str) -> None:
+    text = "user_id;item_id;timestamp;type;price\n" + "".join(
+        f"u{at};i{at};{1_700_000_000 + at};purchase;{value}\n" for at in range(10)
+    )
+    doubts = proposed(tmp_path, text).doubts
+    assert (
+        f"no value of purchase is taken from the column price: 10 rows have one, none of them a number (such as {value!r})"
+        in doubts
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("purchases_2024_01", "purchase"),
+        ("orders_export_1", "purchase"),
+        ("transactions-train", "purchase"),
+        ("viewEvents", "view"),
+        ("log", "click"),
+        ("playlist", "click"),
+    ],
+)
+def test_a_file_that_names_no_kind_is_of_the_one_that_its_name_begins_with(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / f"{name}.csv").write_text("user_id,item_id,timestamp\nu1,i1,1700000000\n")
+    (file,) = recognise([tmp_path]).description.events
+    assert file.every == kind
+
+
+def test_ids_with_a_fraction_of_nothing_are_a_doubt(tmp_path: Path) -> None:
+    text = HEADER + "".join(f"{at}.0,i{at},{1_700_000_000 + at},view,\n" for at in range(10))
+    assert (
+        "10 users of events.csv have ids such as '0.0', which are others than 0: a program that met gaps has made whole "
+        "numbers fractions" in proposed(tmp_path, text).doubts
+    )
+
+
+def test_all_rows_are_a_hundred_per_cent(tmp_path: Path) -> None:
+    text = HEADER + "".join(f"u{at},i{at},14.11.2023,view,\n" for at in range(10))
+    doubts = proposed(tmp_path, text).doubts
+    assert any(doubt.startswith("100 % of the rows of events.csv have no time") for doubt in doubts)
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "EVENTS.CSV").write_text(rows(("view", 3)))
+    assert propose(recognise([tmp_path])).events == 3
+
+
+def of_events(folder: Path, *events: tuple[str, str, str]) -> tuple[EventFile, tuple[str, ...]]:
+    """(description, doubts) of a file of (event id, item, kind)."""
+    header = "message_id,user_id,item_id,timestamp,type\n"
+    lines = (f"{event},u{at % 3},{item},{1_700_000_000 + at},{kind}\n" for at, (event, item, kind) in enumerate(events))
+    proposal = proposed(folder, header + "".join(lines))
+    return proposal.description.events[0], proposal.doubts
+
+
+def test_ids_of_orders_are_none_of_events(tmp_path: Path) -> None:
+    orders = [(f"o{at // 3}", f"i{at}", "purchase") for at in range(12)]
+    file, doubts = of_events(tmp_path / "orders", *orders)
+    assert file.event == ""
+    assert (
+        "4 of 4 ids in the column message_id of events.csv are of several items, as of an order: the column is not used, since "
+        "of rows of one id only the first would count" in doubts
+    )
+    file, doubts = of_events(tmp_path / "sent-again", *[(f"e{at // 2}", f"i{at // 2}", "view") for at in range(12)])
+    assert file.event == "message_id"
+    assert not any("message_id" in doubt for doubt in doubts)
+
+
+def test_a_quote_behind_a_blank_is_a_doubt(tmp_path: Path) -> None:
+    text = HEADER + "".join(f'u{at}, "i{at}", {1_700_000_000 + at}, view,\n' for at in range(10))
+    assert (
+        "10 items of events.csv have ids in quotes that are part of them, such as '\"i0\"': in CSV no blank stands before a quote"
+        in proposed(tmp_path, text).doubts
+    )
+
+
+def test_a_folder_in_a_folder_is_no_file_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "parts.parquet").mkdir()
+    proposal = proposed(tmp_path, rows(("view", 3)))
+    assert proposal.events == 3
+    assert any("parts.parquet" in doubt and "a folder" in doubt for doubt in proposal.doubts)
+
+
+def test_json_that_is_no_object_a_line_is_refused_for_that(tmp_path: Path) -> None:
+    (tmp_path / "events.json").write_text('[{"user_id": 1, "item_id": 2, "timestamp": 1700000000}]\n')
+    with pytest.raises(BadInput, match="expected one JSON object a line, got an array"):
+        recognise([tmp_path])
