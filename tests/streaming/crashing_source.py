@@ -96,6 +96,7 @@ def main() -> None:
     configuration = Configuration()
     for key, value in (
         ("python.execution-mode", "thread"),
+        ("python.executable", sys.executable),
         ("state.backend.type", backend),
         ("execution.checkpointing.interval", "10 ms"),
         ("execution.checkpointing.min-pause", "0 ms"),
