@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -27,6 +27,7 @@ from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
 from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, WriteLimit, refuse_busy
+from online.http.repeated_parameters import refuse_repeated
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
 from online.kafka.item_log import KafkaItemLog
@@ -238,7 +239,7 @@ def make_app(settings: ApiSettings, number: int = 1) -> FastAPI:
     parts = (events, recommendations, models, stream, items, item_writes, users, vocabulary, ops, health)
     routers = [part.router for part in parts]
     for router in routers:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(refuse_repeated)])
     openapi.install(app, routers, described(server.schema), role_of)
 
     app.add_middleware(HotLists)

@@ -120,7 +120,7 @@ async def get_items(
             raise Problem(422, f"cursor: expected one of sort={sort}, got one of sort={after.sort}")
     now = server.clock.now()
     drop = partial(drop_hidden, items=server.items, hide=server.serving.value.control.hide)
-    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS], unlisted, ranges, drop)
+    wanted = CatalogueQuery(sort, filters, decade, words_of(q)[:WORDS] if q.strip() else None, unlisted, ranges, drop)
     try:
         rows, last = await server.search.search(wanted, after, limit, now)
     except Unavailable as error:

@@ -124,15 +124,13 @@ def read_context(server: Server, given: Any, where: str = "context") -> dict[str
 
 
 def read_context_query(server: Server, query: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The context in the parameters `context.NAME=value` of a query. Raises as `read_context`, also where a name comes twice."""
+    """The context in the parameters `context.NAME=value` of a query. Raises as `read_context`."""
     given: dict[str, Any] = {}
     declared = server.schema.context.declared
     for key, text in query:
         if not key.startswith(CONTEXT):
             continue
         name = key.removeprefix(CONTEXT)
-        if name in given:
-            raise Problem(422, f"{key[:60]}: expected one value, got several")
         given[name] = text
         if name in declared and declared[name].type != "facet":
             with suppress(msgspec.DecodeError):  # what is no number or flag stays a string, and is refused as one

@@ -55,7 +55,7 @@ MAX_EXCLUDED = 1000
 def read_excluded(server: Server, text: str | None) -> frozenset[int]:
     if not text:
         return frozenset()
-    parts = text.split(",")
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) > MAX_EXCLUDED:
         raise Problem(422, f"exclude: expected up to {MAX_EXCLUDED} item ids separated by commas, got {len(parts)}")
     return frozenset(read_ids(server, "exclude", parts))

@@ -35,13 +35,14 @@ _WORD: Final = re.compile(r"\w+")
 @dataclass(frozen=True)
 class CatalogueQuery:
     """Filters and order of a search. filters: (facet, value); decade: 1990 is 1990 to 1999; words: each begins a word of the
-    title. None or empty matches all items. unlisted: also those that lists may not show. ranges: of numbers; all hold. drop: sets
-    a mask, [n] for the first n items, to False for those that the home's policy hides; called in another thread."""
+    title; None: no title is looked at. Empty filters match all items. unlisted: also those that lists may not show. ranges: of
+    numbers; all hold. drop: sets a mask, [n] for the first n items, to False for those that the home's policy hides; called in
+    another thread."""
 
     sort: Sort = "popular"
     filters: tuple[Filter, ...] = ()
     decade: int | None = None
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] | None = None
     unlisted: bool = False
     ranges: tuple[Range, ...] = ()
     drop: Callable[[BoolArray], None] | None = None
@@ -69,9 +70,20 @@ def read_cursor(text: str) -> Cursor:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words of a text, without case and accents."""
+    """Words of a text, without case and accents. Vowel signs, as of Hindi or Thai, are part of a word.
+
+    >>> words_of("Amélie, 2001"), words_of("हिन्दी किताब")
+    (('amelie', '2001'), ('हिनदी', 'किताब'))
+    """
     plain = unicodedata.normalize("NFKD", text.casefold())
-    return tuple(_WORD.findall("".join(each for each in plain if not unicodedata.combining(each))))
+    if plain.isascii():
+        return tuple(_WORD.findall(plain))
+    return tuple("".join(_in_word(each) for each in plain if not unicodedata.combining(each)).split())
+
+
+def _in_word(letter: str) -> str:
+    """A letter, digit or mark as it is, a blank for all else."""
+    return letter if _WORD.fullmatch(letter) or unicodedata.category(letter).startswith("M") else " "
 
 
 class Titles:
@@ -213,8 +225,10 @@ class CatalogueSearch:
         if wanted.decade is not None:
             matches &= (columns.years[:size] >= wanted.decade) & (columns.years[:size] < wanted.decade + 10)
         rows = np.flatnonzero(matches)
-        if not wanted.words:
+        if wanted.words is None:
             return rows
+        if not wanted.words:  # a text without a letter, which no title has
+            return rows[:0]
         return np.fromiter(self._titles.matching(rows, wanted.words), np.int64)
 
     def _strengths(self, sort: str, rows: IntArray, now: int) -> FloatArray | DoubleArray:

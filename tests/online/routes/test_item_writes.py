@@ -239,6 +239,11 @@ def test_what_the_policy_hides_is_in_no_list(tmp_path: Path, hide: dict[str, Any
     assert [each["item_id"] for each in ranked] == [some]
 
 
+@pytest.mark.parametrize(("typed", "is_any"), [("", True), (" ", True), ("film", True), ("***", False), ("🎬", False)])
+def test_a_text_without_a_letter_is_in_no_title(client: TestClient, typed: str, is_any: bool) -> None:
+    assert bool(client.get("/v1/items", params={"q": typed}).json()["items"]) == is_any
+
+
 def test_of_what_is_similar_the_best_that_may_be_shown_are_answered(client: TestClient) -> None:
     def near(size: int) -> list[int]:
         answer = client.get(f"/v1/items/1/similar?size={size}").json()

@@ -203,3 +203,11 @@ def test_trending_is_more_than_usual_and_a_little_says_little() -> None:
     assert risen > once > steady
     rising = trending(np.array([1, 2, 4, 8], np.float32), np.array([8, 8, 8, 8], np.float32))
     assert all(one < other for one, other in pairwise(rising))
+
+
+def test_a_word_of_hindi_is_one_word(tmp_path: Path) -> None:
+    store = ItemStore(write_base(tmp_path / "1"))
+    for number, title in ((901, "किताब"), (902, "काला ताब कि"), (903, "नई किताबें")):
+        store.put_item(Item(number, title, ts=NOW))
+    found, _ = CatalogueSearch(store).page(CatalogueQuery(words=words_of("किता")), None, 100, NOW)
+    assert sorted(store.columns.ids[found].tolist()) == [901, 903]
