@@ -1,7 +1,7 @@
 """Folders for temporary files of processes that we start."""
 
+import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import psutil
-
-_NAME: Final = re.compile(r"\.tmp-(\d+)-.*")
+_PREFIX: Final = ".tmp-"
 
 
 @contextmanager
 def scratch_folder(below: Path) -> Iterator[Path]:
-    """A folder in `below` that is removed at the end; those of processes that were killed before are removed at the beginning.
-    Whose it is, its name says."""
-    for left in below.glob(".tmp-*"):
-        name = _NAME.fullmatch(left.name)
-        if name is not None and not psutil.pid_exists(int(name[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    with TemporaryDirectory(prefix=f".tmp-{os.getpid()}-", dir=below, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    """A folder in `below` that is removed at the end; those of processes that were killed before are removed at the beginning. A
+    lock says that one is in use, as a pid means nothing in another container with the same home."""
+    for left in below.glob(f"{_PREFIX}*"):
+        _remove_unused(left)
+    with TemporaryDirectory(prefix=_PREFIX, dir=below, ignore_cleanup_errors=True) as folder:
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.makedirs(folder, exist_ok=True)  # somebody may have removed it just before it was locked
+            yield Path(folder)
+        finally:
+            os.close(lock)
+
+
+def _remove_unused(folder: Path) -> None:
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError:  # its process has just removed it
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)

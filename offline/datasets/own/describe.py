@@ -30,7 +30,8 @@ def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
     surveys = [survey_events(file, again) for file in found.description.events]
     catalogues = [survey_items(file, again) for file in found.description.items]
     description = completed(found.description, surveys, catalogues, document, document.items)
-    for sentence in event_survey.scaled(description.events):
+    not_used = event_survey.order_ids(list(zip(found.description.events, surveys, strict=True)))
+    for sentence in [*event_survey.scaled(description.events), *not_used]:
         rejects.remark("{file}", sentence, "")
     return description
 

@@ -241,16 +241,21 @@ def doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], rejects: Rejects) -
                     f"{len(quoted):,} {what} of {name} have ids in quotes that are part of them, such as {quoted[0]!r}: in CSV "
                     "no blank stands before a quote"
                 )
-        if survey.has_order_ids:
-            found.append(
-                f"{survey.shared_ids:,} of {survey.event_ids:,} ids in the column {file.event} of {name} are of several items, "
-                "as of an order: the column is not used, since of rows of one id only the first would count"
-            )
         if not file.kind:
             found.append(f"{name} has no column of a kind of event: all of its rows are taken for {file.every!r}")
         if not survey.rows:
             found.append(f"{name} has no rows")
     return found
+
+
+def order_ids(surveys: Sequence[tuple[EventFile, EventSurvey]]) -> list[str]:
+    """A sentence for each file whose ids of events are those of orders, and are not used. surveys: by the files as recognised."""
+    return [
+        f"{survey.shared_ids:,} of {survey.event_ids:,} ids in the column {file.event} of {Path(file.file).name} are of several "
+        "items, as of an order: the column is not used, since of rows of one id only the first would count"
+        for file, survey in surveys
+        if survey.has_order_ids
+    ]
 
 
 def _percent(share: float) -> str:

@@ -75,7 +75,11 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     items_have = {**document.items, **declared}
     description = completed(found.description, [survey for _, survey in surveys], catalogues, document, items_have)
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
-    doubts += [*event_survey.doubts(surveys, rejects), *item_survey.doubts(surveys, catalogues)]
+    doubts += [
+        *event_survey.doubts(surveys, rejects),
+        *event_survey.order_ids(surveys),
+        *item_survey.doubts(surveys, catalogues),
+    ]
     found.remark_left_out(rejects)
     doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]

@@ -1,6 +1,6 @@
 """An offline step as a process: where its temporary files lie."""
 
-import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 from infra.offline_jobs.scratch import scratch_folder
 from infra.offline_jobs.step_process import StepFailed, run_step
 from infra.services.environment import python_env
+from infra.system.repository import REPO
 
 PROGRAM = """
 import sys, tempfile
@@ -39,14 +40,18 @@ def test_what_a_step_leaves_goes_with_it(tmp_path: Path, code: int) -> None:
     assert list((tmp_path / "logs").iterdir()) == [tmp_path / "logs" / "a.log"]
 
 
-def test_what_a_killed_process_has_left_goes_with_the_next_and_that_of_one_that_lives_stays(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+def test_what_a_killed_process_has_left_goes_with_the_next_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, signal; from infra.offline_jobs.scratch import scratch_folder\n"
+        f"with scratch_folder(pathlib.Path({str(tmp_path)!r})) as own:\n"
+        "    (own / 'file').touch()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=REPO, env=python_env())
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
     with scratch_folder(tmp_path) as own:
-        left = tmp_path / own.name.replace(str(os.getpid()), ended.stdout.strip())
-        left.mkdir()
-        (left / "file").touch()
+        assert not left.exists()
         with scratch_folder(tmp_path) as another:
             assert sorted(tmp_path.iterdir()) == sorted([own, another])
     assert list(tmp_path.iterdir()) == []
