@@ -14,6 +14,7 @@ from typing import Final
 from features.contracts.scores import YARDSTICK
 from features.statistics.betting import ALPHA, e_value
 from features.statistics.interleaving import Interleaving
+from features.units import DAY_MS
 from infra.judging.outcomes import Evidence
 from models.registry import Labels
 
@@ -25,6 +26,8 @@ EXHAUSTED: Final = 50
 """Lists in a row that did not count, as their users have had their ten: what is undecided then stays so."""
 SHADOW_LISTS: Final = 100
 """Lists beside which a candidate ranks before it is shown."""
+SHADOW_MS: Final = 30 * DAY_MS
+"""How long a candidate may take to rank beside that many, before a newer one takes its place."""
 SHADOW_PROBLEMS: Final = 0.05
 """The share of them in which it may fail."""
 SHADOW_MARGIN: Final = 0.3
@@ -131,17 +134,26 @@ def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Eviden
 
 
 def _nominated(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
-    """The newest version becomes the candidate, where none is on trial and the stable one is proved."""
-    del evidence
+    """The newest version becomes the candidate, where none is on trial or on its way there and the stable one is proved."""
     stable, candidate = labels.stable, labels.candidate
     assert stable is not None
-    if not labels.proved or (candidate is not None and labels.phase == "trial"):
+    if not labels.proved or (candidate is not None and _is_tried(name, labels, candidate, evidence, now)):
         return None
     newer = [each for each in versions if each > max(stable, candidate or 0) and each not in labels.lost]
     if not newer:
         return None
     text = f"{newer[-1]} is a candidate: it ranks beside lists of {stable}, unseen"
     return labels.decided(now, text, candidate=newer[-1], phase="shadow")
+
+
+def _is_tried(name: str, labels: Labels, candidate: int, evidence: Evidence, now: int) -> bool:
+    """Whether the candidate is on trial, or ranks beside lists: in a home of few lists each night has a newer one, and none would
+    ever come to its hundred."""
+    if labels.phase == "trial":
+        return True
+    shadow = evidence.shadows.get((name, candidate))
+    since = labels.decisions[-1].ts if labels.decisions else now
+    return shadow is not None and shadow.problems < shadow.lists and now - since < SHADOW_MS
 
 
 def _named(name: str, version: int) -> str:

@@ -8,6 +8,13 @@ KILLED: Final = "test_whatever_kills_it_each_sample_is_learned_once_and_weights_
 
 FAULTS: Final = (
     Fault(
+        "each night's version takes the place of the one that shadows",
+        "infra/judging/rules.py",
+        "return shadow is not None and shadow.problems < shadow.lists and now - since < SHADOW_MS",
+        "return False",
+        ("test_in_a_home_of_few_lists_a_newer_version_each_night_waits_for_the_one_that_shadows",),
+    ),
+    Fault(
         "an outage is a failure of its slice",
         "infra/learning/learner.py",
         "except Unavailable as error:  # which says nothing of the slice",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from features.contracts.scores import YARDSTICK, InterleavedList, ShadowList
+from features.units import DAY_MS
 from infra.judging.outcomes import Evidence
 from infra.judging.rules import EXHAUSTED, MARGIN, SHADOW_LISTS, decide
 from models.registry import Labels
@@ -170,3 +171,26 @@ def test_where_few_users_have_given_all_their_lists_a_stable_version_is_held_no_
 
 def test_a_candidate_that_is_taken_from_disk_is_none_any_more() -> None:
     assert decide("m", TRIAL, [1], Evidence(), 5).candidate is None
+
+
+def test_in_a_home_of_few_lists_a_newer_version_each_night_waits_for_the_one_that_shadows() -> None:
+    labels, versions, evidence = Labels(stable=1), [1], Evidence()
+    for night in range(12):
+        versions.append(2 + night)
+        for number in range(10):
+            now = night * DAY_MS + number
+            labels = decide("m", labels, versions, evidence, now)
+            if labels.candidate is not None and labels.phase == "shadow":
+                list_id = f"r{night}-{number}"
+                evidence.count(ShadowList(list_id, number, "m", labels.candidate, 0.01, "", (1, 2), (0, 1)), {1})
+    assert (labels.candidate, labels.phase) == (2, "trial")
+
+
+@pytest.mark.parametrize(("problem", "days", "expected"), [("", 29, 2), ("", 31, 3), ("not loaded", 1, 3)])
+def test_one_that_does_not_rank_or_takes_too_long_makes_room_for_the_newer(
+    problem: str, days: int, expected: int
+) -> None:
+    evidence = Evidence()
+    labels = decide("m", Labels(stable=1), [1, 2], evidence, 0)
+    evidence.count(ShadowList("r", 7, "m", 2, 0.01, problem, (1, 2), () if problem else (0, 1)), {1})
+    assert decide("m", labels, [1, 2, 3], evidence, days * DAY_MS).candidate == expected
