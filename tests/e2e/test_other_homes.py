@@ -42,9 +42,10 @@ def write_dataset(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def foldered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Martlet]:
+def foldered(tmp_path_factory: pytest.TempPathFactory, seeds: Path) -> Iterator[Martlet]:
     """A home of a folder of ratings, in which shown lists are closed after 5 s; its scratch files lie in a folder of its own."""
     base = tmp_path_factory.mktemp("foldered")
+    seed(HISTORY, seeds)  # another home's, made before: the trainings of a seed are none of this home's
     with pytest.MonkeyPatch.context() as patch:
         (base / "scratch").mkdir()
         patch.setenv("TMPDIR", str(base / "scratch"))
