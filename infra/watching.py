@@ -55,7 +55,8 @@ def started_monitor(
     `flink`: the URL of Flink's REST interface; `probed`: servers that are only to answer; `steps`: as `Monitor`'s. Raises
     Broken if the home has no base yet."""
     every = read_timings(home).watch_every
-    collector = collector_of(engines, flink, record, HostReader(home.path, _certificate(home, settings)), probed)
+    host = HostReader(home.path, _certificate(home, settings))
+    collector = collector_of(engines, flink, record, host, probed, lambda: learning_report(home))
     monitor = Monitor(
         collector,
         port,
@@ -64,7 +65,6 @@ def started_monitor(
         every,
         flink,
         steps,
-        lambda: learning_report(home),
         settings.watch.host,
     )
     monitor.start()

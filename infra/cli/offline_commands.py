@@ -145,7 +145,9 @@ def embeddings(
     from infra.offline_jobs import runner
 
     target = home_of(home)
-    number = int(HomeRecord(target).base_folder().name)
+    number = HomeRecord(target).newest_base
+    if number is None:
+        raise Broken(f"{target.path} has no base yet: ./martlet up or ./martlet features makes it")
     typer.echo(f"embeddings in {runner.embed(target, number, typer.echo, master)}")
 
 

@@ -60,6 +60,7 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     renewing      the base that it makes, until all is made
     renewal_attempts   attempts in a row at that, without success
     renewal_failed_at  wall time, ms, at which the newest of them began, or failed
+    anew_given_up  makings anew in a row that were given up, and why (anew_failure) the newest of them was
     attempts      attempts in a row at the next slice, without success
     totals        slices, lists, left_out, skipped (slices that were given up), refused (weights that were given up)
     recent        the newest slices, the newest last
@@ -85,6 +86,8 @@ class LearnerState(msgspec.Struct, frozen=True, kw_only=True):
     renewing: int | None = None
     renewal_attempts: int = 0
     renewal_failed_at: Millis = 0
+    anew_given_up: int = 0
+    anew_failure: str = ""
     attempts: int = 0
     totals: Mapping[str, int] = {}
     recent: tuple[LearnedSlice, ...] = ()

@@ -9,7 +9,7 @@ import msgspec
 from features.errors import Broken
 from infra.home.paths import Home
 from infra.learning.learner_service import serving_of
-from infra.learning.learner_state import FILE, LearnedSlice, read_state
+from infra.learning.learner_state import FILE, LearnedSlice, LearnerState, read_state
 from infra.learning.learning_rules import publication_waits_for
 from infra.learning.noted_lack import read_lack
 from infra.system.times import wall_ms
@@ -32,9 +32,15 @@ def slice_line(learned: LearnedSlice) -> str:
     )
 
 
+def _not_anew(state: LearnerState) -> dict[str, Any] | None:
+    """How many makings anew in a row were given up, and why the newest was; None where the newest was not."""
+    return {"given_up": state.anew_given_up, "why": state.anew_failure} if state.anew_given_up else None
+
+
 def learning_report(home: Home) -> dict[str, Any] | None:
     """What a learner has learned, as JSON, the newest slice last; None where nothing learns. What can't be read is `text`."""
-    if serving_of(home).value.learning is None:
+    learning = serving_of(home).value.learning
+    if learning is None:
         return None
     try:
         state = read_state(home.path / FILE)
@@ -51,6 +57,7 @@ def learning_report(home: Home) -> dict[str, Any] | None:
         "recent": [msgspec.to_builtins(each) for each in state.recent[-SHOWN:]],
         "text": state.text,
         "text_at": state.text_at,
+        "not_anew": None if learning.anew_hour is None else _not_anew(state),
     }
 
 
@@ -74,5 +81,8 @@ def state_lines(home: Home) -> Iterator[str]:
     learning, labels = serving_of(home).value.learning, read_labels(home.models, state.model) or Labels()
     if learning is not None and (reason := publication_waits_for(state, labels, learning, wall_ms())) is not None:
         yield f"the next candidate waits for {reason}"
+    if state.anew_given_up:
+        count = state.anew_given_up
+        yield f"all was to be made anew and was given up, {count} time{'s'[: count > 1]} in a row: {state.anew_failure}"
     if state.text_at:
         yield f"last, {_utc(state.text_at)}: {state.text}"

@@ -14,6 +14,7 @@ from infra.learning.learner_state import ATTEMPTS, KILLED, MAX_PUBLISHED, Learne
 from infra.learning.learning_rules import RENEWAL_REST_MS, anew_is_due
 from infra.learning.publication import discard_surplus
 from infra.learning.slice_run import LearningSteps
+from infra.offline_jobs.renewal import is_of_others
 from infra.system.times import wall_ms
 from models.registry import list_versions
 from online.ranking.policy import Learning
@@ -41,11 +42,11 @@ class MakingAnew:
             state = msgspec.structs.replace(state, begun_at=now)
             self._saved.commit(state)
         if state.renewing is not None and state.renewal_attempts >= ATTEMPTS:
-            self._saved.commit(self._after_failure(state, f"was not made anew: {KILLED}"))
+            self._saved.commit(self._after_failure(state, KILLED))
             return True
         if not (anew_is_due(state, self._learning, now) and self._memory.is_enough()):
             return False
-        if state.renewing is None:
+        if state.renewing is None or is_of_others(self._home, state.renewing):
             number = HomeRecord(self._home).free_base_number()
             state = msgspec.structs.replace(state, anew_at=now, renewal_attempts=0, renewing=number)
             self._saved.commit(state.with_text("makes all anew", now))
@@ -53,11 +54,16 @@ class MakingAnew:
         try:
             text = self._attempted(now)
         except (MartletError, OSError) as error:
-            self._saved.commit(self._after_failure(self._saved.value, f"was not made anew: {error}"))
+            self._saved.commit(self._after_failure(self._saved.value, f"{error}"))
             return True
         new = [each for each in list_versions(self._home.models, state.model) if each not in before]
         done = msgspec.structs.replace(
-            self._saved.value, renewing=None, renewal_attempts=0, anew=(*state.anew, *new)[-MAX_PUBLISHED:]
+            self._saved.value,
+            renewing=None,
+            renewal_attempts=0,
+            anew_given_up=0,
+            anew_failure="",
+            anew=(*state.anew, *new)[-MAX_PUBLISHED:],
         )
         self._saved.commit(done.with_text(text, self._clock()))
         discard_surplus(self._home.models, done)
@@ -70,13 +76,16 @@ class MakingAnew:
         with self._saved.attempt(renewal_attempts=state.renewal_attempts + 1, renewal_failed_at=now):
             return self._steps.renew(state.renewing)
 
-    def _after_failure(self, state: LearnerState, text: str) -> LearnerState:
-        """The state after an attempt that failed: tried again after a rest, or given up after ATTEMPTS until it is due again.
-        Slices go on meanwhile."""
-        now = self._clock()
+    def _after_failure(self, state: LearnerState, why: str) -> LearnerState:
+        """The state after an attempt that failed: tried again after a rest, or given up after ATTEMPTS until it is due again, and
+        what it had made is removed. Slices go on meanwhile."""
+        now, text = self._clock(), f"was not made anew: {why}"
         failed = msgspec.structs.replace(state, renewal_failed_at=now)
         if state.renewal_attempts < ATTEMPTS:
             return failed.with_text(f"{text}; it is tried again after {RENEWAL_REST_MS // MINUTE_MS} minutes", now)
-        return msgspec.structs.replace(failed, renewing=None).with_text(
+        assert state.renewing is not None
+        self._steps.discard_renewal(state.renewing)
+        given_up = state.anew_given_up + 1
+        return msgspec.structs.replace(failed, renewing=None, anew_given_up=given_up, anew_failure=why).with_text(
             f"{text}; it is given up after {ATTEMPTS} attempts", now
         )

@@ -104,6 +104,10 @@ class LearningSteps:
         """Make all anew from the log, the base `number` first; returns what was done, in one line."""
         return renewal.renew(self._home, number, [self._model], self._print_line, self._attended)
 
+    def discard_renewal(self, number: int) -> None:
+        """Remove what a making anew that is given up has left."""
+        renewal.discard(self._home, number)
+
 
 def compared_versions(models: Path, model: str) -> dict[str, Path]:
     """Title → folder of the versions that a slice is scored with beside the weights: the one that ranks, and the candidate."""

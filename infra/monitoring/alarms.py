@@ -182,6 +182,11 @@ def _disk_nearly_full(snapshots: Snapshots) -> str | None:
     return f"{host.free / (1 << 30):.1f} GiB of {host.size / (1 << 30):.0f} are free where the home lies"
 
 
+def _not_made_anew(snapshots: Snapshots) -> str | None:
+    failed = (snapshots[-1].learning or {}).get("not_anew")
+    return None if failed is None else f"given up {failed['given_up']} times in a row: {failed['why']}"
+
+
 def _certificate_runs_out(snapshots: Snapshots) -> str | None:
     now, ends = snapshots[-1].taken_at, snapshots[-1].host.certificate_ends
     if ends is None or ends - now > RUNS_OUT_MS:
@@ -261,6 +266,11 @@ _KINDS = {
     "disk_nearly_full": _Kind(
         _disk_nearly_full,
         "once it is full no event is taken, and no checkpoint completed: make room, or move the home to a larger disk",
+    ),
+    "not_made_anew": _Kind(
+        _not_made_anew,
+        "weights between items, embeddings and what models begin anew with stay as old as they are; logs/learner.log and "
+        "logs/spark.log say why; it is tried again each night (`anew_hour`)",
     ),
     "certificate_runs_out": _Kind(
         _certificate_runs_out, "replace the files that api.certificate and api.key name: no restart is needed"

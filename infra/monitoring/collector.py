@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ def collector_of(
     record: HomeRecord,
     host: HostReader | None = None,
     probed: Sequence[ProbedServer] = (),
+    learning: Callable[[], Mapping[str, Any] | None] = lambda: None,
 ) -> "Collector":
     """Returns the collector for a running home; `flink` is the URL of Flink's REST interface. Raises Broken if the home has no
     base yet."""
@@ -58,6 +59,7 @@ def collector_of(
         record.job_name,
         host,
         probed,
+        learning,
     )
 
 
@@ -75,9 +77,11 @@ class Collector:
         job_name: str = JOB_NAME,
         host: HostReader | None = None,
         probed: Sequence[ProbedServer] = (),
+        learning: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> None:
         """`offsets`: the base's offsets, where the job begins; `host`: without it nothing is said of the machine; `probed`:
-        servers that are only to answer."""
+        servers that are only to answer; `learning`: what a learner has learned."""
+        self._learning = learning
         self._offsets = offsets or {}
         self._host = host
         self._generation = generation
@@ -119,7 +123,7 @@ class Collector:
             self._clock.observe(mark)
         snapshot = Snapshot(
             self._clock.wall(), self._clock.now(), log=log, lanes=lanes, fresh=fresh, job=job, failures=failures,
-            probed=probed, host=Host() if self._host is None else self._host.read(),
+            probed=probed, host=Host() if self._host is None else self._host.read(), learning=self._learning(),
         )  # fmt: skip
         pending = enumerate(snapshot.pending_by_lane(EVENTS) or ())
         self._oldest = {number: snapshot.next_offset(EVENTS, number) for number, count in pending if count}

@@ -50,7 +50,7 @@ def no_steps() -> dict[str, list[Any]]:
 class Monitor:
     """Takes and evaluates snapshots in a thread. `note` gets facts for `status` (Supervisor.note); `print_line` gets a line for
     each alarm that begins or ends; `flink` is the URL of Flink's page; `steps` returns what a start still prepares and what of it
-    failed (`Plan.report`), `learning` what the learner has learned (`infra.learning.learner_view`). It listens on `host`."""
+    failed (`Plan.report`). It listens on `host`."""
 
     def __init__(
         self,
@@ -61,7 +61,6 @@ class Monitor:
         every: float = EVERY,
         flink: str = "",
         steps: Callable[[], dict[str, list[Any]]] = no_steps,
-        learning: Callable[[], dict[str, Any] | None] = lambda: None,
         host: str = "127.0.0.1",
     ) -> None:
         self._collector = collector
@@ -75,7 +74,6 @@ class Monitor:
         self._port = port
         self._flink = flink
         self._steps = steps
-        self._learning = learning
         self._report: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -115,8 +113,7 @@ class Monitor:
         self._snapshots.append(snapshot)
         alarms = evaluate(tuple(self._snapshots))
         self._print_changes(snapshot.taken_at, alarms)
-        learning = self._learning()
-        self._metrics.show(snapshot, alarms, learning)
+        self._metrics.show(snapshot, alarms)
         held = [{"name": alarm.name, "since": self._since[alarm.name], "text": alarm.text} for alarm in alarms]
         minute = self._last_minute()
         self._note(
@@ -127,7 +124,7 @@ class Monitor:
         self._report = flow_report(snapshot, self._flink) | {
             "alarms": held,
             **self._steps(),
-            "learning": learning,
+            "learning": snapshot.learning,
             "freshness_last_minute": {name: quantiles(each) | {"counts": each.counts} for name, each in minute.items()},
             "history": [_point(each) for each in self._snapshots],
         }

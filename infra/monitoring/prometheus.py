@@ -17,8 +17,8 @@ class MonitorMetrics(Collector):
     def __init__(self) -> None:
         self._families: list[Metric] = []
 
-    def show(self, snapshot: Snapshot, alarms: Sequence[Alarm], learning: Mapping[str, Any] | None = None) -> None:
-        self._families = [*_families(snapshot, alarms), *_learning(learning or {})]
+    def show(self, snapshot: Snapshot, alarms: Sequence[Alarm]) -> None:
+        self._families = [*_families(snapshot, alarms), *_learning(snapshot.learning or {})]
 
     def collect(self) -> list[Metric]:
         return self._families
@@ -103,6 +103,11 @@ def _learning(learning: Mapping[str, Any]) -> Iterator[Metric]:
         "Slices and lists that the learner has learned, lists left out, slices skipped and weights refused.",
         "of",
         totals,
+    )
+    yield from _gauge(
+        "learning_not_anew",
+        "Makings anew from the log in a row that were given up.",
+        (learning.get("not_anew") or {"given_up": 0})["given_up"],
     )
     if not (recent := learning.get("recent")):
         return

@@ -4,8 +4,9 @@ infra.monitoring.collector takes one.
 Values that a service did not report are None, with the service in `failures`; everything derived from them is None, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from features.keys import EVENTS, SERVED
 from features.store.freshness import FreshnessHistogram
@@ -83,6 +84,7 @@ class Snapshot:
     failures    service → why it could not be queried
     probed   servers that were to answer, beside Kafka, Redis and Flink
     host        the machine that watches
+    learning    what a learner has learned (`infra.learning.learner_view.learning_report`); None where nothing learns
     """
 
     taken_at: int
@@ -95,6 +97,7 @@ class Snapshot:
     failures: dict[str, str] = field(default_factory=dict)
     probed: tuple[str, ...] = ()
     host: Host = field(default_factory=Host)
+    learning: Mapping[str, Any] | None = None
 
     def next_offset(self, topic: str, partition: int) -> int:
         """Returns the offset at which the job goes on; the partition's first if it has folded nothing."""

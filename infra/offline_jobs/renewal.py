@@ -3,16 +3,19 @@
 Weights between items, models and embeddings are taken over by the running home; what else the base has by its next start.
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 
 from features.base.reader import MANIFEST, Base
 from features.errors import Broken
-from infra.home.paths import Home
+from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs import base_from_log, runner
+from infra.offline_jobs.disk_room import check_room
 from infra.offline_jobs.step_process import unattended
 from infra.system.processes import Attend
 from models.registry import list_versions, read_manifest, version_folder
+from offline.datasets.dataset_names import LEARNED
 
 
 def renew(
@@ -23,8 +26,11 @@ def renew(
     attend: Attend = unattended,
 ) -> str:
     """Make the base `number` of the log, and all that is learned from it; what is there already of an earlier attempt stays.
-    Returns what was done, in one line. Raises MartletError where a step fails."""
+    Returns what was done, in one line. Raises MartletError where a step fails, or too little room is left."""
     record = HomeRecord(home)
+    if (waiting := _waiting(home, record)) is not None:
+        return f"nothing to make anew: the next start takes base {waiting}, which is made of the data set"
+    check_room(home)
     if not (home.bases / str(number) / MANIFEST).is_file() and not base_from_log.make(
         home, record, number, print_line, learn=True, attend=attend
     ):
@@ -38,6 +44,30 @@ def renew(
         runner.train(home, number, missing, print_line, attend)
     made = ", ".join(f"{name} {list_versions(home.models, name)[-1]}" for name in models)
     return f"made anew: base {number} (weights between items now, the rest at the next start), embeddings, {made}"
+
+
+def is_of_others(home: Home, number: int) -> bool:
+    """Whether a base is none that teaches from the log: somebody has made it of the data set meanwhile."""
+    manifest = read_json(home.bases / str(number) / MANIFEST)
+    return manifest is not None and manifest.get("dataset") != f"{LEARNED}{number}"
+
+
+def _waiting(home: Home, record: HomeRecord) -> int | None:
+    """Returns the base of the data set that somebody has the next start take, which no base of the log may supersede."""
+    newest = record.newest_base
+    if newest is None or newest == record.base_number:
+        return None
+    manifest = read_json(home.bases / str(newest) / MANIFEST) or {}
+    return None if "previous" in manifest else newest
+
+
+def discard(home: Home, number: int) -> None:
+    """Remove the base `number` that was to be made of the log and is given up, with all that was made of it; unless it is to be
+    used, or others have made it."""
+    record = HomeRecord(home)
+    if number not in (record.base_number, record.newest_base) and not is_of_others(home, number):
+        runner.remove_base(home, number)
+        shutil.rmtree(home.data / f"{LEARNED}{number}", ignore_errors=True)
 
 
 def take_for_next_start(home: Home, number: int) -> None:

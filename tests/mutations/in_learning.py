@@ -8,6 +8,27 @@ KILLED: Final = "test_whatever_kills_it_each_sample_is_learned_once_and_weights_
 
 FAULTS: Final = (
     Fault(
+        "what a making anew that is given up has made stays on the disk",
+        "infra/learning/making_anew.py",
+        "self._steps.discard_renewal(state.renewing)",
+        "pass",
+        ("test_it_rests_after_a_failure_and_is_given_up_until_the_next_night",),
+    ),
+    Fault(
+        "a base that others have made is taken for one of the log",
+        "infra/learning/making_anew.py",
+        "if state.renewing is None or is_of_others(self._home, state.renewing):",
+        "if state.renewing is None:",
+        ("test_a_base_that_others_have_made_meanwhile_is_not_taken_for_its_own",),
+    ),
+    Fault(
+        "a base of the data set that waits is superseded by the night's",
+        "infra/offline_jobs/renewal.py",
+        "if (waiting := _waiting(home, record)) is not None:",
+        "if (waiting := _waiting(home, record)) is not None and False:",
+        ("test_a_base_of_the_data_set_that_waits_for_the_next_start_is_not_superseded",),
+    ),
+    Fault(
         "each night's version takes the place of the one that shadows",
         "infra/judging/rules.py",
         "return shadow is not None and shadow.problems < shadow.lists and now - since < SHADOW_MS",

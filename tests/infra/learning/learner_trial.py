@@ -57,6 +57,7 @@ class CountedSteps(LearningSteps):
         self.starts: list[str] = []
         self.whole: list[list[str]] = []
         self.renewed: list[int] = []
+        self.discarded: list[int] = []
 
     def _point(self, name: str) -> None:
         if name in self.kill:
@@ -107,6 +108,10 @@ class CountedSteps(LearningSteps):
             raise self.refuse["renew"]
         self._point("after renew")
         return f"made anew: base {number}"
+
+    def discard_renewal(self, number: int) -> None:
+        self.discarded.append(number)
+        super().discard_renewal(number)
 
 
 class Trial:

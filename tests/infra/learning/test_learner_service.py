@@ -135,12 +135,13 @@ def test_what_was_learned_is_shown_and_measured(home: Home) -> None:
     report = learning_report(home)
     assert report is not None
     metrics = MonitorMetrics()
-    metrics.show(Snapshot(1, 1), (), report)
+    metrics.show(Snapshot(1, 1, learning=report), ())
     samples = {
         (each.name, *each.labels.values()): each.value for family in metrics.collect() for each in family.samples
     }
     assert samples["martlet_learning_ndcg10", "weights"] == 0.25
     assert samples["martlet_learning_total", "left_out"] == 2
+    assert samples["martlet_learning_not_anew",] == 0
     assert samples["martlet_learning_slice_at_seconds",] == 1_700_000_000
 
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from features.base.reader import MANIFEST
 from features.errors import MartletError
 from features.units import DAY_MS, MINUTE_MS
 from infra.home.paths import Home
 from infra.learning.enough_memory import FreeMemory
 from infra.learning.learner_state import ATTEMPTS, FILE, SavedState
+from infra.learning.learner_view import learning_report, state_lines
 from infra.learning.learning_rules import RENEWAL_REST_MS
 from infra.learning.making_anew import MakingAnew
 from tests.infra.learning.learner_trial import SETTINGS, CountedSteps, Killed
@@ -59,9 +61,48 @@ def test_it_rests_after_a_failure_and_is_given_up_until_the_next_night(home: Hom
     assert len(steps.renewed) == ATTEMPTS
     assert lines[1] == "toy: was not made anew: Spark failed; it is tried again after 10 minutes"
     assert lines[-1] == "toy: was not made anew: Spark failed; it is given up after 3 attempts"
+    assert steps.discarded == [1]
     del steps.refuse["renew"]
     assert not making_anew(home, steps, lambda: NIGHT + 3 * RENEWAL_REST_MS, lines).step()
     assert making_anew(home, steps, lambda: NIGHT + DAY_MS, lines).step()
+
+
+def test_that_it_is_given_up_is_said_until_it_is_made(home: Home) -> None:
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {"model": "toy", "anew_hour": 3}}')
+    steps = CountedSteps(home, [])
+    steps.refuse["renew"] = MartletError("Spark failed")
+    for night in range(2):
+        assert said_of(home) in (None, {"given_up": night, "why": "Spark failed"})
+        for attempt in range(ATTEMPTS):
+            now = NIGHT + night * DAY_MS + attempt * RENEWAL_REST_MS
+            making_anew(home, steps, lambda now=now: now, []).step()  # type: ignore[misc]
+        saved = SavedState(home.path / FILE, "toy", print)
+        saved.commit(saved.value.with_text("slice 7: a good one", NIGHT))
+        assert said_of(home) == {"given_up": night + 1, "why": "Spark failed"}
+    assert "given up, 2 times in a row: Spark failed" in "\n".join(state_lines(home))
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {"model": "toy", "anew_hour": null}}')
+    assert said_of(home) is None, "nobody wants it any more"
+    (home.path / "serving.json").write_text('{"judge": {}, "learn": {"model": "toy", "anew_hour": 3}}')
+    del steps.refuse["renew"]
+    making_anew(home, steps, lambda: NIGHT + 2 * DAY_MS, []).step()
+    assert said_of(home) is None
+
+
+def said_of(home: Home) -> object:
+    """What status, ops, metrics and alarms say of makings anew that were given up."""
+    report = learning_report(home)
+    assert report is not None
+    return report.get("not_anew")
+
+
+def test_a_base_that_others_have_made_meanwhile_is_not_taken_for_its_own(home: Home) -> None:
+    steps = CountedSteps(home, ["before renew"])
+    with pytest.raises(Killed):
+        making_anew(home, steps, lambda: NIGHT, []).step()
+    (home.bases / "1").mkdir(parents=True)
+    (home.bases / "1" / MANIFEST).write_text('{"number": 1, "dataset": "ml-100k"}')
+    assert making_anew(home, steps, lambda: NIGHT + RENEWAL_REST_MS, []).step()
+    assert steps.renewed == [2]
 
 
 def test_where_each_attempt_is_killed_it_rests_between_them_and_is_given_up(home: Home) -> None:

@@ -53,6 +53,13 @@ def test_a_service_that_does_not_answer_is_named_and_nothing_else_is_guessed(ser
     assert names(*minute(unreachable)) == {f"{service}_unreachable"}
 
 
+def test_what_is_not_made_anew_any_more_is_named() -> None:
+    learning = {"not_anew": {"given_up": 2, "why": "Spark failed"}}
+    (alarm,) = evaluate(series({}, {"learning": learning}))
+    assert alarm.text.startswith("given up 2 times in a row: Spark failed; ")
+    assert names({"learning": learning}, {"learning": {"not_anew": None}}) == set()
+
+
 @pytest.mark.parametrize("server", ["api", "model_server"])
 def test_a_server_that_is_silent_for_longer_than_a_restart_takes_is_named(server: str) -> None:
     silent: Change = {"failures": {server: "no answer within 2 s"}}
