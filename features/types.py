@@ -101,7 +101,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     available     whether lists may show it
     expires       from when on no list shows it, ms; 0: never
     deleted       it is no item any more; what it was is kept for histories and undos
-    ts            the home's clock when it was put, ms; 0: it came with the data set
+    ts            the home's clock when it was first put, ms (in a record of the topic: when that was made); 0: it came with the
+                  data set
     outer         its id outside where that is a string, else "" (`features.ids`)
     """
 

@@ -20,15 +20,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from features.base.reader import CATALOGUE, MANIFEST, RELATIONS, Base, Offsets
 from features.clock import Clock
 from features.contracts.items import item_of_record
 from features.durable import atomic_folder
 from features.engines.shared_engines import read_engines
 from features.errors import BadInput, Broken
-from features.fold.catalogue import CatalogueVersions
+from features.fold.catalogue import CatalogueVersions, as_put
 from features.fold.state import FOLD_VERSION
 from features.keys import EVENTS, ITEMS, SERVED
 from features.schema.document import FILE
@@ -249,9 +247,9 @@ def read_catalogue(log: Log, previous: Base, end: int) -> CatalogueVersions:
     if versions.start < end:
         for record in log.read(Span(ITEMS, 0, versions.start, end)):
             item = item_of_record(record.value, schema)
-            # When it was put is of no use in a base: what is there is not new.
-            at = None if item is None else msgspec.structs.replace(item, ts=0)
-            versions.put(record.offset, record.broker_ts, at)
+            if item is not None:
+                item = as_put(item, versions.item(item.item_id, record.offset))
+            versions.put(record.offset, record.broker_ts, item)
         versions.arrivals.pass_to(end)
     return versions
 

@@ -244,8 +244,8 @@ class CatalogueSearch:
 
     def _ages(self) -> IntArray:
         """[N] by what items are newer: the year by whose decades they count, else the first time that the schema declares, else
-        the order in which they were put."""
+        when they were first put."""
         if self._items.attributes.era is not None:
             return self._items.columns.years
         times = self._items.numbers.times()
-        return np.arange(len(self._items), dtype=np.int64) if times is None else times
+        return self._items.put_at if times is None else times

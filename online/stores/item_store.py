@@ -15,6 +15,7 @@ from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, SIMILAR, Base
 from features.base.repeat_lifts import Repeats
+from features.fold.catalogue import as_put
 from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
@@ -63,8 +64,10 @@ class ItemStore:
         self.catalogue = Catalogue(base)
         ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
         self.columns = ItemColumns(len(ids))
-        self._new: dict[int, Millis] = {}
-        """Row → when it was put, of the NEWEST most recent items that the base does not have, the newest last."""
+        self.put_at: IntArray = np.zeros(len(ids), np.int64)
+        """[N] when the item was first put, ms; 0: it came with the data set, or is none."""
+        self._newest: IntArray | None = None
+        """Rows of the NEWEST items that were put last, the newest first; None: some was put, or deleted, since."""
         self.changes = 0
         """Incremented for each item that is new or has changed."""
         self.lacks_changes = False
@@ -102,6 +105,7 @@ class ItemStore:
             self.index.together.grow(more)
             self.numbers.grow(more)
             self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
+            self.put_at = np.concatenate([self.put_at, np.zeros(more, np.int64)])
         self.names.keep_heard(item_id)
         self._set_row(row, item_id)
         self._row_of[item_id] = (
@@ -126,6 +130,9 @@ class ItemStore:
             self._deleted.add(row)
         else:
             self._deleted.discard(row)
+        put_at = 0 if item is None or item.deleted else item.ts
+        if put_at != self.put_at[row]:
+            self.put_at[row], self._newest = put_at, None
         self.changes += 1
 
     def row(self, item_id: ItemId) -> int | None:
@@ -143,7 +150,9 @@ class ItemStore:
 
     def put_item(self, item: Item) -> None:
         """Put a new, changed or deleted item into the catalogue."""
-        known = self.catalogue.get(item.item_id)
+        self._put(as_put(item, self.catalogue.get(item.item_id)))
+
+    def _put(self, item: Item) -> None:
         self.catalogue.put(item)
         row = self._row_of.get(item.item_id)
         if row is None:
@@ -151,18 +160,11 @@ class ItemStore:
         else:
             self._set_row(row, item.item_id)
         self.facets.put(row, item)
-        if item.deleted:
-            self._new.pop(row, None)
-        elif known is None or known.deleted:
-            self._new.pop(row, None)
-            self._new[row] = item.ts
-            if len(self._new) > NEWEST:
-                del self._new[next(iter(self._new))]
 
     def take_back(self, item_id: ItemId) -> None:
         """Put an item as the base has it; one that the base does not have is deleted."""
         item = self.catalogue.of_base(item_id)
-        self.put_item(item or msgspec.structs.replace(self.item_of(item_id), deleted=True))
+        self._put(item or msgspec.structs.replace(self.item_of(item_id), deleted=True))
 
     def await_changes(self) -> None:
         """Changes of items since the base are still to be read: until `has_changes`, lists show no item that the catalogue does
@@ -242,8 +244,10 @@ class ItemStore:
         return list(zip(day, weeks, strict=True))
 
     def newest(self, at: int) -> IntArray:
-        """Rows of items added in the NEW_FOR_MS before `at` (ms), newest first."""
-        return np.array([row for row, ts in reversed(self._new.items()) if at - ts <= NEW_FOR_MS], np.int64)
+        """Rows of items first put in the NEW_FOR_MS before `at` (ms), newest first; of more than NEWEST the newest."""
+        if self._newest is None:
+            self._newest = _last_put(self.put_at)
+        return self._newest[at - self.put_at[self._newest] <= NEW_FOR_MS]
 
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
@@ -260,6 +264,15 @@ class ItemStore:
         row = self._row_of.get(neighbours.item_id)
         if row is not None:
             self.index.together.put(row, neighbours, self._row_of)
+
+
+def _last_put(put_at: IntArray) -> IntArray:
+    """[≤ NEWEST] the rows of the items that were put last, the newest first; of those put at once the later row."""
+    rows = np.flatnonzero(put_at)
+    if len(rows) > NEWEST:
+        rows = rows[np.argpartition(put_at[rows], -NEWEST)[-NEWEST:]]
+    newest: IntArray = rows[np.lexsort((rows, put_at[rows]))[::-1]]
+    return newest
 
 
 def showable_until(item: Item) -> Millis:

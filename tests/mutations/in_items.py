@@ -6,6 +6,41 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "an item that was deleted and is put again is as old as before",
+        "features/fold/catalogue.py",
+        "return item if known is None or known.deleted else",
+        "return item if known is None else",
+        ("test_what_is_new_is_the_same_after_a_base_of_the_log",),
+    ),
+    Fault(
+        "a change makes an item new in a base of the log",
+        "offline/base/from_log.py",
+        "item = as_put(item, versions.item(item.item_id, record.offset))",
+        "pass",
+        ("test_what_is_new_is_the_same_after_a_base_of_the_log",),
+    ),
+    Fault(
+        "a change makes an item new while the API runs",
+        "online/stores/item_store.py",
+        "self._put(as_put(item, self.catalogue.get(item.item_id)))",
+        "self._put(item)",
+        ("test_what_is_new_is_the_same_after_a_base_of_the_log",),
+    ),
+    Fault(
+        "an item is as new as records say that were lost",
+        "online/stores/item_store.py",
+        "self._put(item or msgspec.structs.replace(self.item_of(item_id), deleted=True))",
+        "self.put_item(item or msgspec.structs.replace(self.item_of(item_id), deleted=True))",
+        ("test_an_item_whose_records_were_lost_is_as_old_as_the_base_says",),
+    ),
+    Fault(
+        "what is put after the newest were asked for is not among them",
+        "online/stores/item_store.py",
+        "self.put_at[row], self._newest = put_at, None",
+        "self.put_at[row] = put_at",
+        ("test_what_events_told_of_is_new_once_it_is_put",),
+    ),
+    Fault(
         "what was gone before a lane came to it counts as lost at each restart",
         "streaming/operators/user_operator.py",
         "lane.stored.items_begin = self._items_reader.begin",
