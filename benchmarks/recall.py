@@ -112,7 +112,9 @@ def of_home(home: Home, rounds: int) -> tuple[int, Iterator[Query]]:
             allowed = np.ones(len(store), bool)
             allowed[store.rows([item_id for item_id, _ in user.sequence])] = False
             query = Query(
-                Moment(user, user.last_ts, store.index, ClickWeights(), allowed), store.newest(0), embeddings.now()
+                Moment(user, user.last_ts, store.index, ClickWeights(), allowed),
+                store.first_puts.newest(0),
+                embeddings.now(),
             )
             tower = query.vectors.get(TWOTOWER)
             if tower is not None:

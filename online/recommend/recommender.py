@@ -105,7 +105,7 @@ class Recommender:
         moment = Moment(user.features, at, index, self._weights.value, allowed, acted, free)
         if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
-        query = Query(moment, self._items.newest(ts), self._vectors.now())
+        query = Query(moment, self._items.first_puts.newest(ts), self._vectors.now())
         found = await self._recall(query, given, policy, began)
         degraded += [NO_CHANNEL + name for name in found.failed] + [LEFT_OUT + name for name in found.left_out]
         item_ids = self._items.columns.ids[found.rows]

@@ -248,4 +248,4 @@ class CatalogueSearch:
         if self._items.attributes.era is not None:
             return self._items.columns.years
         times = self._items.numbers.times()
-        return self._items.put_at if times is None else times
+        return self._items.first_puts.at if times is None else times

@@ -22,16 +22,13 @@ from features.ids import OuterId
 from features.inputs.columns import ItemColumns, popularity
 from features.inputs.moment import ItemIndex, Together
 from features.types import FOREVER, Item, ItemId, Millis
-from features.units import DAY_MS
 from online.stores.facets import Facets
+from online.stores.first_puts import FirstPuts
 from online.stores.item_catalogue import Catalogue
 from online.stores.item_names import ItemNames
 from online.stores.number_columns import NumberColumns
 
 logger = logging.getLogger(__name__)
-
-NEWEST = 1000
-NEW_FOR_MS = 30 * DAY_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +61,7 @@ class ItemStore:
         self.catalogue = Catalogue(base)
         ids = sorted({item.item_id for item in self.catalogue} | set(base.item_ids))
         self.columns = ItemColumns(len(ids))
-        self.put_at: IntArray = np.zeros(len(ids), np.int64)
-        """[N] when the item was first put, ms; 0: it came with the data set, or is none."""
-        self._newest: IntArray | None = None
-        """Rows of the NEWEST items that were put last, the newest first; None: some was put, or deleted, since."""
+        self.first_puts = FirstPuts(len(ids))
         self.changes = 0
         """Incremented for each item that is new or has changed."""
         self.lacks_changes = False
@@ -105,7 +99,7 @@ class ItemStore:
             self.index.together.grow(more)
             self.numbers.grow(more)
             self._showable_until = np.concatenate([self._showable_until, np.zeros(more, np.int64)])
-            self.put_at = np.concatenate([self.put_at, np.zeros(more, np.int64)])
+            self.first_puts.grow(more)
         self.names.keep_heard(item_id)
         self._set_row(row, item_id)
         self._row_of[item_id] = (
@@ -130,9 +124,7 @@ class ItemStore:
             self._deleted.add(row)
         else:
             self._deleted.discard(row)
-        put_at = 0 if item is None or item.deleted else item.ts
-        if put_at != self.put_at[row]:
-            self.put_at[row], self._newest = put_at, None
+        self.first_puts.put(row, 0 if item is None or item.deleted else item.ts)
         self.changes += 1
 
     def row(self, item_id: ItemId) -> int | None:
@@ -243,12 +235,6 @@ class ItemStore:
         day, weeks = (popularity(self.columns, some, at, half_life).tolist() for half_life in (1.0, 14.0))
         return list(zip(day, weeks, strict=True))
 
-    def newest(self, at: int) -> IntArray:
-        """Rows of items first put in the NEW_FOR_MS before `at` (ms), newest first; of more than NEWEST the newest."""
-        if self._newest is None:
-            self._newest = _last_put(self.put_at)
-        return self._newest[at - self.put_at[self._newest] <= NEW_FOR_MS]
-
     def put_features(self, item_id: ItemId, features: ItemFeatures) -> None:
         """Replace an item's live features; an unknown item gets a row."""
         self.names.keep(item_id, features.item_id)
@@ -264,15 +250,6 @@ class ItemStore:
         row = self._row_of.get(neighbours.item_id)
         if row is not None:
             self.index.together.put(row, neighbours, self._row_of)
-
-
-def _last_put(put_at: IntArray) -> IntArray:
-    """[≤ NEWEST] the rows of the items that were put last, the newest first; of those put at once the later row."""
-    rows = np.flatnonzero(put_at)
-    if len(rows) > NEWEST:
-        rows = rows[np.argpartition(put_at[rows], -NEWEST)[-NEWEST:]]
-    newest: IntArray = rows[np.lexsort((rows, put_at[rows]))[::-1]]
-    return newest
 
 
 def showable_until(item: Item) -> Millis:

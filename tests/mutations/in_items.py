@@ -35,10 +35,17 @@ FAULTS: Final = (
     ),
     Fault(
         "what is put after the newest were asked for is not among them",
-        "online/stores/item_store.py",
-        "self.put_at[row], self._newest = put_at, None",
-        "self.put_at[row] = put_at",
-        ("test_what_events_told_of_is_new_once_it_is_put",),
+        "online/stores/first_puts.py",
+        "self._later.append(row)",
+        "pass",
+        ("test_the_newest_are_those_that_were_put_last",),
+    ),
+    Fault(
+        "the place of a new item that was deleted stays empty",
+        "online/stores/first_puts.py",
+        "(at < before and row in self._newest)",
+        "False",
+        ("test_the_newest_are_those_that_were_put_last",),
     ),
     Fault(
         "what was gone before a lane came to it counts as lost at each restart",

@@ -28,7 +28,8 @@ from infra.system.repository import REPO
 from online.query import Query
 from online.ranking.policy import MAX_RULED
 from online.recall import CHANNELS, CORE_CHANNELS, PINNED, VECTOR_CHANNELS, ChannelRunner, GivenRecall, Recall, merge
-from online.stores.item_store import NEW_FOR_MS, ItemStore
+from online.stores.first_puts import NEW_FOR_MS
+from online.stores.item_store import ItemStore
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 from tests.schemas import MOVIES, added, film
 
@@ -81,7 +82,7 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     allowed[store.rows(list(hidden))] = False
     free = released(dict.fromkeys(taken.tolist(), AT - DAY_MS), AT, index.row_of)
     moment = Moment(user, AT, index, ClickWeights(), allowed, released=free)
-    query = Query(moment, store.newest(AT), kinds_of(store))
+    query = Query(moment, store.first_puts.newest(AT), kinds_of(store))
     query.user_vector = np.ones(WIDTH, np.float32)
     return query
 
@@ -147,10 +148,10 @@ def test_new_items_come_first_where_their_genres_are_liked(base: Base) -> None:
     for number, genre in enumerate((liked, other, other)):
         store.put_item(film(900 + number, "New", (genre,), 2020, ts=AT - 3 + number))
     store.put_item(film(1, "Changed", (other,), 1999, ts=AT))
-    query = Query(query_for(store, user, [902]).moment, store.newest(AT))
+    query = Query(query_for(store, user, [902]).moment, store.first_puts.newest(AT))
     assert ids(store, CHANNEL["new"].recall(query, 10)) == [900, 901]
-    assert ids(store, store.newest(AT)) == [902, 901, 900]
-    assert store.newest(AT + NEW_FOR_MS + 5).tolist() == []
+    assert ids(store, store.first_puts.newest(AT)) == [902, 901, 900]
+    assert store.first_puts.newest(AT + NEW_FOR_MS + 5).tolist() == []
     assert store.title_of(1) == "Changed"
 
 

@@ -15,7 +15,8 @@ from features.units import DAY_MS
 from offline.base.from_log import read_catalogue
 from offline.base.kafka_log import Record, Span
 from online.stores.catalogue_search import CatalogueQuery, CatalogueSearch
-from online.stores.item_store import NEW_FOR_MS, ItemStore
+from online.stores.first_puts import NEW_FOR_MS
+from online.stores.item_store import ItemStore
 from tests.schemas import SHOP
 
 NOW = 101 * DAY_MS
@@ -66,7 +67,7 @@ def first(folder: Path) -> Base:
 def by_age(store: ItemStore) -> tuple[list[int], list[int]]:
     """The newest items, and all by `sort=newest`."""
     rows, _ = CatalogueSearch(store).page(CatalogueQuery("newest"), None, 20, NOW)
-    return store.columns.ids[store.newest(NOW + 30)].tolist(), store.columns.ids[rows].tolist()
+    return store.columns.ids[store.first_puts.newest(NOW + 30)].tolist(), store.columns.ids[rows].tolist()
 
 
 @pytest.mark.parametrize("end", range(len(RECORDS) + 1))
@@ -77,7 +78,7 @@ def test_what_is_new_is_the_same_after_a_base_of_the_log(tmp_path: Path, end: in
     for record in RECORDS[end:]:
         store.put_item(read_item(write_item(record, SHOP.items), SHOP))
     assert by_age(store) == (NEWEST_FIRST, [*NEWEST_FIRST, 1, 2])
-    assert not len(store.newest(NOW + 30 + NEW_FOR_MS))
+    assert not len(store.first_puts.newest(NOW + 30 + NEW_FOR_MS))
 
 
 def test_a_base_of_before_has_no_times_and_reads_as_if_all_came_with_the_data_set(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from features.fold.state import ItemFeatures
 from features.types import FOREVER, Item
 from features.units import DAY_MS
+from online.stores.first_puts import NEWEST
 from online.stores.item_names import HEARD
-from online.stores.item_store import NEWEST, ItemStore
+from online.stores.item_store import ItemStore
 from online.support import metrics
 from tests.schemas import film
 
@@ -68,9 +69,9 @@ def test_only_the_newest_of_new_items_count_as_new(store: ItemStore) -> None:
         store.put_item(film(1_000 + number, "New", ts=NOW + number))
     store.put_item(film(1_000 + NEWEST, "Changed", ts=NOW + 5_000))
     store.put_item(film(1_000 + NEWEST + 1, "Deleted", ts=NOW, deleted=True))
-    newest = store.columns.ids[store.newest(NOW + 5_000)].tolist()
+    newest = store.columns.ids[store.first_puts.newest(NOW + 5_000)].tolist()
     assert newest == [1_000 + at for at in range(NEWEST + 9, 8, -1) if at != NEWEST + 1]
-    assert not len(store.newest(NOW + 40 * DAY_MS))
+    assert not len(store.first_puts.newest(NOW + 40 * DAY_MS))
 
 
 def test_what_may_be_shown_is_kept_until_an_item_expires_or_changes(store: ItemStore) -> None:
