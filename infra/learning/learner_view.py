@@ -14,6 +14,7 @@ from infra.learning.learning_rules import publication_waits_for
 from infra.learning.noted_lack import read_lack
 from infra.system.times import wall_ms
 from models.registry import Labels, read_labels
+from online.ranking.policy import Learning
 
 SHOWN: Final = 12
 """Slices that are shown, the newest."""
@@ -32,9 +33,21 @@ def slice_line(learned: LearnedSlice) -> str:
     )
 
 
-def _not_anew(state: LearnerState) -> dict[str, Any] | None:
-    """How many makings anew in a row were given up, and why the newest was; None where the newest was not."""
-    return {"given_up": state.anew_given_up, "why": state.anew_failure} if state.anew_given_up else None
+def _not_anew(state: LearnerState, learning: Learning) -> dict[str, Any] | None:
+    """How many makings anew in a row were given up, and why the newest was; None where it was not, or none is to be."""
+    if learning.anew_hour is None or not state.anew_given_up:
+        return None
+    return {"given_up": state.anew_given_up, "why": _first_and_last_line(state.anew_failure)}
+
+
+def _first_and_last_line(text: str) -> str:
+    """A message in one line: of one that ends with the end of a log its own words, and the log's last ones.
+
+    >>> _first_and_last_line("training failed; the end of spark.log:\\nat java.lang\\nNo space left on device")
+    'training failed; the end of spark.log: No space left on device'
+    """
+    lines = text.splitlines()
+    return " ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))
 
 
 def learning_report(home: Home) -> dict[str, Any] | None:
@@ -57,14 +70,15 @@ def learning_report(home: Home) -> dict[str, Any] | None:
         "recent": [msgspec.to_builtins(each) for each in state.recent[-SHOWN:]],
         "text": state.text,
         "text_at": state.text_at,
-        "not_anew": None if learning.anew_hour is None else _not_anew(state),
+        "not_anew": _not_anew(state, learning),
     }
 
 
 def state_lines(home: Home) -> Iterator[str]:
     """The newest slices, what was published, what was done last; first what memory the learner lacks where it runs. Raises Broken
     for a state that can't be read."""
-    if serving_of(home).value.learning is None:
+    learning = serving_of(home).value.learning
+    if learning is None:
         yield 'nothing learns by itself: serving.json has no "learn"'
     elif (lack := read_lack(home)) is not None:
         yield f"nothing is learned, {_utc(lack.at)}: {lack.text}"
@@ -78,11 +92,10 @@ def state_lines(home: Home) -> Iterator[str]:
     yield f"{state.model}: {totals}; weights after slice {state.weights}, begun with version {state.origin}"
     if state.published:
         yield f"published: {', '.join(f'version {version} after slice {at}' for version, at in state.published.items())}"
-    learning, labels = serving_of(home).value.learning, read_labels(home.models, state.model) or Labels()
+    labels = read_labels(home.models, state.model) or Labels()
     if learning is not None and (reason := publication_waits_for(state, labels, learning, wall_ms())) is not None:
         yield f"the next candidate waits for {reason}"
-    if state.anew_given_up:
-        count = state.anew_given_up
-        yield f"all was to be made anew and was given up, {count} time{'s'[: count > 1]} in a row: {state.anew_failure}"
+    if learning is not None and (failed := _not_anew(state, learning)) is not None:
+        yield f"all was not made anew; given up in a row: {failed['given_up']}, the last time because {failed['why']}"
     if state.text_at:
         yield f"last, {_utc(state.text_at)}: {state.text}"

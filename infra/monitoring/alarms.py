@@ -184,7 +184,7 @@ def _disk_nearly_full(snapshots: Snapshots) -> str | None:
 
 def _not_made_anew(snapshots: Snapshots) -> str | None:
     failed = (snapshots[-1].learning or {}).get("not_anew")
-    return None if failed is None else f"given up {failed['given_up']} times in a row: {failed['why']}"
+    return None if failed is None else f"given up in a row: {failed['given_up']}, the last time because {failed['why']}"
 
 
 def _certificate_runs_out(snapshots: Snapshots) -> str | None:

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from features.errors import BadInput
 from features.version import VERSION
 from infra.cli.main import app
+from infra.home.paths import Home
+from infra.home.record import HomeRecord
 from infra.system.repository import REPO
 from tests.patience import patience
 
@@ -37,6 +39,7 @@ def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         (("status",), "./martlet up"),
         (("verify",), "nothing runs"),
         (("train",), "has no base yet"),
+        (("embeddings",), "has no base yet"),
         (("rollback", "--model", "none"), "none"),
         (("publish", "/nowhere", "--model", "x"), "expected a folder with saved_model.pb"),
     ],
@@ -47,6 +50,20 @@ def test_errors_are_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], o
     assert output in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["train", "embeddings"])
+def test_what_learns_learns_from_the_newest_base(tmp_path: Path, name: str) -> None:
+    """The base that the next start takes, which here is none, so that the message names it."""
+    home = Home(tmp_path).make()
+    record = HomeRecord(home)
+    record.describe("ml-100k", 0.8)
+    record.take_base(1)
+    record.set_next_base(2)
+    record.save()
+    done = command(name, home=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{home.bases / '2'} is not a base" in done.stderr
 
 
 def test_the_version_is_told() -> None:

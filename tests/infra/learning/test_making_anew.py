@@ -79,9 +79,10 @@ def test_that_it_is_given_up_is_said_until_it_is_made(home: Home) -> None:
         saved = SavedState(home.path / FILE, "toy", print)
         saved.commit(saved.value.with_text("slice 7: a good one", NIGHT))
         assert said_of(home) == {"given_up": night + 1, "why": "Spark failed"}
-    assert "given up, 2 times in a row: Spark failed" in "\n".join(state_lines(home))
+    assert "given up in a row: 2, the last time because Spark failed" in "\n".join(state_lines(home))
     (home.path / "serving.json").write_text('{"judge": {}, "learn": {"model": "toy", "anew_hour": null}}')
     assert said_of(home) is None, "nobody wants it any more"
+    assert "given up" not in "\n".join(state_lines(home))
     (home.path / "serving.json").write_text('{"judge": {}, "learn": {"model": "toy", "anew_hour": 3}}')
     del steps.refuse["renew"]
     making_anew(home, steps, lambda: NIGHT + 2 * DAY_MS, []).step()

@@ -56,7 +56,7 @@ def test_a_service_that_does_not_answer_is_named_and_nothing_else_is_guessed(ser
 def test_what_is_not_made_anew_any_more_is_named() -> None:
     learning = {"not_anew": {"given_up": 2, "why": "Spark failed"}}
     (alarm,) = evaluate(series({}, {"learning": learning}))
-    assert alarm.text.startswith("given up 2 times in a row: Spark failed; ")
+    assert alarm.text.startswith("given up in a row: 2, the last time because Spark failed; ")
     assert names({"learning": learning}, {"learning": {"not_anew": None}}) == set()
 
 
