@@ -3,7 +3,6 @@
 Weights between items, models and embeddings are taken over by the running home; what else the base has by its next start.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 
 from features.base.reader import MANIFEST, Base
@@ -15,7 +14,6 @@ from infra.offline_jobs.disk_room import check_room
 from infra.offline_jobs.step_process import unattended
 from infra.system.processes import Attend
 from models.registry import list_versions, read_manifest, version_folder
-from offline.datasets.dataset_names import LEARNED
 
 
 def renew(
@@ -49,7 +47,7 @@ def renew(
 def is_of_others(home: Home, number: int) -> bool:
     """Whether a base is none that teaches from the log: somebody has made it of the data set meanwhile."""
     manifest = read_json(home.bases / str(number) / MANIFEST)
-    return manifest is not None and manifest.get("dataset") != f"{LEARNED}{number}"
+    return manifest is not None and manifest.get("dataset") != runner.log_folder(home, number).name
 
 
 def _waiting(home: Home, record: HomeRecord) -> int | None:
@@ -67,7 +65,6 @@ def discard(home: Home, number: int) -> None:
     record = HomeRecord(home)
     if number not in (record.base_number, record.newest_base) and not is_of_others(home, number):
         runner.remove_base(home, number)
-        shutil.rmtree(home.data / f"{LEARNED}{number}", ignore_errors=True)
 
 
 def take_for_next_start(home: Home, number: int) -> None:

@@ -87,7 +87,7 @@ def prepare_from_log(
     argv = ["offline.base.from_log", "--previous", str(previous.folder), "--engines", str(home.engines_file)]
     argv += ["--until", json.dumps(until), *clock_arguments(settings), "--out", str(out)]
     if learn or previous.manifest.get("clock") == "wall":
-        argv += ["--learn", str(home.data / f"{LEARNED}{out.name}")]
+        argv += ["--learn", str(log_folder(home, int(out.name)))]
     _run_spark(home, argv, print_line, master, attend)
 
 
@@ -118,12 +118,25 @@ def remove_learned(home: Home, number: int) -> None:
     base in use or the one to come, as the home's record now has them."""
     record = HomeRecord(home)
     used = {Base(home.bases / str(each)).data_base for each in (number, record.base_number, record.newest_base) if each}
-    for folder in home.data.glob(f"{LEARNED}*"):
-        old = folder.name.removeprefix(LEARNED)
-        is_log = old.isdecimal() and (read_json(folder / TAKEN) or {}).get("from") == folder.name
-        if is_log and int(old) not in used:
-            for each in (folder, samples_folder(home, int(old)), ranking_lists_folder(home, int(old))):
-                shutil.rmtree(each, ignore_errors=True)
+    for old in _numbers_in(home.data, LEARNED) - used:
+        log = log_folder(home, old)
+        if _taken_from(log) == log.name:
+            _remove(log, samples_folder(home, old), ranking_lists_folder(home, old))
+
+
+def log_folder(home: Home, number: int) -> Path:
+    """Returns where the log is, as the data set that base `number` is made of."""
+    return home.data / f"{LEARNED}{number}"
+
+
+def _taken_from(folder: Path) -> str:
+    """Returns what a data set was taken from: a log from itself, people's own from another folder; "" while it is being made."""
+    return str((read_json(folder / TAKEN) or {}).get("from", ""))
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run_spark(
@@ -232,9 +245,11 @@ def remove_bases(home: Home, retained: Collection[int | None]) -> None:
 
 
 def remove_base(home: Home, number: int) -> None:
-    """Remove a base and its training data."""
-    for folder in (home.bases / str(number), samples_folder(home, number), ranking_lists_folder(home, number)):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove a base, the log as the data set that it was made of, and its training data."""
+    _remove(home.bases / str(number), samples_folder(home, number), ranking_lists_folder(home, number))
+    log = log_folder(home, number)
+    if _taken_from(log) in ("", log.name):
+        _remove(log)
 
 
 def _numbers_in(parent: Path, name: str) -> set[int]:

@@ -86,9 +86,14 @@ def test_a_base_that_nothing_has_used_goes_when_a_newer_one_is_made(tmp_path: Pa
             folder.mkdir()
     record.take_base(2)
     record.save()
+    logs = {number: home.data / f"log-{number}" for number in (3, 4)}
+    for log in logs.values():
+        log.mkdir()
     for number in (3, 4, 4):
         take_for_next_start(home, number)
         assert HomeRecord(home).newest_base == number
     assert sorted(path.name for path in home.bases.iterdir()) == ["1", "2", "4"], "1 was used before, 2 is in use"
+    assert [log.exists() for log in logs.values()] == [False, True]
+    logs[4].rmdir()
     left = sorted(path.name for path in home.data.iterdir())
     assert left == [f"{name}-{number}" for name in ("asks", "samples") for number in (1, 2, 4)]

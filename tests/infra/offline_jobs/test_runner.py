@@ -154,7 +154,10 @@ def test_training_data_goes_with_its_base(home: Home) -> None:
         write(samples_folder(home, number), INPUTS_VERSION)
         write(ranking_lists_folder(home, number), INPUTS_VERSION)
     (home.data / "samples-of-mine").mkdir()
+    (home.data / "log-1").mkdir()
+    (home.data / "log-0").mkdir()
+    (home.data / "log-0" / TAKEN).write_text('{"from": "/my/log-0"}')
     remove_bases(home, {None, 2, 4})
     assert sorted(folder.name for folder in home.data.iterdir()) == sorted(
-        ["samples-of-mine", *(f"{name}-{number}" for name in ("samples", "asks") for number in (2, 3, 5))]
+        ["log-0", "samples-of-mine", *(f"{name}-{number}" for name in ("samples", "asks") for number in (2, 3, 5))]
     )
