@@ -33,6 +33,7 @@ from infra.home.record import HomeRecord
 from infra.home.schema_file import read_given
 from infra.job_cluster import JobCluster
 from infra.offline_jobs import runner
+from infra.offline_jobs.base_folders import remove_bases
 from infra.offline_jobs.step_process import NICE
 from infra.replay.clock_mark import restore_mark
 from infra.services import kafka, kafka_topics, redis
@@ -272,7 +273,7 @@ class Stack:
         before = self.record.base_number
         self.record.take_base(number)
         self.record.save()
-        runner.remove_bases(self.home, {before, number, self.record.newest_base})
+        remove_bases(self.home, {before, number, self.record.newest_base})
 
     def make_training_data(self) -> None:
         """Make the training data by Spark. The base must exist. Raises MartletError if that fails."""

@@ -16,6 +16,7 @@ from infra.home.paths import Home, read_json
 from infra.home.process_notes import note_processes, noted_processes
 from infra.home.record import HomeRecord
 from infra.offline_jobs import renewal, runner
+from infra.offline_jobs.base_folders import samples_folder
 from infra.system.processes import ProcessId, stop
 from models.learning.slice_result import RESULT, SliceResult
 from models.registry import Labels, list_versions, read_labels, version_folder
@@ -72,7 +73,7 @@ class LearningSteps:
         base = home.bases / str(number)
         argv = ["offline.training_data.slice_lists", "--base", str(base), "--engines", str(home.engines_file)]
         argv += ["--data-dir", str(home.data), "--version", str(start)]
-        argv += ["--samples", str(runner.samples_folder(home, Base(base).data_base))]
+        argv += ["--samples", str(samples_folder(home, Base(base).data_base))]
         argv += ["--spans", json.dumps(spans), "--since", str(since), "--out", str(out)]
         settings = read_settings(settings_file(home))
         argv += ["--attribution", str(settings.attribution), *runner.clock_arguments(settings)]

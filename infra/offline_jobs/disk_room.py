@@ -10,6 +10,7 @@ from features.errors import Broken
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
+from infra.offline_jobs.base_folders import ranking_lists_folder, samples_folder
 
 TIMES: Final = 2
 """What is made anew may take so many times what it takes now: for rows that have come since, and Spark's temporary files."""
@@ -21,7 +22,7 @@ def check_room(home: Home, free: Callable[[Path], int] = lambda path: shutil.dis
     """Raise Broken where too little is free, in bytes, for a base of the log, its rows and training data."""
     base = HomeRecord(home).base()
     number = base.data_base
-    folders = base.folder, runner.samples_folder(home, number), runner.ranking_lists_folder(home, number)
+    folders = base.folder, samples_folder(home, number), ranking_lists_folder(home, number)
     needed = LEFT_FREE + TIMES * sum(map(_size, (*folders, Path(runner.dataset_of(home, base)))))
     if (found := free(home.path)) < needed:
         raise Broken(

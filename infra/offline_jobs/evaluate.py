@@ -16,6 +16,7 @@ from features.schema.tables import Schema
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
+from infra.offline_jobs.base_folders import ranking_lists_folder
 from infra.offline_jobs.peers import make_peer_lists
 from models.training.row_metrics import TOP
 from offline.base.kafka_log import KafkaLog
@@ -53,7 +54,7 @@ def in_memory(
     embeddings = runner.embeddings_folder(home, base.data_base)
     if embeddings is not None:
         argv += ["--embeddings", str(embeddings)]
-    ranking_lists = runner.ranking_lists_folder(home, number)
+    ranking_lists = ranking_lists_folder(home, number)
     argv += ["--asks", str(ranking_lists)] if runner.is_current(home, ranking_lists, base) else []
     for stage in renewed:
         argv += ["--renewed", str(stage.bases / "1"), str(stage.models)]
@@ -94,7 +95,7 @@ def training_constants_argv(home: Home, number: int, names: Sequence[str], seeds
     has, and where there are no ranking lists that may be learned from."""
     known = known_constants(names)
     base = Base(home.bases / str(number))
-    ranking_lists = runner.ranking_lists_folder(home, base.data_base)
+    ranking_lists = ranking_lists_folder(home, base.data_base)
     if not runner.is_current(home, ranking_lists, base):
         raise BadInput(
             "--training-constant", "a home with training data: ./martlet train makes it", "none that is current"

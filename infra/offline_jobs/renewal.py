@@ -10,6 +10,7 @@ from features.errors import Broken
 from infra.home.paths import Home, read_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs import base_from_log, runner
+from infra.offline_jobs.base_folders import log_folder, remove_base
 from infra.offline_jobs.disk_room import check_room
 from infra.offline_jobs.step_process import unattended
 from infra.system.processes import Attend
@@ -47,7 +48,7 @@ def renew(
 def is_of_others(home: Home, number: int) -> bool:
     """Whether a base is none that teaches from the log: somebody has made it of the data set meanwhile."""
     manifest = read_json(home.bases / str(number) / MANIFEST)
-    return manifest is not None and manifest.get("dataset") != runner.log_folder(home, number).name
+    return manifest is not None and manifest.get("dataset") != log_folder(home, number).name
 
 
 def _waiting(home: Home, record: HomeRecord) -> int | None:
@@ -64,7 +65,7 @@ def discard(home: Home, number: int) -> None:
     used, or others have made it."""
     record = HomeRecord(home)
     if number not in (record.base_number, record.newest_base) and not is_of_others(home, number):
-        runner.remove_base(home, number)
+        remove_base(home, number)
 
 
 def take_for_next_start(home: Home, number: int) -> None:
@@ -75,7 +76,7 @@ def take_for_next_start(home: Home, number: int) -> None:
     record.set_next_base(number)
     record.save()
     if superseded is not None and superseded not in (number, record.base_number):
-        runner.remove_base(home, superseded)
+        remove_base(home, superseded)
 
 
 def _has_learned(home: Home, name: str, number: int) -> bool:

@@ -50,7 +50,7 @@ FAULTS: Final = (
     ),
     Fault(
         "training data outlives its base",
-        "infra/offline_jobs/runner.py",
+        "infra/offline_jobs/base_folders.py",
         "for number in (numbers | learned) - stay - behind:",
         "for number in numbers - stay - behind:",
         ("test_training_data_goes_with_its_base",),

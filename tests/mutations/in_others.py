@@ -6,6 +6,13 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "a base that goes leaves its log on the disk",
+        "infra/offline_jobs/base_folders.py",
+        'if _taken_from(log) in ("", log.name):',
+        "if False:",
+        ("test_a_base_that_nothing_has_used_goes_when_a_newer_one_is_made",),
+    ),
+    Fault(
         "a retired number is given out again",
         "models/registry/versions.py",
         (
@@ -173,9 +180,9 @@ FAULTS: Final = (
     ),
     Fault(
         "a data set is removed for its name alone",
-        "infra/offline_jobs/runner.py",
-        'old.isdecimal() and (read_json(folder / TAKEN) or {}).get("from") == folder.name',
-        "old.isdecimal()",
+        "infra/offline_jobs/base_folders.py",
+        "if _taken_from(log) == log.name:",
+        "if True:",
         ("test_logs_that_no_base_goes_back_to_are_removed_and_nothing_else",),
     ),
     Fault(

@@ -61,7 +61,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a base that others go back to is removed",
-        "infra/offline_jobs/runner.py",
+        "infra/offline_jobs/base_folders.py",
         "for number in (numbers | learned) - stay - behind:",
         "for number in (numbers | learned) - stay:",
         ("test_bases_that_nothing_goes_back_to_are_removed",),
@@ -159,7 +159,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a base that somebody has just made is removed by an up",
-        "infra/offline_jobs/runner.py",
+        "infra/offline_jobs/base_folders.py",
         "if number in retained or number > newest}",
         "if number in retained or not newest}",
         ("test_a_base_that_is_newer_than_all_in_use_stays_with_what_it_goes_back_to",),

@@ -10,9 +10,9 @@ from features.base.reader import MANIFEST
 from features.errors import Broken
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.offline_jobs.base_folders import ranking_lists_folder, samples_folder
 from infra.offline_jobs.disk_room import check_room
 from infra.offline_jobs.renewal import discard, is_of_others, renew, take_for_next_start
-from infra.offline_jobs.runner import ranking_lists_folder, samples_folder
 from tests.schemas import MOVIES
 
 

@@ -15,14 +15,11 @@ from features.inputs.signals import SIGNAL_COLUMNS
 from features.schema.document import FILE as SCHEMA_FILE
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
+from infra.offline_jobs.base_folders import ranking_lists_folder, remove_bases, remove_learned, samples_folder
 from infra.offline_jobs.runner import (
     has_training_data,
     publish,
-    ranking_lists_folder,
-    remove_bases,
-    remove_learned,
     run_module,
-    samples_folder,
 )
 from infra.offline_jobs.step_process import StepFailed
 from models.registry import MANIFEST as VERSION_MANIFEST
