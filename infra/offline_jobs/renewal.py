@@ -35,14 +35,23 @@ def renew(
     ):
         return f"nothing to make anew: the job has folded nothing since base {record.base_number}"
     runner.prepare_learned(home, record, number, print_line, attend=attend)
-    take_for_next_start(home, number)
+    next_start = hand_over(home, number)
     if runner.embeddings_folder(home, Base(home.bases / str(number)).data_base) is None:
         runner.embed(home, number, print_line, attend=attend)
     missing = [name for name in models if not _has_learned(home, name, number)]
     if missing:
         runner.train(home, number, missing, print_line, attend)
     made = ", ".join(f"{name} {list_versions(home.models, name)[-1]}" for name in models)
-    return f"made anew: base {number} (weights between items now, the rest at the next start), embeddings, {made}"
+    return f"made anew: base {number} (weights between items now, {next_start}), embeddings, {made}"
+
+
+def hand_over(home: Home, number: int) -> str:
+    """Have the next `up` start from a base of the log, unless somebody has made one of the data set for it, be it meanwhile;
+    returns what that start takes, in words."""
+    if (waiting := _waiting(home, HomeRecord(home))) is not None:
+        return f"the next start takes base {waiting}, which is made of the data set"
+    take_for_next_start(home, number)
+    return "the rest at the next start"
 
 
 def is_of_others(home: Home, number: int) -> bool:

@@ -12,7 +12,7 @@ from infra.home.paths import Home
 from infra.home.record import HomeRecord
 from infra.offline_jobs.base_folders import ranking_lists_folder, samples_folder
 from infra.offline_jobs.disk_room import check_room
-from infra.offline_jobs.renewal import discard, is_of_others, renew, take_for_next_start
+from infra.offline_jobs.renewal import discard, hand_over, is_of_others, renew, take_for_next_start
 from tests.schemas import MOVIES
 
 
@@ -53,7 +53,15 @@ def test_a_base_of_the_data_set_that_waits_for_the_next_start_is_not_superseded(
     record.save()
     done = renew(home, 3, ["fusion"], print)
     assert done == "nothing to make anew: the next start takes base 2, which is made of the data set"
+    make_base(home, 3, dataset="log-3", previous=1)
+    made_meanwhile = hand_over(home, 3)
+    assert made_meanwhile == "the next start takes base 2, which is made of the data set"
     assert HomeRecord(home).newest_base == 2
+    record.set_next_base(3)
+    record.save()
+    make_base(home, 4, dataset="log-4", previous=1)
+    assert hand_over(home, 4) == "the rest at the next start"
+    assert HomeRecord(home).newest_base == 4
 
 
 def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path) -> None:
