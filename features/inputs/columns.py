@@ -25,7 +25,7 @@ from features.inputs.compiled_users import blend, in_columns
 from features.inputs.facet_table import FacetTable
 from features.inputs.facet_vocabulary import Vocabulary
 from features.schema.tables import Schema
-from features.types import RATING, Item
+from features.types import RATING, Item, Millis
 from features.units import HOUR_MS, ends_session
 
 USER_COLUMNS: Final = (
@@ -54,6 +54,8 @@ LIKED: Final = tuple(at for at, (_, positives) in enumerate(POPULARITIES) if pos
 """The columns of positives alone."""
 CHANGED: Final = 4096
 """Changes that columns remember the rows of."""
+UNDATED: Final = -1
+"""Stands where nobody has said when an item came out: times begin with 0."""
 _FADES: Final = tuple(1 / half_life for half_life, positives in POPULARITIES if not positives)
 """Halvings a day, of each half-life of POPULARITIES, which has them for events first, then for positives."""
 
@@ -76,6 +78,9 @@ class ItemColumns:
         self.popularities: DoubleArray = np.zeros((size, len(POPULARITIES)), np.float64)  # as of the newest day
         self.facets = FacetTable(size)
         self.years: IntArray = np.zeros(size, np.int64)
+        self.dated: IntArray = np.full(
+            size, UNDATED, np.int64
+        )  # when it came out, ms, where the schema counts no years
         self.changes = 0
         """Rises with each change of a row."""
         self._changed: IntArray = np.zeros(CHANGED, np.int64)
@@ -90,6 +95,7 @@ class ItemColumns:
             new = np.zeros((len(old) + more, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+        self.dated = np.concatenate([self.dated, np.full(more, UNDATED, np.int64)])
         self.facets.grow(more)
 
     def _note(self, row: int) -> None:
@@ -106,11 +112,12 @@ class ItemColumns:
         rows: IntArray = np.unique(self._changed[np.arange(changes, self.changes) % CHANGED])
         return rows
 
-    def set_item(self, row: int, item_id: int, item: Item | None) -> None:
-        """Set an item's columns from the catalogue (None: it has no entry)."""
+    def set_item(self, row: int, item_id: int, item: Item | None, dated: Millis = UNDATED) -> None:
+        """Set an item's columns from the catalogue (None: it has no entry). dated: as in `dated`."""
         self._note(row)
         self.ids[row] = item_id
         self.years[row] = 0 if item is None else item.year
+        self.dated[row] = dated
         self.facets.put(row, () if item is None else item.labels)
 
     def set_features(self, row: int, features: ItemFeatures, unit: int) -> None:

@@ -31,7 +31,8 @@ class Standing:
     root         float32 [N]: the square root of `popular`
     damping      float32 [N]: what damps an item that everybody likes
     trending     float32 [N]: as `features.inputs.columns.trending`
-    newest       float32 [N]: the year of release, and a part of a year for being liked; 0 without a year
+    newest       float32 [N]: the year of release, and a part of a year for being liked; of items that have no years the day on
+                 which they came out, and a part of a day; 0 where neither is known, or that day is still to come
     decades      int32 [N]: years by tens; 0 without a year
     everything   bool [N]: True
     is_cold      whether no item has been liked yet, so that there is nothing to learn from
@@ -79,12 +80,13 @@ class Standing:
         if not self.is_cold:
             day = popularity(columns, rows, at, 1.0, positives=True)
             weeks = popularity(columns, rows, at, 14.0, positives=True)
-        years = columns.years[rows]
+        years, dated = columns.years[rows], columns.dated[rows]
         self._liked[rows] = columns.popularities[rows][:, LIKED].any(axis=1)
         self.popular_day[rows], self.popular[rows] = day, weeks
         self.root[rows] = np.sqrt(weeks)
         self.damping[rows] = np.sqrt(1 + weeks)
-        self.newest[rows] = np.where(years > 0, years + weeks / (1 + weeks), 0)
+        ages = np.where(years > 0, years, np.where(dated // DAY_MS <= at // DAY_MS, dated // DAY_MS + 1, 0))
+        self.newest[rows] = np.where(ages > 0, ages + weeks / (1 + weeks), 0)
         self.decades[rows] = np.minimum(years // 10, DECADES - 1)
 
     @property

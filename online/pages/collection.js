@@ -17,7 +17,9 @@ let turn = new AbortController();
 
 // Where items have no year there are no decades, and without stars nothing is rated best.
 $("decade").hidden = $("decade-label").hidden = schema.era === null;
-for (const [name, known] of [["newest", schema.era !== null], ["rating", rates]]) if (!known) $("sort").querySelector(`[value=${name}]`)?.remove();
+const option = (name) => $("sort", HTMLSelectElement).querySelector(`[value=${name}]`);
+if (!rates) option("rating")?.remove();
+if (schema.era === null) option("newest")?.replaceChildren("newest");
 $("decade").append(...DECADES.map((decade) => el("option", { value: decade }, `${decade}s`)));
 
 function readAddress() {

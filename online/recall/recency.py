@@ -29,7 +29,7 @@ class TrendingRecall:
 
 
 class NewestRecall:
-    """The most recent releases, the most liked first within a year."""
+    """What came out last, the most liked first within a year; of items that have no years within a day."""
 
     name, default_limit = "newest", FEW
 

@@ -243,9 +243,6 @@ class CatalogueSearch:
         return np.asarray(smoothed_mean(total, ratings), np.float32)
 
     def _ages(self) -> IntArray:
-        """[N] by what items are newer: the year by whose decades they count, else the first time that the schema declares, else
-        when they were first put."""
-        if self._items.attributes.era is not None:
-            return self._items.columns.years
-        times = self._items.numbers.times()
-        return self._items.first_puts.at if times is None else times
+        """[N] by what items are newer: the year by whose decades they count, else when they came out."""
+        columns = self._items.columns
+        return columns.dated if self._items.attributes.era is None else columns.years

@@ -19,7 +19,7 @@ from features.fold.catalogue import as_put
 from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
 from features.ids import OuterId
-from features.inputs.columns import ItemColumns, popularity
+from features.inputs.columns import UNDATED, ItemColumns, popularity
 from features.inputs.moment import ItemIndex, Together
 from features.types import FOREVER, Item, ItemId, Millis
 from online.stores.facets import Facets
@@ -73,6 +73,7 @@ class ItemStore:
         """[N] the time (ms) from which on no list shows the item."""
         self._newest_mask = _Showable(-1, 0, self._showable_until)
         self.numbers = NumberColumns(self.attributes.declared, len(ids))
+        self._time = next((name for name, each in self.attributes.declared.items() if each.type == "time"), None)
         self._deleted: set[int] = set()
         self.names = ItemNames()
         for item_id in ids:
@@ -111,7 +112,7 @@ class ItemStore:
     def _set_row(self, row: int, item_id: ItemId) -> None:
         """Set a row's columns from the catalogue."""
         item = self.catalogue.get(item_id)
-        self.columns.set_item(row, item_id, item)
+        self.columns.set_item(row, item_id, item, self._dated(item))
         self.numbers.put(row, item)
         if item is None:
             self._unknown.add(row)
@@ -126,6 +127,16 @@ class ItemStore:
             self._deleted.discard(row)
         self.first_puts.put(row, 0 if item is None or item.deleted else item.ts)
         self.changes += 1
+
+    def _dated(self, item: Item | None) -> Millis:
+        """When an item came out, ms, of a schema whose items count by no years: the first time that it declares, of one that
+        declares none when the item was first put; UNDATED where that isn't known."""
+        if item is None or item.deleted or self.attributes.era is not None:
+            return UNDATED
+        if self._time is None:
+            return item.ts or UNDATED
+        at = item.values.get(self._time)
+        return at if isinstance(at, int) else UNDATED
 
     def row(self, item_id: ItemId) -> int | None:
         """Row of an item; None for an unknown or deleted one."""

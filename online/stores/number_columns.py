@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from features.arrays import BoolArray, IntArray
+from features.arrays import BoolArray
 from features.schema.declarations import Attribute, Number
 from features.types import Item
 
@@ -41,10 +41,6 @@ class NumberColumns:
     def is_whole(self, name: str) -> bool:
         """Whether an attribute's values are whole numbers: times are."""
         return bool(self._columns[name].dtype == np.int64)
-
-    def times(self) -> IntArray | None:
-        """[N] the first time that the schema declares, ms, NO_TIME where an item has none; None where it declares none."""
-        return next((column for name, column in self._columns.items() if self.is_whole(name)), None)
 
     def grow(self, more: int) -> None:
         """Make room for more rows."""

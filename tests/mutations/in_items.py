@@ -34,6 +34,20 @@ FAULTS: Final = (
         ("test_an_item_whose_records_were_lost_is_as_old_as_the_base_says",),
     ),
     Fault(
+        "what is still to come is newest",
+        "features/inputs/standing.py",
+        "np.where(dated // DAY_MS <= at // DAY_MS, dated // DAY_MS + 1, 0)",
+        "dated // DAY_MS + 1",
+        ("test_what_came_out_last_is_newest_and_what_is_to_come_is_not",),
+    ),
+    Fault(
+        "an item is as new as its put says, whatever time it has",
+        "online/stores/item_store.py",
+        "        if self._time is None:\n            return item.ts or UNDATED\n",
+        "        if item.ts:\n            return item.ts\n",
+        ("test_what_came_out_last_is_found_where_items_have_no_years",),
+    ),
+    Fault(
         "what is put after the newest were asked for is not among them",
         "online/stores/first_puts.py",
         "self._later.append(row)",

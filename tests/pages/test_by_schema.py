@@ -122,8 +122,17 @@ def test_a_page_says_what_items_are_called(visit: Visit) -> None:
     assert page.url.endswith("/collection.html?type=category&value=Office")
 
 
-def test_a_schema_that_does_not_come_at_once_is_asked_for_again(
-    browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]
+def test_what_was_put_last_is_newest_where_items_have_no_years(visit: Visit) -> None:
+    page = visit("/collection.html?sort=newest")
+    words = ["most liked lately", "more than usual today", "newest", "title"]
+    expect(page.locator("#sort option")).to_have_text(words)
+    expect(page.locator("#sort")).to_have_value("newest")
+    expect(page.locator("#films .poster:not(.skeleton)").nth(1)).to_be_visible()
+    newest = page.locator("#films .title").all_inner_texts()[:2]
+    assert set(newest) == {"Desk Lamp", "Night Light"}, "the base has an item 7 already"
+
+
+def test_a_schema_that_does_not_come_at_once_is_asked_for_again(    browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]
 ) -> None:
     answers = iter([503, 0])
     with pages_at(browser, shop[0], complaints) as visit:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures
-from features.inputs.columns import CHANGED, ItemColumns, popularity, trending
+from features.inputs.columns import CHANGED, UNDATED, ItemColumns, popularity, trending
 from features.inputs.standing import RETAINED, Standing, Standings
 from features.types import LIKE, VIEW
 from features.units import DAY_MS
@@ -39,6 +39,7 @@ steps = st.lists(
         st.tuples(st.just("event"), st.integers(0, SIZE - 1), st.sampled_from([LIKE, VIEW]), st.integers(0, 40)),
         st.tuples(st.just("ask"), st.integers(0, 3), st.lists(st.booleans(), min_size=SIZE, max_size=SIZE)),
         st.tuples(st.just("item"), st.integers(0, SIZE - 1), st.integers(1900, 2030)),
+        st.tuples(st.just("dated"), st.integers(0, SIZE - 1), st.integers(-1, 300 * DAY_MS)),
     ),
     max_size=40,
 )
@@ -53,6 +54,8 @@ def test_it_gives_what_is_made_anew_at_each_moment(given_steps: list[Any], limit
             changed(columns, features, *step[1:])
         elif step[0] == "item":
             columns.set_item(step[1], step[1] + 1, film(step[1] + 1, "x", ("New",), step[2]))
+        elif step[0] == "dated":
+            columns.set_item(step[1], step[1] + 1, film(step[1] + 1, "x", ("New",), 0), step[2])
         else:
             at, allowed = AT + step[1] * DAY_MS // 2, np.array(step[2])
             found, fresh = standings.at(at), Standing(columns, at)
@@ -80,6 +83,20 @@ def test_its_values_are_those_of_the_columns() -> None:
     both = (popularity(columns, slice(0, SIZE), AT, half_life) for half_life in (1.0, 14.0))
     assert warm.trending.tolist() == trending(*both).tolist()
     assert warm.decades.tolist() == (columns.years // 10).tolist()
+
+
+def test_what_came_out_last_is_newest_and_what_is_to_come_is_not() -> None:
+    columns, features = ItemColumns(SIZE), dict[int, ItemFeatures]()
+    days = {0: 198, 1: 200, 2: 200, 3: 201, 5: 0}  # those of rows 4 and from 6 on are not known
+    for row in range(SIZE):
+        columns.set_item(row, row + 1, None, days[row] * DAY_MS + 7 if row in days else UNDATED)
+    columns.set_item(6, 7, film(7, "x", (), 1995))
+    changed(columns, features, 2, LIKE, 0)
+    changed(columns, features, 0, LIKE, 0)
+    newest = Standing(columns, AT).order("newest")
+    assert newest.best(np.ones(SIZE, bool), SIZE).tolist() == [6, 2, 1, 0, 5]
+    columns.grow(1)
+    assert Standing(columns, AT).newest[SIZE] == 0
 
 
 def test_it_is_kept_for_a_day_and_only_what_an_item_changes_is_renewed() -> None:

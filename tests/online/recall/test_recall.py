@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -22,7 +23,8 @@ from features.inputs.columns import ClickWeights, tastes
 from features.inputs.moment import Moment
 from features.inputs.released import released
 from features.inputs.signals import candidates
-from features.types import CLICK, DISLIKE
+from features.schema.tables import preset_schema
+from features.types import CLICK, DISLIKE, Item, Value
 from features.units import DAY_MS, SESSION_GAP_MS
 from infra.system.repository import REPO
 from online.query import Query
@@ -30,6 +32,7 @@ from online.ranking.policy import MAX_RULED
 from online.recall import CHANNELS, CORE_CHANNELS, PINNED, VECTOR_CHANNELS, ChannelRunner, GivenRecall, Recall, merge
 from online.stores.first_puts import NEW_FOR_MS
 from online.stores.item_store import ItemStore
+from tests.online.conftest import write_base
 from tests.online.synthetic_vectors import WIDTH, kinds_of
 from tests.schemas import MOVIES, added, film
 
@@ -227,6 +230,19 @@ def test_each_channel_does_what_its_name_says(base: Base) -> None:
     near = Neighbours(3, 1, AT, [(9, 3), (10, 1), (12345, 1)])
     store.put_neighbours(near)
     assert ids(store, CHANNEL["together"].recall(query_for(store, known_user(base)), 5)) == [9, 10]
+
+
+@pytest.mark.parametrize(("preset", "newest"), [("news", [103, 101]), ("shop", [104, 102, 103, 101])])
+def test_what_came_out_last_is_found_where_items_have_no_years(tmp_path: Path, preset: str, newest: list[int]) -> None:
+    """By the first time that the schema declares, or else by when they were first put; nothing that is still to come."""
+    store = ItemStore(write_base(tmp_path / "1", preset_schema(preset)))
+    days = {101: 20, 103: 30, 102: 500, 104: None}
+    for later, (item_id, day) in enumerate(days.items()):
+        values: dict[str, Value] = {} if day is None else {"published": day * DAY_MS}
+        put = AT - {101: 3, 103: 2, 102: 1, 104: 0}[item_id] * DAY_MS
+        store.put_item(Item(item_id, "New", {}, values, ts=put + later))
+    found = CHANNEL["newest"].recall(query_for(store, UserFeatures(99)), 5)
+    assert store.columns.ids[found].tolist() == newest
 
 
 def test_merging_takes_the_best_places_names_channels_and_skips_one_that_fails(base: Base) -> None:
