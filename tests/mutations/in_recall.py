@@ -192,8 +192,8 @@ FAULTS: Final = (
     Fault(
         "the oldest items are the newest",
         "features/inputs/standing.py",
-        "np.where(years > 0, years + weeks / (1 + weeks), 0)",
-        "np.where(years > 0, 3000 - years + weeks / (1 + weeks), 0)",
+        "np.where(ages > 0, ages + weeks / (1 + weeks), 0)",
+        "np.where(ages > 0, 3000 - ages + weeks / (1 + weeks), 0)",
         ("test_each_channel_does_what_its_name_says",),
     ),
     Fault(
