@@ -42,6 +42,7 @@ from online.ranking.policy import NO_SERVING, Serving, read_serving
 from online.recall.compile_recall import compile_recall
 from online.recall.newest_weights import NewestWeights
 from online.recommend.experiment_outcomes import ExperimentOutcomes
+from online.recommend.hidden_by_policy import doubt_hidden
 from online.recommend.impression_log import ImpressionLog
 from online.recommend.interleaving_outcomes import InterleavingOutcomes
 from online.recommend.list_json import ListPieces
@@ -82,7 +83,9 @@ def build_server(settings: ApiSettings, number: int = 1) -> Server:
     user_store = UserStore(settings.redis, settings.generation, base)
     client = ModelClient(settings.model_server)
     weights = ReloadableFile(settings.click_weights, msgspec.json.Decoder(ClickWeights).decode, ClickWeights())
-    serving: ReloadableFile[Serving] = ReloadableFile(settings.serving, read_serving, NO_SERVING)
+    serving: ReloadableFile[Serving] = ReloadableFile(
+        settings.serving, read_serving, NO_SERVING, doubt=lambda value: doubt_hidden(value, base.schema.items)
+    )
     access = _access(settings)
     for file in (weights, serving, access):
         file.refresh()  # so that the first list already uses them

@@ -176,6 +176,15 @@ class Serving:
         """The policy of who is in no arm, and of what is shown to nobody in particular."""
         return self.made(tuple((each.name, CONTROL) for each in self.experiments))
 
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """Where a policy stands in the file → the policy: that of those in no arm, and of each arm as if it were the only one."""
+        found = {"policy": self.control}
+        for experiment in self.experiments:
+            for name, arm in experiment.arms.items():
+                found[f"experiment {experiment.name}, arm {name}"] = msgspec.convert(self._policy | arm.policy, Policy)
+        return found
+
     def _made(self, arms: tuple[tuple[str, str], ...]) -> Policy:
         fields = dict(self._policy)
         for experiment, (_, name) in zip(self.experiments, arms, strict=True):

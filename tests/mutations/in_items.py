@@ -34,6 +34,13 @@ FAULTS: Final = (
         ("test_an_item_whose_records_were_lost_is_as_old_as_the_base_says",),
     ),
     Fault(
+        "what a policy is to hide by a facet that there is not is accepted without a word",
+        "online/app.py",
+        ", doubt=lambda value: doubt_hidden(value, base.schema.items)",
+        "",
+        ("test_what_can_be_hidden_is_hidden_all_the_same",),
+    ),
+    Fault(
         "what is still to come is newest",
         "features/inputs/standing.py",
         "np.where(dated // DAY_MS <= at // DAY_MS, dated // DAY_MS + 1, 0)",

@@ -132,7 +132,8 @@ def test_what_was_put_last_is_newest_where_items_have_no_years(visit: Visit) -> 
     assert set(newest) == {"Desk Lamp", "Night Light"}, "the base has an item 7 already"
 
 
-def test_a_schema_that_does_not_come_at_once_is_asked_for_again(    browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]
+def test_a_schema_that_does_not_come_at_once_is_asked_for_again(
+    browser: Browser, shop: tuple[str, FakeLog], complaints: list[str]
 ) -> None:
     answers = iter([503, 0])
     with pages_at(browser, shop[0], complaints) as visit:
