@@ -31,6 +31,7 @@ from offline.datasets.own.description import (
     EventFile,
     HomeTime,
     ItemFile,
+    UserFile,
     columns_by_type,
     write_description,
 )
@@ -104,21 +105,20 @@ def export_home(
 
     rows_of_items = (_item_row(item, schema.items) for item in items)
     with named_folder(folder) as staging:
-        events_file, items_file = f"events.{form}", f"items.{form}"
+        events_file, items_file, users_file = (f"{table}.{form}" for table in ("events", "items", "users"))
         _write(rows(), EVENTS, staging / events_file)
         count = _write(rows_of_items, item_columns(schema.items), staging / items_file)
+        rows_of_users = (_user_row(*each, schema.users) for each in users if schema.users)
+        user_count = _write(rows_of_users, user_columns(schema.users), staging / users_file)
         description = Description(
             name_of_folder(folder.name),
             clock,
             (_described_events(events_file, schema),) if kinds else (),
             (_described_items(items_file, schema.items),) if count else (),
+            (_described_users(users_file, schema.users),) if user_count else (),
         )
         write_description(description, staging / DATASET_FILE)
         (staging / FILE).write_text(schema.salted("").text(), encoding="utf-8")
-        user_count = 0
-        if schema.users:
-            rows_of_users = (_user_row(*each, schema.users) for each in users)
-            user_count = _write(rows_of_users, user_columns(schema.users), staging / f"users.{form}")
     return kinds, count, user_count
 
 
@@ -130,6 +130,11 @@ def _described_events(file: str, schema: Schema) -> EventFile:
 def _described_items(file: str, attributes: Attributes) -> ItemFile:
     types = {name: each.type for name, each in {**BUILT_IN_TYPES, **attributes.declared}.items()}
     return replace(ItemFile(file, "item_id", "title"), **columns_by_type(types))
+
+
+def _described_users(file: str, attributes: Fields) -> UserFile:
+    types = {name: each.type for name, each in attributes.declared.items()}
+    return replace(UserFile(file, "user_id"), **columns_by_type(types))
 
 
 def _require_empty(folder: Path) -> None:

@@ -15,7 +15,7 @@ from features.fold.user import UserState, fold_user, freeze_user
 from features.inputs.columns import ClickWeights, ItemColumns, popularity, tastes
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
-from features.types import RATING, Contribution, Item, Millis
+from features.types import PROFILE, RATING, Contribution, Item, Millis
 from offline.datasets.dataset import event_of
 from offline.spark.grouped_batches import RowBuffer, runs, streams
 
@@ -55,6 +55,8 @@ USERS: Final = pa.schema(
 )
 """A folded user: frozen state, features for people, and the contributions (nine lists of equal length, the fields of
 `Contribution`). A row without a user holds contributions alone."""
+_KIND: Final = 1
+"""Where the kind stands in a row, after the user."""
 CHUNK: Final = 5_000
 """Contributions in a row: a user with more is preceded by rows without one."""
 
@@ -110,11 +112,12 @@ class FoldedUsers:
             yield from self._rows.take()
 
 
-def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
+def users_worker(name: str, catalogue: Any, profiles: Any, schema: str, cut: Millis) -> Worker:
     """Folds rows (user_id, item_id, kind, centi, ts, user, item), sorted by user and then by the data set's order, into USERS.
 
     `catalogue` is a broadcast dict of Items, `schema` the text of the home's schema. The k-th of a user's N rows has
-    n = k - N, so that the log goes on from 0.
+    n = k - N, so that the log goes on from 0. A row of the kind PROFILE is no event: the user has what the broadcast dict
+    `profiles` says.
     """
 
     def work(batches: Iterable[pa.RecordBatch]) -> Batches:
@@ -123,7 +126,12 @@ def users_worker(name: str, catalogue: Any, schema: str, cut: Millis) -> Worker:
         out = FoldedUsers(cut, means)
         for user_id, columns in runs(batches, "user_id"):
             state = UserState(UserFeatures(user_id))
-            for n, row in enumerate(zip(*columns, strict=True), 1 - len(columns[0])):
+            rows = list(zip(*columns, strict=True))
+            if rows[0][_KIND] == PROFILE:
+                user, state.features.attributes = profiles.value[user_id]
+                state.features.user_id = user or user_id
+                del rows[0]
+            for n, row in enumerate(rows, 1 - len(rows)):
                 event = event_of(name, user_id, *row)
                 outcome = fold_user(state, event, items.get(event.item_id), n, means)
                 yield from out.add(outcome.contribution)

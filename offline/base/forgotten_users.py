@@ -58,8 +58,8 @@ def read_forgotten(data_dir: Path) -> ForgottenUsers:
 def open_left(given: str, data_dir: Path, schema: Schema, bases: Path | None = None) -> Dataset:
     """What `open_dataset` opens, without what users did before they wanted to be forgotten, as all that learns reads it: where
     any is left out, the rows are written once more, beside the whole ones. Raises as that, and Broken."""
-    dataset = open_dataset(given, data_dir, schema, bases)
     until = read_forgotten(data_dir).until(schema.ids)
+    dataset = replace(open_dataset(given, data_dir, schema, bases), forgotten=frozenset(until))
     removed = removed_rows(dataset.ratings, until)
     if not removed:
         return dataset

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +21,18 @@ from features.fold.state import FOLD_VERSION
 from features.keys import DEFAULT_PARTITIONS
 from features.schema.document import FILE
 from features.schema.tables import Schema, read_schema
+from features.types import NO_ID, PROFILE, UserId
 from offline.base import fold_workers, state_tables
 from offline.base.forgotten_users import open_left
 from offline.console import run, step
-from offline.datasets.dataset import Dataset, cut_row, ts_of_row
+from offline.datasets.dataset import COLUMNS, Dataset, cut_row, ts_of_row
+from offline.datasets.user_profiles import read_profiles
 from offline.item_weights.build import write_history_relations
 from offline.settings import BaseSettings, add_base_arguments, base_settings
 from offline.spark.session import history_events, partitions, spark_session
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 BASE_VERSION = 4
 
@@ -108,11 +110,18 @@ def _write_tables(
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in catalogue_items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
-        worker = fold_workers.users_worker(dataset.name, catalogue, schema, cut)
-        by_user = events.repartitionByRange(parts, "user_id").sortWithinPartitions("user_id", "seq")
+        profiles = read_profiles(dataset, means)
+        known = spark.sparkContext.broadcast(profiles)
+        worker = fold_workers.users_worker(dataset.name, catalogue, known, schema, cut)
+        by_user = (
+            events.unionByName(_profile_rows(spark, profiles))
+            .repartitionByRange(parts, "user_id")
+            .sortWithinPartitions("user_id", "seq")
+        )
         ordered = by_user.select("user_id", "item_id", "kind", "centi", "ts", "user", "item")
         state_tables.write_parts(ordered, worker, fold_workers.USERS, scratch / "users")
         users = state_tables.write_users(scratch / "users", staging)
+        known.destroy()
         this.note = f"{users} of {rows} events"
     with step("  items folded") as this:
         items = state_tables.write_items(spark, scratch / "users", catalogue, schema, cut, parts, scratch)
@@ -127,6 +136,13 @@ def _write_tables(
     catalogue.destroy()
     shutil.rmtree(scratch)
     return {"users": users, "items": items, "pairs": pairs, "catalogue": len(dataset.items), "related": related}
+
+
+def _profile_rows(spark: "SparkSession", users: Iterable[UserId]) -> "DataFrame":
+    """A row of the kind PROFILE for each of the users, before all events of theirs, with the columns of `history_events`."""
+    rows = [(-1, user_id, NO_ID, PROFILE, 0, 0, "", "") for user_id in users]
+    numbers = ", ".join(f"{name} LONG" for name in ("seq", *COLUMNS))
+    return spark.createDataFrame(rows, f"{numbers}, user STRING, item STRING")
 
 
 def make(settings: BaseSettings) -> None:

@@ -1,7 +1,7 @@
 """Raw files of a data set as columns: CSV, Parquet, MovieLens' `::` files and recbole's typed tab-separated ones.
 
 Reading a delimited file takes the fast way first, straight into numbers; only where a value does not fit is it read
-once more, as text, and each value judged by `offline.datasets.column_parsing`.
+once more, as text, and each value judged by `offline.datasets.movielens.column_parsing`.
 """
 
 import csv

@@ -7,7 +7,7 @@ since a base was made is no correction: the data set stays that a base was last 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +17,20 @@ import msgspec
 from features.base.reader import MANIFEST
 from features.durable import write_whole
 from features.errors import BadInput
+from features.ids import OuterId
 from features.schema.tables import Schema
 from features.types import KINDS, RATING, Item
 from offline.datasets.dataset_names import NONE, TAKEN
 from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
-from offline.datasets.normalise import normalise
+from offline.datasets.movielens.normalise import normalise
 from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.description import FILE as DESCRIPTION
 from offline.datasets.own.description import describes, description_of, digest_of, read_description
-from offline.datasets.own.own_rows import normalise_own
+from offline.datasets.own.own_rows import normalise_own, read_users
 from offline.datasets.own.value_meanings import meanings_of
 from offline.datasets.rejected_lines import FILE, Rejects
 from offline.datasets.sources import KNOWN, Source, find_source, name_of
+from offline.datasets.user_profiles import PROFILES, write_profiles
 
 HISTORY: Final = "history.parquet"
 ITEMS: Final = "items.msgpack"
@@ -78,14 +80,22 @@ def _opened(given: str, data_dir: Path, schema: Schema, bases: Path | None) -> t
     return folder, taken
 
 
-def keep_dataset(name: str, data_dir: Path, rows: Happened, items: Sequence[Item], values: Mapping[str, str]) -> None:
+def keep_dataset(
+    name: str,
+    data_dir: Path,
+    rows: Happened,
+    items: Sequence[Item],
+    values: Mapping[str, str],
+    profiles: Iterable[tuple[OuterId, str]] = (),
+) -> None:
     """Keep rows and items under a name, as if they had been taken from files; `open_dataset` opens them by it. values: kind →
-    what its value is."""
+    what its value is; profiles: (id outside, attributes as JSON) of users who have some."""
     folder = data_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     _forget(folder)
     shape = write_history(rows, folder / HISTORY)
     write_whole(folder / ITEMS, msgspec.msgpack.encode(items))
+    write_profiles(profiles, folder / PROFILES)
     taken = {"version": HISTORY_VERSION, "from": name, "made_of": [], "clock": "wall", "values": dict(values)}
     write_whole(folder / TAKEN, json.dumps(taken | shape | {"rejected": 0}, indent=1).encode())
 
@@ -98,11 +108,15 @@ def _take(given: str, folder: Path, data_dir: Path, schema: Schema) -> dict[str,
     _forget(folder)
     values: Mapping[str, str] = {KINDS[RATING]: "stars"}
     misfits: Sequence[Misfit] = ()
+    users: Mapping[str, str] = {}
     if isinstance(source, Source):
         shape = normalise(source, folder / HISTORY, folder / ITEMS, rejects, data_dir)
     else:
         values = meanings_of(source, schema.document)
         shape, misfits = normalise_own(source, schema, folder / HISTORY, folder / ITEMS, rejects, data_dir)
+        users, of_users = read_users(source, schema, rejects, data_dir)
+        misfits = [*misfits, *of_users]
+    write_profiles(users.items(), folder / PROFILES)
     taken = {
         "version": HISTORY_VERSION,
         "from": _from(given, data_dir),

@@ -6,6 +6,34 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "who did nothing has no attributes, whatever files say",
+        "offline/base/from_dataset.py",
+        'rows = [(-1, user_id, NO_ID, PROFILE, 0, 0, "", "") for user_id in users]',
+        "rows: list[tuple[object, ...]] = []",
+        ("test_a_base_has_what_files_say_of_users_whether_they_did_anything_or_not",),
+    ),
+    Fault(
+        "texts that name people are proposed as attributes of users",
+        "offline/datasets/own/item_survey.py",
+        'elif each.type == "text" and each.name not in declared:',
+        "elif False:",
+        ("test_their_columns_become_attributes_but_texts_which_name_people",),
+    ),
+    Fault(
+        "of a user of several rows the last one says everything",
+        "offline/datasets/own/own_rows.py",
+        'has = users.get(known or "", {}) | {',
+        "has = {",
+        ("test_of_a_user_of_several_rows_the_last_one_counts_attribute_by_attribute",),
+    ),
+    Fault(
+        "what is exported of users is not described",
+        "offline/export_home.py",
+        "(_described_users(users_file, schema.users),) if user_count else (),",
+        "(),",
+        ("test_nothing_is_said_of_what_is_taken_again",),
+    ),
+    Fault(
         "one value that is no number makes prices texts",
         "offline/datasets/own/item_survey.py",
         "    if misfit.is_too_much:\n",

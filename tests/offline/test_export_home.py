@@ -15,12 +15,14 @@ from msgspec.structs import replace
 
 from examples.shop import draw_shop
 from features.errors import BadInput
+from features.ids import OuterId
 from features.schema.declarations import AttributeType
 from features.schema.tables import read_schema
 from features.types import Event
 from offline.datasets.dataset import event_of, open_dataset, whole_rows
 from offline.datasets.own.proposal import propose
 from offline.datasets.own.recogniser import recognise
+from offline.datasets.user_profiles import read_profiles
 from offline.export_home import FORMATS, Format, export_home
 from tests.schemas import SHOP, peopled
 
@@ -34,16 +36,34 @@ def test_a_round_trip(tmp_path: Path, form: Format) -> None:
     draw_shop(tmp_path / "shop", users=80, items=50, seed=5)
     first = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
     events = [event_of("shop", *row) for row in whole_rows(first, 0, first.rows)]
-    told = [("7", '{"plan":"paid"}')]
-    kinds, items, users = export_home(events, first.items, peopled("shop"), tmp_path / "again", form, told)
-    assert (kinds, items, users) == (Counter(SHOP.kind(event.kind).name for event in events), 50, 1)
+    shop = peopled("shop")
+    known: dict[OuterId, dict[str, object]] = {
+        7: {
+            "plan": "paid",
+            "interests": ["tea", "rain"],
+            "born": 1980.5,
+            "joined": AT,
+            "insider": True,
+            "about": "Ü\nß",
+        },
+        "zoë": {"plan": "free", "insider": False},
+    }
+    told: list[tuple[OuterId, str]] = [(user, shop.users.canonical(has, "")) for user, has in known.items()]
+    kinds, items, users = export_home(events, first.items, shop, tmp_path / "again", form, told)
+    assert (kinds, items, users) == (Counter(SHOP.kind(event.kind).name for event in events), 50, 2)
     proposal = propose(recognise([tmp_path / "again"]))
     assert proposal.kinds == kinds
-    assert proposal.doubts == (f"users.{form} holds users: their attributes are not read yet",)
+    assert proposal.doubts == ("the column about of users is left out: it holds texts, which name people",)
     schema = read_schema(proposal.schema, "schema.toml")
     second = open_dataset(str(tmp_path / "again"), tmp_path / "data", schema)
     assert second.items == first.items
     assert list(whole_rows(second, 0, second.rows)) == list(whole_rows(first, 0, first.rows))
+    assert {name: (each.type, each.many) for name, each in schema.users.declared.items()} == {
+        name: (each.type, each.many) for name, each in shop.users.declared.items() if name != "about"
+    }
+    by_its_own = open_dataset(str(tmp_path / "again"), tmp_path / "elsewhere", shop)
+    expected = {shop.ids.inside(user): ("" if user == 7 else user, attributes) for user, attributes in told}
+    assert read_profiles(by_its_own, shop) == expected
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -220,11 +240,14 @@ def test_a_home_without_events_comes_back_with_its_items_and_its_clock(tmp_path:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_what_is_not_taken_again_is_told(tmp_path: Path, form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_said_of_what_is_taken_again(
+    tmp_path: Path, form: Format, capsys: pytest.CaptureFixture[str]
+) -> None:
     schema = peopled("shop")
     export_home([], [schema.items.item(1, "Hat", {})], schema, tmp_path / "it", form, [("7", '{"plan":"paid"}')])
-    open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
-    assert f"it: users.{form} is left out: dataset.toml does not name it\n" in capsys.readouterr().out
+    dataset = open_dataset(str(tmp_path / "it"), tmp_path / "data", schema)
+    assert capsys.readouterr().out == ""
+    assert read_profiles(dataset, schema) == {7: ("", '{"plan":"paid"}')}
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from features.units import DAY_MS
 from offline.datasets.own import event_survey, item_survey
 from offline.datasets.own.description import FILE, Description, read_description
 from offline.datasets.own.event_survey import EventSurvey, survey_events
-from offline.datasets.own.item_survey import ItemSurvey, survey_items
+from offline.datasets.own.item_survey import ItemSurvey, survey_items, survey_users
 from offline.datasets.own.recogniser import LEFT_OUT, files_of, recognise
 from offline.datasets.rejected_lines import Rejects
 
@@ -20,8 +20,8 @@ RECENT_MS: Final = 30 * DAY_MS
 
 
 def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
-    """The description of a folder's files: its own, else of what is recognised as events and items of this schema. Which files
-    are not read is remarked. Raises BadInput as `recognise` and `read_description` do."""
+    """The description of a folder's files: its own, else of what is recognised as events, items and users of this schema. Which
+    files are not read is remarked. Raises BadInput as `recognise` and `read_description` do."""
     if (folder / FILE).is_file():
         return _by_its_own(folder, rejects)
     found = recognise([folder])
@@ -29,11 +29,19 @@ def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
     again = Rejects()  # of rows that are read once more
     surveys = [survey_events(file, again) for file in found.description.events]
     catalogues = [survey_items(file, again) for file in found.description.items]
-    description = completed(found.description, surveys, catalogues, document, document.items)
+    people = [survey_users(file, again, user_attributes(document)) for file in found.description.users]
+    description = completed(
+        found.description, surveys, catalogues, people, document, document.items, user_attributes(document)
+    )
     not_used = event_survey.order_ids(list(zip(found.description.events, surveys, strict=True)))
     for sentence in [*event_survey.scaled(description.events), *not_used]:
         rejects.remark("{file}", sentence, "")
     return description
+
+
+def user_attributes(document: Document) -> dict[str, Attribute]:
+    """What a schema lets users have."""
+    return {name: Attribute(each.type, each.many) for name, each in document.users.items()}
 
 
 def _by_its_own(folder: Path, rejects: Rejects) -> Description:
@@ -49,10 +57,12 @@ def completed(
     found: Description,
     surveys: Sequence[EventSurvey],
     catalogues: Sequence[ItemSurvey],
+    people: Sequence[ItemSurvey],
     document: Document,
     declared: Mapping[str, Attribute],
+    of_users: Mapping[str, Attribute],
 ) -> Description:
-    """A description with what reading the files has shown. declared: the attributes that items will have."""
+    """A description with what reading the files has shown. declared, of_users: the attributes that items and users will have."""
     last = max((survey.last for survey in surveys), default=0)
     return Description(
         found.name,
@@ -61,4 +71,5 @@ def completed(
         tuple(
             item_survey.completed(file, survey, declared) for file, survey in zip(found.items, catalogues, strict=True)
         ),
+        tuple(item_survey.completed(file, survey, of_users) for file, survey in zip(found.users, people, strict=True)),
     )

@@ -21,6 +21,11 @@ id = "itemid"
 title = "name"
 facets = ["category", "brand"]   # its attributes' columns by type, also: numbers, times, flags, texts, vectors,
                                  # places
+
+[[users]]
+file = "/data/shop/users.csv"
+id = "visitorid"
+facets = ["plan", "country"]     # also: numbers, times, flags, texts
 """
 
 import hashlib
@@ -28,7 +33,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -78,14 +83,15 @@ ATTRIBUTE_TYPES: Final[Mapping[str, AttributeType]] = {
     "vectors": "vector",
     "places": "place",
 }
-"""Field of `ItemFile` → the type of attribute whose columns it lists."""
+"""Field of `ItemFile` → the type of attribute whose columns it lists; of `UserFile` all but the last two."""
 
 
 def columns_by_type(types: Mapping[str, AttributeType]) -> dict[str, tuple[str, ...]]:
-    """Column → its type as the fields of `ItemFile`."""
+    """Column → its type as the fields of `ItemFile`, those that list some."""
     return {
         name: tuple(column for column, of_column in types.items() if of_column == kind)
         for name, kind in ATTRIBUTE_TYPES.items()
+        if kind in types.values()
     }
 
 
@@ -109,6 +115,25 @@ class ItemFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return [column for name in ATTRIBUTE_TYPES for column in getattr(self, name)]
 
 
+class UserFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file of users."""
+
+    title: ClassVar[str] = ""  # they have none
+
+    file: str
+    id: str
+    facets: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    quotes: bool = True
+
+    def columns(self) -> list[str]:
+        """The columns of all attributes."""
+        return [column for name in ATTRIBUTE_TYPES for column in getattr(self, name, ())]
+
+
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A whole `dataset.toml`. name: of the data set, as in the ids of its events; clock: see there."""
 
@@ -116,10 +141,12 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     clock: HomeTime = "data"
     events: tuple[EventFile, ...] = ()
     items: tuple[ItemFile, ...] = ()
+    users: tuple[UserFile, ...] = ()
 
     def files(self) -> list[Path]:
         """All files, in order."""
-        return [Path(name) for name in (*(each.file for each in self.events), *(each.file for each in self.items))]
+        files = (each.file for table in (self.events, self.items, self.users) for each in table)
+        return [Path(file) for file in files]
 
 
 def read_description(path: Path) -> Description:
@@ -144,6 +171,7 @@ def read_description(path: Path) -> Description:
         description,
         events=tuple(replace(each, file=_resolved(path, each.file)) for each in description.events),
         items=tuple(replace(each, file=_resolved(path, each.file)) for each in description.items),
+        users=tuple(replace(each, file=_resolved(path, each.file)) for each in description.users),
     )
 
 
@@ -188,7 +216,8 @@ def write_description(description: Description, path: Path) -> None:
         f"name = {_toml(description.name)}",
         f"clock = {_toml(description.clock)}      # {CLOCKS[description.clock]}",
     ]
-    for table, entries in (("events", description.events), ("items", description.items)):
+    tables = (("events", description.events), ("items", description.items), ("users", description.users))
+    for table, entries in tables:
         for entry in entries:
             lines += ["", f"[[{table}]]"]
             lines += [f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(entry).items()]

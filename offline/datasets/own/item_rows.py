@@ -1,6 +1,6 @@
 """Files of items → the items in them, as no schema has taken them yet (`features.schema.attributes.Attributes.again`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from features.schema.tables import Schema
 from features.types import MAX_ID, Item
 from offline.datasets.own.any_file import tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, Misfit, read_column, refuse_misfits
-from offline.datasets.own.description import ATTRIBUTE_TYPES, Description, ItemFile
+from offline.datasets.own.description import ATTRIBUTE_TYPES, Description, ItemFile, UserFile
 from offline.datasets.own.item_survey import columns_of_several
 from offline.datasets.own.known_names import attribute_name
 from offline.datasets.own.typed_columns import texts
@@ -36,7 +36,7 @@ class Catalogue(NamedTuple):
     misfits: list[Misfit]
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     """A column of a file, the attribute that it is, and what does not fit; None where the schema does not have it."""
 
     column: str
@@ -55,7 +55,7 @@ def read_items(description: Description, schema: Schema, rejects: Rejects, data_
     all_good = 0
     for file in description.items:
         path, before, good = Path(file.file), rejects.count, 0
-        read = _columns(file, schema)
+        read = columns_of(file, {**schema.items.declared, **BUILT_IN_TYPES})
         columns = list(dict.fromkeys([file.id, *([file.title] if file.title else ()), *file.columns()]))
         for table in tables(path, columns, rejects, (file.id,), file.quotes):
             good += _add_items(file, table, read, schema, items, rejects)
@@ -67,17 +67,16 @@ def read_items(description: Description, schema: Schema, rejects: Rejects, data_
     return Catalogue([items[item_id] for item_id in sorted(items)], all_good - len(items), misfits)
 
 
-def _columns(file: ItemFile, schema: Schema) -> list[_Column]:
-    """The columns of attributes, each with what it is read as."""
-    declared = {**schema.items.declared, **BUILT_IN_TYPES}
+def columns_of(file: ItemFile | UserFile, declared: Mapping[str, Attribute]) -> list[Column]:
+    """The columns of attributes, each with what it is read as: as is declared by its name, else as the description says."""
     unknown = [column for column in file.facets if attribute_name(column) not in declared]
     several = columns_of_several(file, unknown)
-    columns: list[_Column] = []
+    columns: list[Column] = []
     for field, kind in ATTRIBUTE_TYPES.items():
-        for column in getattr(file, field):
+        for column in getattr(file, field, ()):
             name = attribute_name(column)
             misfit = Misfit(column, name) if name in declared else None
-            columns.append(_Column(column, name, declared.get(name) or Attribute(kind, column in several), misfit))
+            columns.append(Column(column, name, declared.get(name) or Attribute(kind, column in several), misfit))
     return columns
 
 
@@ -92,7 +91,7 @@ def known_id(word: str | None) -> str | None:
 def _add_items(
     file: ItemFile,
     table: pa.Table,
-    columns: Sequence[_Column],
+    columns: Sequence[Column],
     schema: Schema,
     items: dict[int, Item],
     rejects: Rejects,
@@ -128,7 +127,7 @@ def _size_fault(item: Item, schema: Schema) -> str | None:
     return None
 
 
-def _with_row(item: Item, title: str | None, values: Sequence[tuple[_Column, Any]]) -> Item:
+def _with_row(item: Item, title: str | None, values: Sequence[tuple[Column, Any]]) -> Item:
     """The item with what a row says of it."""
     facets = {each.name: value for each, value in values if each.attribute.type == "facet"}
     others = {each.name: value for each, value in values if each.attribute.type != "facet"}

@@ -1,8 +1,9 @@
-"""What files of items hold: for each column the type of attribute that it seems to be, examples, and how many values differ."""
+"""What files of items, and of users, hold: for each column the type of attribute that it seems to be, examples, and how many
+values differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
-from offline.datasets.own.description import EventFile, ItemFile, columns_by_type
+from offline.datasets.own.description import EventFile, ItemFile, UserFile, columns_by_type
 from offline.datasets.own.event_survey import EventSurvey
 from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, trimmed, without_nan
 from offline.datasets.rejected_lines import Rejects
@@ -23,12 +24,13 @@ SAMPLE_ROWS: Final = 200_000
 FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
 NOTHING_DECLARED: Final[Mapping[str, Declared]] = {}
+F = TypeVar("F", ItemFile, UserFile)
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
 
 
 class Attribute(NamedTuple):
-    """One column of items. many: several values an item; distinct: values that differ; filled: of `rows` those that have one;
-    size: of vectors."""
+    """One column of items or users. many: several values each; distinct: values that differ; filled: of `rows` those that have
+    one; size: of vectors."""
 
     name: str
     column: str
@@ -53,7 +55,9 @@ class ItemSurvey(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-def survey_items(file: ItemFile, rejects: Rejects, declared: Mapping[str, Declared] = NOTHING_DECLARED) -> ItemSurvey:
+def survey_items(
+    file: ItemFile | UserFile, rejects: Rejects, declared: Mapping[str, Declared] = NOTHING_DECLARED
+) -> ItemSurvey:
     """Read the first rows of the file. A column that `declared` has by name is of the type there, unless more than a tenth of its
     values are none. Raises BadInput for a file that can't be read."""
     path = Path(file.file)
@@ -72,7 +76,21 @@ def survey_items(file: ItemFile, rejects: Rejects, declared: Mapping[str, Declar
     return ItemSurvey(attributes, found, len(sample), ids.null_count, (*misfits, *_misfits(attributes, sample)), others)
 
 
-def columns_of_several(file: ItemFile, columns: Sequence[str]) -> frozenset[str]:
+def survey_users(file: UserFile, rejects: Rejects, declared: Mapping[str, Declared]) -> ItemSurvey:
+    """As `survey_items`, of what users may have; texts that are not declared are left out: they are names and addresses."""
+    survey = survey_items(file, rejects, declared)
+    usable, others = [], list(survey.others)
+    for each in survey.attributes:
+        if each.type in ("vector", "place"):
+            others.append(f"the column {each.column} of users is left out: users have no {each.type}")
+        elif each.type == "text" and each.name not in declared:
+            others.append(f"the column {each.column} of users is left out: it holds texts, which name people")
+        else:
+            usable.append(each)
+    return survey._replace(attributes=tuple(usable), others=tuple(others))
+
+
+def columns_of_several(file: ItemFile | UserFile, columns: Sequence[str]) -> frozenset[str]:
     """Of columns of facets those whose texts hold several values each, by the first rows. Raises BadInput for a file that can't
     be read."""
     parts = list(_first_tables(file, columns, Rejects())) if columns else []
@@ -104,7 +122,7 @@ def _as_declared(seen: Attribute, values: pa.ChunkedArray, known: Declared | Non
     return _Compared(seen._replace(type=known.type, many=known.many), misfit if misfit else None)
 
 
-def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declared]) -> ItemFile:
+def completed(file: F, survey: ItemSurvey, declared: Mapping[str, Declared]) -> F:
     """The file's description with the columns of attributes, by the types that are declared for their names, else by those that
     they seem to be."""
     types = {
@@ -115,7 +133,7 @@ def completed(file: ItemFile, survey: ItemSurvey, declared: Mapping[str, Declare
     return replace(file, **columns_by_type(types))
 
 
-def _first_tables(file: ItemFile, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
+def _first_tables(file: ItemFile | UserFile, columns: Sequence[str], rejects: Rejects) -> Iterator[pa.Table]:
     """The first SAMPLE_ROWS rows, and those that are read with them."""
     count = 0
     for table in tables(Path(file.file), columns, rejects, (file.id,), file.quotes):
@@ -181,7 +199,18 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
         return "text", False
     length = (pc.sum(pc.utf8_length(words)).as_py() or 0) / len(words)
     repeats = len(sample) <= max(20, len(words) // 2)
-    return ("facet" if length <= FACET_LENGTH and repeats else "text"), False
+    lines = (pc.sum(pc.match_substring_regex(words, "[[:cntrl:]]")).as_py() or 0) * 10 > len(words)  # no facet's value
+    return ("facet" if length <= FACET_LENGTH and repeats and not lines else "text"), False
+
+
+def user_doubts(surveys: Sequence[ItemSurvey]) -> list[str]:
+    """What is doubtful of files of users, in words."""
+    found = [f"{survey.no_id:,} rows of users have no id" for survey in surveys if survey.no_id]
+    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in surveys)
+    if repeated:
+        found.append(f"{repeated:,} rows of users are of one that came before: what the last says counts")
+    found += [each.doubt for survey in surveys for each in survey.misfits]
+    return [*found, *(each for survey in surveys for each in survey.others)]
 
 
 def doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: Sequence[ItemSurvey]) -> list[str]:

@@ -1,8 +1,8 @@
-"""The rows of one's own files, by their description: events as a history takes them, and items."""
+"""The rows of one's own files, by their description: events as a history takes them, items, and users."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,25 +10,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.arrays import BoolArray, IntArray
-from features.contracts.events import id_hash
+from features.contracts.events import MAX_PROFILE, id_hash
 from features.durable import write_whole
 from features.errors import BadInput
 from features.ids import Ids
+from features.schema.declarations import Attribute
 from features.schema.tables import Schema
 from offline.datasets.event_history import Happened, write_history
 from offline.datasets.own.any_file import tables
-from offline.datasets.own.attribute_columns import Misfit
+from offline.datasets.own.attribute_columns import Misfit, read_column, refuse_misfits
 from offline.datasets.own.description import Description, EventFile
-from offline.datasets.own.item_rows import BAD_ID, known_id, read_items
+from offline.datasets.own.item_rows import BAD_ID, columns_of, known_id, read_items
 from offline.datasets.own.typed_columns import centis, texts, times, trimmed, value_at
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 
+_BAD_USER: Final = "a user id is a number or a string of 1 to 128 printable characters"
 _WHY: Final = (
-    "a user id is a number or a string of 1 to 128 printable characters",
+    _BAD_USER,
     BAD_ID,
     "no time that can be read, from 1970 to now",
     "no kind of event",
 )
+
+
+_encoder: Final = msgspec.json.Encoder()
 
 
 class _Part(NamedTuple):
@@ -75,6 +80,50 @@ def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: 
             parts.append(part)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
     return _joined(parts, ids)
+
+
+def read_users(
+    description: Description, schema: Schema, rejects: Rejects, data_dir: Path
+) -> tuple[dict[str, str], list[Misfit]]:
+    """User (id outside, as text) → attributes as JSON, of all files of users; and the columns with values that don't fit. What
+    the schema declares is read as it says, and everything else as the description does; of a user that several rows have, what
+    the last one says counts, attribute by attribute.
+
+    Raises BadInput for a file that can't be read, or has more than 10 % bad rows or values that don't fit.
+    """
+    users: dict[str, dict[str, Any]] = {}
+    misfits: list[Misfit] = []
+    for file in description.users:
+        path, before, good = Path(file.file), rejects.count, 0
+        read = columns_of(file, schema.users.declared)
+        for table in tables(path, list(dict.fromkeys([file.id, *file.columns()])), rejects, (file.id,), file.quotes):
+            words = texts(table[file.id]).to_pylist()
+            values = [(each, read_column(table[each.column], each.attribute, each.misfit)) for each in read]
+            for row, word in enumerate(words):
+                known = known_id(word)
+                has = users.get(known or "", {}) | {
+                    each.name: _as_json(each.attribute, found[row]) for each, found in values if found[row] is not None
+                }
+                if known is None or len(_encoder.encode(has)) > MAX_PROFILE:
+                    why = (
+                        _BAD_USER
+                        if known is None
+                        else f"a user has at most {MAX_PROFILE:,} bytes of attributes as JSON"
+                    )
+                    rejects.add(path.name, why, str(word))
+                    continue
+                users[known] = has
+                good += 1
+        refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
+        found_misfits = [each.misfit for each in read if each.misfit]
+        refuse_misfits(file.file, found_misfits)
+        misfits += found_misfits
+    return {user: _encoder.encode(has).decode() for user, has in users.items() if has}, misfits
+
+
+def _as_json(attribute: Attribute, value: Any) -> Any:
+    """A value as events carry it: of a facet of one value that one alone."""
+    return value[0] if attribute.type == "facet" and not attribute.many else value
 
 
 def _part(file: EventFile, table: pa.Table, rejects: Rejects) -> _Part:

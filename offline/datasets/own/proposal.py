@@ -18,10 +18,10 @@ from features.schema.event_kinds import EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey, item_survey
 from offline.datasets.own.any_file import column_names
-from offline.datasets.own.describe import completed
+from offline.datasets.own.describe import completed, user_attributes
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
-from offline.datasets.own.item_survey import Attribute, ItemSurvey, survey_items
+from offline.datasets.own.item_survey import Attribute, ItemSurvey, survey_items, survey_users
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.own.recogniser import Found
 from offline.datasets.rejected_lines import Rejects
@@ -37,6 +37,7 @@ class Proposal(NamedTuple):
     schema       the text of `schema.toml`
     kinds        name → events
     attributes   of items
+    of_users     their attributes
     doubts       in words, each a line
     events, users, items  how many were seen
     """
@@ -46,6 +47,7 @@ class Proposal(NamedTuple):
     schema: str
     kinds: Counter[str]
     attributes: tuple[Attribute, ...]
+    of_users: tuple[Attribute, ...]
     doubts: tuple[str, ...]
     events: int
     users: int
@@ -63,6 +65,7 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
     catalogues = [survey_items(file, rejects, document.items) for file in found.description.items]
+    people = [survey_users(file, rejects, user_attributes(document)) for file in found.description.users]
     known, left_out = _accepted(kinds, document)
     _refuse_a_log_of_items(found.description, surveys, catalogues)
     attributes = tuple(
@@ -73,12 +76,18 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     )
     declared, refused = _declared(attributes, document)
     items_have = {**document.items, **declared}
-    description = completed(found.description, [survey for _, survey in surveys], catalogues, document, items_have)
+    of_users, beyond = _of_users(people, document)
+    users_have = {**user_attributes(document), **{each.name: Declared(each.type, each.many) for each in of_users}}
+    description = completed(
+        found.description, [survey for _, survey in surveys], catalogues, people, document, items_have, users_have
+    )
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
     doubts += [
         *event_survey.doubts(surveys, rejects),
         *event_survey.order_ids(surveys),
         *item_survey.doubts(surveys, catalogues),
+        *item_survey.user_doubts(people),
+        *beyond,
     ]
     found.remark_left_out(rejects)
     doubts += rejects.remarks()
@@ -100,12 +109,13 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
             chosen,
             document,
             {name: kinds[name] for name in known},
-            _attribute_lines(attributes, declared),
+            [*_attribute_lines(attributes, declared), *_user_lines(of_users)],
             doubts,
             surveys,
         ),
         kinds,
         attributes,
+        of_users,
         tuple(doubts),
         kinds.total(),
         len(users),
@@ -251,6 +261,34 @@ def _declared(attributes: Sequence[Attribute], document: Document) -> tuple[dict
     return declared, refused
 
 
+def _of_users(people: Sequence[ItemSurvey], document: Document) -> tuple[tuple[Attribute, ...], list[str]]:
+    """The attributes that users have in files, each name once, and in words those that are too many."""
+    found: dict[str, Attribute] = {}
+    left_out: list[str] = []
+    for each in (each for survey in people for each in survey.attributes if each.filled):
+        if len(document.users.keys() | found.keys() | {each.name}) <= MAX_ATTRIBUTES:
+            found.setdefault(each.name, each)
+        else:
+            left_out.append(f"the column {each.column} of users is left out: a schema has {MAX_ATTRIBUTES} attributes")
+    return tuple(found.values()), left_out
+
+
+def _user_lines(attributes: Sequence[Attribute]) -> list[str]:
+    """The tables of users' attributes, each below what was seen of its column."""
+    lines: list[str] = []
+    for each in attributes:
+        lines += [_seen(each, "user"), f"[users.{each.name}]", f'type = "{each.type}"']
+        lines += ["many = true", ""] if each.many else [""]
+    return lines
+
+
+def _seen(each: Attribute, whose: str) -> str:
+    """The comment on a column. whose: item or user."""
+    several = f", several {'an' if whose == 'item' else 'a'} {whose}" if each.many else ""
+    examples = f", such as {', '.join(repr(text[:40]) for text in each.examples)}" if each.examples else ""
+    return f"# {each.name}: {each.type}{several}; {each.distinct:,} different in {each.filled:,} of {each.rows:,}{examples}"
+
+
 def _attribute_lines(attributes: Sequence[Attribute], declared: Mapping[str, Declared]) -> list[str]:
     """The tables of items' attributes, each below what was seen of its column."""
     lines: list[str] = []
@@ -258,11 +296,7 @@ def _attribute_lines(attributes: Sequence[Attribute], declared: Mapping[str, Dec
     for each in attributes:
         named.setdefault(each.name, each)
     for each in named.values():
-        several = ", several an item" if each.many else ""
-        examples = f", such as {', '.join(repr(text[:40]) for text in each.examples)}" if each.examples else ""
-        lines.append(
-            f"# {each.name}: {each.type}{several}; {each.distinct:,} different in {each.filled:,} of {each.rows:,}{examples}"
-        )
+        lines.append(_seen(each, "item"))
         if each.name not in declared:
             lines.append("")
             continue

@@ -10,7 +10,7 @@ from features.schema.document import FILE as SCHEMA_FILE
 from offline.datasets.dataset_names import name_of_folder
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import SUFFIXES, column_names
-from offline.datasets.own.description import FILE, Description, EventFile, ItemFile
+from offline.datasets.own.description import FILE, Description, EventFile, ItemFile, UserFile
 from offline.datasets.own.known_names import column_of
 from offline.datasets.rejected_lines import Rejects
 
@@ -29,7 +29,6 @@ EXPECTED: Final = (
 )
 
 
-_HOLDS_USERS: Final = "{file} holds users: their attributes are not read yet"
 LEFT_OUT: Final = "{file} is left out: {first}"
 """A remark on a file that is not read; `first` is why."""
 
@@ -38,18 +37,14 @@ class Found(NamedTuple):
     """What the recogniser makes of files.
 
     description  of those that it knows
-    users        files of users, whose attributes nothing reads yet
     ignored      (file, why) of those that it does not know, and of folders in a folder
     """
 
     description: Description
-    users: tuple[Path, ...]
     ignored: tuple[tuple[Path, str], ...]
 
     def remark_left_out(self, rejects: Rejects) -> None:
         """Remark which files are not read, and why."""
-        for path in self.users:
-            rejects.remark(_HOLDS_USERS, path.name, "")
         for path, why in self.ignored:
             rejects.remark(LEFT_OUT, path.name, why)
 
@@ -59,7 +54,7 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
     files = _files(paths)
     events: list[EventFile] = []
     items: list[ItemFile] = []
-    users: list[Path] = []
+    users: list[UserFile] = []
     ignored: list[tuple[Path, str]] = []
     others: list[tuple[Path, str]] = []
     for path in files:
@@ -73,14 +68,14 @@ def recognise(paths: Sequence[Path], name: str = "") -> Found:
         elif role == ITEMS:
             items.append(_item_file(path, columns))
         elif role == USERS:
-            users.append(path)
+            users.append(UserFile(str(path), column_of(columns, (*known_names.USER, "id"))))
         else:
             ignored.append((path, _why(columns)))
     if not events and (ignored or not items):
         received = "; ".join(f"{path.name}: {why}" for path, why in [*ignored, *others][:4]) or "no such file"
         raise BadInput(", ".join(map(str, paths)), EXPECTED, received)
-    description = Description(name or _name(paths), events=tuple(events), items=tuple(items))
-    return Found(description, tuple(users), (*ignored, *others))
+    description = Description(name or _name(paths), events=tuple(events), items=tuple(items), users=tuple(users))
+    return Found(description, (*ignored, *others))
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

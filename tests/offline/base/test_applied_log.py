@@ -16,10 +16,11 @@ from offline.base.from_dataset import make_base
 from offline.base.from_log import spans_of
 from offline.base.log_dataset import take_log
 from offline.datasets.dataset import Dataset, event_of, open_dataset, whole_rows
+from offline.datasets.user_profiles import read_profiles
 from tests.offline.conftest import Row
 from tests.offline.small_log import HORIZON, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
-from tests.schemas import SHOP, peopled
+from tests.schemas import peopled
 
 pytestmark = pytest.mark.spark
 
@@ -67,14 +68,15 @@ def test_it_is_what_the_fold_has_counted(spark: Any, tmp_path: Path, dataset: Da
 
 
 def test_the_log_becomes_a_data_set(spark: Any, tmp_path: Path, dataset: Dataset, some_rows: list[Row]) -> None:
-    """By a shop's schema: values, kinds and ids outside come through, in the order of time."""
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", SHOP)
+    """By a shop's schema: values, kinds and ids outside come through, in the order of time, and users' attributes."""
+    shop = peopled("shop")
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", shop)
     base = Base(tmp_path / "bases" / "1")
-    log, files = SmallLog(schema=SHOP), FileLog(tmp_path)
+    log, files = SmallLog(schema=shop), FileLog(tmp_path)
     log.go_on(800, some_rows[:200])
     files.write(log.records)
     applied = AppliedLog(base, files, spans_of(base, {"events": log.ends()["events"]}), CLOCK)
-    taken = take_log("log-2", tmp_path / "data", dataset, applied, dataset.items, SHOP)
+    taken = take_log("log-2", tmp_path / "data", dataset, applied, dataset.items, shop)
     expected = [*applied.history(dataset), *applied.events()]
     rows = [event_of("log-2", *row) for row in whole_rows(taken, 0, taken.rows)]
 
@@ -86,4 +88,7 @@ def test_the_log_becomes_a_data_set(spark: Any, tmp_path: Path, dataset: Dataset
     assert len({event.event_id for event in rows}) == len(rows)
     assert [event.ts for event in rows] == sorted(event.ts for event in rows)
     assert {event.centi for event in rows} >= {0, 50, 1_000, 6_000, 70_000}
-    assert (taken.clock, taken.items) == ("wall", [SHOP.items.again(item) for item in dataset.items])
+    assert (taken.clock, taken.items) == ("wall", [shop.items.again(item) for item in dataset.items])
+    told = {shop.ids.inside(user): attributes for user, attributes in applied.profiles()}
+    assert len(told) > 1
+    assert {user: each.attributes for user, each in read_profiles(taken, shop).items()} == told

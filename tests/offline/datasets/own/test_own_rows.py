@@ -184,12 +184,10 @@ def test_what_is_doubtful_of_quotes_and_letters_is_told(tmp_path: Path, capsys: 
 
 def test_what_is_not_read_of_a_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write(tmp_path / "shop", f"u1,A-1,{AT},view,,\n")
-    (folder / "users.csv").write_text("user_id,plan\nu1,paid\n")
     (folder / "stock.csv").write_text("warehouse,count\nnorth,3\n")
     (folder / "notes.md").write_text("# Notes\n")
     open_dataset(str(folder), tmp_path / "data", SHOP)
     told = capsys.readouterr().out
-    assert "shop: users.csv holds users: their attributes are not read yet\n" in told
     assert "shop: stock.csv is left out: no column of user, item, time among warehouse, count\n" in told
     assert "shop: notes.md is left out: no file of .csv," in told
 

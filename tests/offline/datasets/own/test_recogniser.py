@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import BadInput
-from offline.datasets.own.description import EventFile, ItemFile
+from offline.datasets.own.description import EventFile, ItemFile, UserFile
 from offline.datasets.own.recogniser import recognise
 
 
@@ -51,7 +51,7 @@ def test_a_folder_of_events_items_and_users(tmp_path: Path) -> None:
     assert found.description.name == "shop"
     assert [Path(each.file).name for each in found.description.events] == ["events.csv"]
     assert found.description.items == (ItemFile(str(folder / "products.tsv"), "sku", "name"),)
-    assert [path.name for path in found.users] == ["users.csv"]
+    assert found.description.users == (UserFile(str(folder / "users.csv"), "user_id"),)
     assert [(path.name, why) for path, why in found.ignored] == [
         ("notes.txt", "no column of user, item, time among what, ever"),
         ("events.xlsx", "no file of .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet"),

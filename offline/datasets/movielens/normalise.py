@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from features.durable import write_whole
 from features.errors import BadInput
 from features.types import KINDS, MAX_ID, RATING
-from offline.datasets import column_parsing
 from offline.datasets.event_history import Happened, write_history
-from offline.datasets.movie_catalogue import read_items
+from offline.datasets.movielens import column_parsing
+from offline.datasets.movielens.movie_catalogue import read_items
 from offline.datasets.raw_files import RATINGS, line_of, read_columns
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 from offline.datasets.sources import Source

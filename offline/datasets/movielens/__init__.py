@@ -1,0 +1,1 @@
+"""MovieLens' files and those like them, as one history and one catalogue."""
