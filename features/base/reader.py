@@ -6,8 +6,9 @@
                      pairs.table       item id → Pairs (co-visits)
                      catalogue.table   item id → Item
                      relations/        weights between items, a folder for each kind (`features.base.item_weights`), the
-                                       history's sessions (`features.base.past_sessions`), and how soon items are taken
-                                       again (`features.base.repeat_lifts`)
+                                       history's sessions (`features.base.past_sessions`), how soon items are taken again
+                                       (`features.base.repeat_lifts`), and what segments of users like
+                                       (`features.base.segments`)
                      features/         the same features as Parquet columns, for people and training
 
 The tables are mapped, not read: the job, the API and `verify` open the same files (the API alone reads the weights between
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from features.base.item_weights import Relations
     from features.base.past_sessions import PastSessions
     from features.base.repeat_lifts import Repeats
+    from features.base.segments import Segments
 
 USERS: Final = "users.table"
 ITEMS: Final = "items.table"
@@ -52,6 +54,7 @@ EASE, SIMILAR = "ease", "similar"
 """The kinds of weights between items: a linear model's, and which are liked one after another."""
 SESSIONS: Final = "sessions"
 REPEATS: Final = "repeats"
+SEGMENTS: Final = "segments"
 MANIFEST: Final = "manifest.json"
 
 Offsets = dict[str, dict[int, int]]
@@ -91,6 +94,13 @@ def read_repeats(folder: Path, rows: IntArray) -> "Repeats":
     from features.base.repeat_lifts import REPEAT_ARRAYS, Repeats
 
     return Repeats(rows, *_read_arrays(folder, REPEAT_ARRAYS)) if folder.exists() else Repeats.none()
+
+
+def read_segments(folder: Path, rows: IntArray) -> "Segments":
+    """Of a base from before there were segments, which has no such folder, none. Raises Broken where it is not whole."""
+    from features.base.segments import SEGMENT_ARRAYS, Segments
+
+    return Segments(rows, *_read_arrays(folder, SEGMENT_ARRAYS)) if folder.exists() else Segments.none()
 
 
 def _read_arrays(folder: Path, kinds: Mapping[str, Any]) -> list[Any]:
@@ -281,6 +291,10 @@ class Base:
     def repeats(self, rows: IntArray) -> "Repeats":
         """How soon items in these rows (ids [N]) are taken again."""
         return read_repeats(self._relations_of(REPEATS), rows)
+
+    def segments(self, rows: IntArray) -> "Segments":
+        """What segments of users like among the items in these rows (ids [N])."""
+        return read_segments(self._relations_of(SEGMENTS), rows)
 
     def _relations_of(self, kind: str) -> Path:
         """The folder of a kind that bases of before lack. Raises Broken where this one had it, and it is gone."""

@@ -15,6 +15,7 @@ from features.arrays import BoolArray, FloatArray, IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.repeat_lifts import Repeats
+from features.base.segments import Segments
 from features.fold.co_visits import NEIGHBOURS, Neighbours
 from features.fold.state import UserFeatures
 from features.inputs.columns import ClickWeights, ItemColumns, Tastes, tastes
@@ -82,6 +83,7 @@ class ItemIndex:
     together  which are liked together right now
     schema    what events mean
     repeats   how soon items are taken again
+    segments  what segments of users like
     """
 
     columns: ItemColumns
@@ -92,6 +94,7 @@ class ItemIndex:
     together: Together
     schema: Schema
     repeats: Repeats = field(default_factory=Repeats.none)
+    segments: Segments = field(default_factory=Segments.none)
 
     def __len__(self) -> int:
         return len(self.row_of)

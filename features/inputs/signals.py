@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
+from features.base.segments import segments_of
 from features.inputs.compiled_items import fill_ratings
 from features.inputs.moment import Moment
 from features.inputs.popular_by_taste import popular_by_taste
@@ -159,6 +160,12 @@ def _due(moment: Moment) -> Found:
     return _Few(moment, keys_of(moment.released.rows, strengths, moment.allowed))
 
 
+def _segments(moment: Moment) -> Found:
+    """What users with the same attributes like more than all do."""
+    names = segments_of(moment.user.attributes, moment.items.schema.users)
+    return _Few(moment, moment.items.segments.spread(names, moment.allowed))
+
+
 def _long_ease(moment: Moment) -> Found:
     return _Few(moment, moment.items.ease.spread(*_all_acted(moment), moment.allowed))
 
@@ -194,6 +201,7 @@ RECALL_SIGNALS: Final[dict[str, Signal]] = {
     "nearest_sessions": _nearest_sessions,
     "again": _again,
     "due": _due,
+    "segments": _segments,
 }
 RANKERS_ALONE: Final[dict[str, Signal]] = {"long_ease": _long_ease, "long_similar": _long_similar}
 """What rankers read and recall does not: alone it is weak, beside the newest events it tells what those have left out."""
@@ -212,6 +220,7 @@ SIGNAL_COLUMNS: Final = (
     *_two_each("nearest_sessions", "again", "long_ease", "long_similar", "due"),
     "released",
     "lift",
+    *_two_each("segments"),
 )
 """Only ever append: a version takes as many of them, from the first on, as it was trained on, and a list that was logged with
 fewer lacks the last ones."""

@@ -88,8 +88,8 @@ def prequential(
     at all. (Items that are hidden by now are left out all the same.) The weights between items in `relations` stay as they are.
     """
     ids = item_ids(dataset, dataset.rows)
-    walk = HistoryWalk(dataset.name, catalogue, ids, relations, schema)
-    late = HistoryWalk(dataset.name, catalogue, ids, relations, schema) if late_ms else walk
+    walk = HistoryWalk(dataset, catalogue, ids, relations, schema)
+    late = HistoryWalk(dataset, catalogue, ids, relations, schema) if late_ms else walk
     waiting: deque[EventRow] = deque()
     queries = Queries()
     lists: dict[str, list[IntArray]] = {name: [] for name in methods}

@@ -169,7 +169,7 @@ def recall(
     check_made_of(base, dataset)
     first, ids = int(base.manifest["history_rows"]), item_ids(dataset, dataset.rows)
     catalogue = {item.item_id: item for item in dataset.items}
-    walk = HistoryWalk(dataset.name, catalogue, ids, base.folder / RELATIONS, base.schema)
+    walk = HistoryWalk(dataset, catalogue, ids, base.folder / RELATIONS, base.schema)
     names = (*RECALL_SIGNALS, *channels)
     sets = {label: np.array([names.index(each) for each in which]) for label, which in sets_of(list(channels)).items()}
     hits, queries = {label: [0] * len(SIZES) for label in sets}, 0

@@ -115,7 +115,7 @@ def compare(
     with step("weights between items"):
         write_history_relations(spark, dataset, first, schema, scratch / "weights", scratch / "similar")
     ids = item_ids(dataset, end)
-    walk = HistoryWalk(dataset.name, {item.item_id: item for item in dataset.items}, ids, scratch / "weights", schema)
+    walk = HistoryWalk(dataset, {item.item_id: item for item in dataset.items}, ids, scratch / "weights", schema)
     tried = dict(variants(*taken(dataset, first, schema), ids))
     lists: dict[Choice, list[IntArray]] = {choice: [] for choice in tried}
     queries = Queries()

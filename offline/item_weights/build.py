@@ -1,5 +1,5 @@
 """The weights between items that a history gives, as arrays in a folder (`features.base.item_weights`): `ease` and `similar`, and
-the history's sessions, and how soon items are taken again."""
+the history's sessions, how soon items are taken again, and what segments of users like."""
 
 import shutil
 from pathlib import Path
@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from features.arrays import FloatArray, IntArray
 from features.base.item_weights import ARRAYS
-from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR
+from features.base.reader import EASE, REPEATS, SEGMENTS, SESSIONS, SIMILAR
 from features.schema.tables import Schema
 from offline.datasets.dataset import Dataset
 from offline.datasets.event_rows import event_columns, mean_weight, row_weights
 from offline.item_weights.ease import ease
 from offline.item_weights.repeat_rates import write_repeats
+from offline.item_weights.segment_shares import write_segments
 from offline.item_weights.session_table import write_past_sessions
 from offline.item_weights.similar import similar_items
 from offline.spark.parquet_tables import part_files
@@ -34,8 +35,8 @@ _ROWS: Final = 1_024
 def write_history_relations(
     spark: "SparkSession", dataset: Dataset, rows: int, schema: Schema, out: Path, scratch: Path
 ) -> int:
-    """Write the weights, sessions and repeats of the first `rows` rows into the new folder `out`; how many items have neighbours
-    of any kind."""
+    """Write the weights, sessions, repeats and segments of the first `rows` rows into the new folder `out`; how many items have
+    neighbours of any kind."""
     users, items, weights = taken(dataset, rows, schema)
     ids, linear = ease(users, items, weights)
     starts, columns, values = nearest(linear)
@@ -53,13 +54,14 @@ def write_history_relations(
     write_relations(out / SIMILAR, known, np.r_[starts, len(sources)], others, values)
     write_past_sessions(dataset, rows, schema, out / SESSIONS)
     write_repeats(dataset, rows, schema, out / REPEATS)
+    write_segments(dataset, rows, schema, out / SEGMENTS)
     return len(np.union1d(ids, known))
 
 
 def remove_unserved(relations: Path, served: Path) -> None:
     """Remove the kinds of `relations` that another folder, that of a base from before there were such, lacks: what it can't serve
     is not learned from."""
-    for kind in (SESSIONS, REPEATS):
+    for kind in (SESSIONS, REPEATS, SEGMENTS):
         if not (served / kind).exists():
             shutil.rmtree(relations / kind)
 

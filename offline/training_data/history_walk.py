@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from features.arrays import BoolArray, IntArray
-from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR, read_past_sessions, read_relations, read_repeats
+from features.base.reader import (
+    EASE,
+    REPEATS,
+    SEGMENTS,
+    SESSIONS,
+    SIMILAR,
+    read_past_sessions,
+    read_relations,
+    read_repeats,
+    read_segments,
+)
 from features.inputs.columns import ClickWeights, ItemColumns
 from features.inputs.facet_vocabulary import vocabulary_of
 from features.inputs.moment import ItemIndex, Moment, Together
@@ -15,13 +25,14 @@ from features.inputs.released import released
 from features.schema.tables import Schema
 from features.types import Item, ItemId, Millis, UserId
 from offline.datasets.dataset import Dataset, EventRow, event_of, rows_between
+from offline.datasets.user_profiles import read_profiles
 from offline.training_data.folded_history import FoldedHistory
 
 
 class HistoryWalk:
     """See the module.
 
-    name       of the data set, as in the ids of its events
+    dataset    its name is in the ids of its events; users have the attributes that it knows, at any time
     catalogue  item id → Item
     ids        [N] ids of all items that rows and catalogue name, ascending: the rows of the index
     relations  folder of the weights between items and of sessions, made of rows before the first query
@@ -29,9 +40,10 @@ class HistoryWalk:
     """
 
     def __init__(
-        self, name: str, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path, schema: Schema
+        self, dataset: Dataset, catalogue: dict[ItemId, Item], ids: IntArray, relations: Path, schema: Schema
     ) -> None:
-        self._name = name
+        self._name = dataset.name
+        self._attributes = {user_id: each.attributes for user_id, each in read_profiles(dataset, schema).items()}
         self._catalogue = catalogue
         self.vocabulary = vocabulary_of(catalogue.values())
         columns = ItemColumns(len(ids))
@@ -40,8 +52,9 @@ class HistoryWalk:
             columns.set_item(row, item_id, catalogue.get(item_id))
         ease, similar = (read_relations(relations / kind, ids) for kind in (EASE, SIMILAR))
         sessions = read_past_sessions(relations / SESSIONS, ids)
-        repeats = read_repeats(relations / REPEATS, ids)
-        self.index = ItemIndex(columns, row_of, ease, similar, sessions, Together(len(ids)), schema, repeats)
+        repeats, segments = read_repeats(relations / REPEATS, ids), read_segments(relations / SEGMENTS, ids)
+        together = Together(len(ids))
+        self.index = ItemIndex(columns, row_of, ease, similar, sessions, together, schema, repeats, segments)
         self._history = FoldedHistory(schema)
 
     def fold(self, row: EventRow) -> None:
@@ -59,7 +72,9 @@ class HistoryWalk:
             self.index.together.put(row_of[item_id], neighbours, row_of)
         own = history.hidden(user_id)
         hidden, free = self._hidden(own, at), released(own, at, row_of)
-        return Moment(history.features(user_id), at, self.index, ClickWeights(), self._all_but(hidden), hidden, free)
+        user = history.features(user_id)
+        user.attributes = self._attributes.get(user_id, "")
+        return Moment(user, at, self.index, ClickWeights(), self._all_but(hidden), hidden, free)
 
     def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
         """[N] False for the items that are hidden from the user at a time."""

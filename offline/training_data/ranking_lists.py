@@ -112,7 +112,7 @@ def ranking_lists_worker(
         weights = np.load(staging / WEIGHTS, mmap_mode="r")
         for batch in slices:
             for low, high in zip(batch["low"].to_pylist(), batch["high"].to_pylist(), strict=True):
-                walk = HistoryWalk(dataset.name, catalogue.value, ids.value, staging / RELATIONS, means)
+                walk = HistoryWalk(dataset, catalogue.value, ids.value, staging / RELATIONS, means)
                 for row in _lists_of(dataset, walk, low, high, weights, limit, mean):
                     if out.add(row, 16 * len(row[-2])):
                         yield from out.take()

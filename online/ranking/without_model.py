@@ -11,14 +11,14 @@ CONSTANT: Final = 60.0
 """Of reciprocal rank fusion, as in its paper (G. Cormack, C. Clarke, S. Büttcher, SIGIR 2009)."""
 WEIGHTS: Final = {
     **dict.fromkeys(("popular_day", "popular", "trending", "newest"), 0.02),
-    **dict.fromkeys(("new", "era"), 0.1),
+    **dict.fromkeys(("new", "era", "segments"), 0.1),
     **dict.fromkeys(("again", "due"), 0.2),
     "together": 0.3,
 }
 """Channels that count less than in full: those that know nothing or little of the user, of which there are so many that they
 would outvote the others, those whose items the user knows already, and the one out of which popularity is taken. Chosen on
-clicks of real shops and a drawn one, none of which a figure is reported on (`docs/models.md`); `due` was not there yet: it has
-what `again` has."""
+clicks of real shops and a drawn one, none of which a figure is reported on (`docs/models.md`); `due` and `segments` were not
+there yet: they have what `again` and `era` have."""
 
 
 def fallback_scores(rows: IntArray, orders: Mapping[str, IntArray]) -> FloatArray:

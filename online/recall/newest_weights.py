@@ -13,6 +13,7 @@ from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, MANIFEST, SIMILAR, Base
 from features.base.repeat_lifts import Repeats
+from features.base.segments import Segments
 from online.stores.item_store import ItemStore
 from online.support.background import end, repeat
 
@@ -31,6 +32,7 @@ class ItemWeights(NamedTuple):
     similar: Relations
     sessions: PastSessions
     repeats: Repeats
+    segments: Segments
 
 
 class NewestWeights:
@@ -91,4 +93,4 @@ class NewestWeights:
         if (base.schema.digest, base.schema.ids.salt) != (self._schema.digest, self._schema.ids.salt):
             return None
         ease, similar = (base.relations(kind, ids) for kind in (EASE, SIMILAR))
-        return ItemWeights(ease, similar, base.past_sessions(ids), base.repeats(ids))
+        return ItemWeights(ease, similar, base.past_sessions(ids), base.repeats(ids), base.segments(ids))

@@ -15,6 +15,7 @@ from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import EASE, SIMILAR, Base
 from features.base.repeat_lifts import Repeats
+from features.base.segments import Segments
 from features.fold.catalogue import as_put
 from features.fold.co_visits import Neighbours
 from features.fold.state import ItemFeatures, decode_item
@@ -85,8 +86,9 @@ class ItemStore:
         self.facets = Facets(self.attributes.facets, map(self.catalogue.get, ids))
         ease, similar = (base.relations(kind, self.columns.ids) for kind in (EASE, SIMILAR))
         sessions, repeats = base.past_sessions(self.columns.ids), base.repeats(self.columns.ids)
+        together, segments = Together(len(ids)), base.segments(self.columns.ids)
         self.index = ItemIndex(
-            self.columns, self._row_of, ease, similar, sessions, Together(len(ids)), base.schema, repeats
+            self.columns, self._row_of, ease, similar, sessions, together, base.schema, repeats, segments
         )
 
     def __len__(self) -> int:
@@ -252,9 +254,13 @@ class ItemStore:
         row = self._row_of.get(item_id)
         self.columns.set_features(self._add_row(item_id) if row is None else row, features, self.index.schema.unit)
 
-    def take_weights(self, ease: Relations, similar: Relations, sessions: PastSessions, repeats: Repeats) -> None:
-        """Replace the weights between items, and of each, as a base has them."""
-        self.index = replace(self.index, ease=ease, similar=similar, sessions=sessions, repeats=repeats)
+    def take_weights(
+        self, ease: Relations, similar: Relations, sessions: PastSessions, repeats: Repeats, segments: Segments
+    ) -> None:
+        """Replace the weights between items, of each, and of segments, as a base has them."""
+        self.index = replace(
+            self.index, ease=ease, similar=similar, sessions=sessions, repeats=repeats, segments=segments
+        )
 
     def put_neighbours(self, neighbours: Neighbours) -> None:
         """Replace an item's live co-visits; ignored for an item without a row."""

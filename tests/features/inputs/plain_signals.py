@@ -136,7 +136,22 @@ def lifts(moment: Moment) -> Strengths:
     return found
 
 
-def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict[str, Strengths]:
+def segments(moment: Moment, known: dict[str, Strengths]) -> Strengths:
+    """The weights of what the user's plan and interests like, summed."""
+    has = moment.items.schema.users.read(moment.user.attributes)
+    names = [f"plan:{plan}" for plan in (has.get("plan"),) if plan] + [
+        f"interests:{each}" for each in has.get("interests", [])
+    ]
+    found = defaultdict[int, float](float)
+    for name in names:
+        for row, weight in known.get(name, {}).items():
+            found[row] += weight
+    return found
+
+
+def plain_signals(
+    moment: Moment, sessions: list[tuple[int, list[int]]], of_segments: dict[str, Strengths]
+) -> dict[str, Strengths]:
     """The strengths of the allowed rows by each signal, of those above 0."""
     found = {
         "ease": neighbours(moment, "ease", sources(moment, EASE_SOURCES, EASE_FADE)),
@@ -148,6 +163,7 @@ def plain_signals(moment: Moment, sessions: list[tuple[int, list[int]]]) -> dict
         "nearest_sessions": nearest_sessions(moment, sessions),
         "again": again(moment),
         "due": {row: lift for row, lift in lifts(moment).items() if lift > 1},
+        "segments": segments(moment, of_segments),
         "long_ease": neighbours(moment, "ease", long_memory(moment)),
         "long_similar": neighbours(moment, "similar", long_memory(moment)),
     }

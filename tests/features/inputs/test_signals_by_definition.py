@@ -1,5 +1,6 @@
 """What is computed for the rows that a history leads to is what the definition says of every row."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from features.arrays import IntArray
 from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.repeat_lifts import SPANS, Repeats
+from features.base.segments import Segments
 from features.fold.co_visits import Neighbours
 from features.fold.item import fold_item
 from features.fold.state import ItemFeatures, UserFeatures
@@ -28,15 +30,16 @@ from features.inputs.signals import (
 )
 from features.types import CLICK, DISLIKE, LIKE, RATING, VIEW, Event
 from features.units import DAY_MS, HOUR_MS
-from tests.features.inputs.plain_signals import plain_likeness, plain_released, plain_signals
-from tests.schemas import MOVIES, added, film
+from tests.features.inputs.plain_signals import Strengths, plain_likeness, plain_released, plain_signals
+from tests.schemas import MOVIES, added, film, peopled
 
 AT = 300 * DAY_MS + 7 * HOUR_MS
 NAMES = [f"value {number}" for number in range(9)]
+VALUES = ("jazz", "art", "sport", "nothing known")
 Sessions = list[tuple[int, list[int]]]
 
 
-def drawn_index(rng: np.random.Generator, size: int) -> tuple[ItemIndex, Sessions]:
+def drawn_index(rng: np.random.Generator, size: int) -> tuple[ItemIndex, Sessions, dict[str, Strengths]]:
     """A catalogue whose items are in the order of their rows, ids from 1; those from `size` − 3 on are newer than the weights."""
     columns, together, row_of = ItemColumns(size), Together(size), {row + 1: row for row in range(size)}
     for row in range(size):
@@ -76,7 +79,23 @@ def drawn_index(rng: np.random.Generator, size: int) -> tuple[ItemIndex, Session
     taken = np.flatnonzero(rng.random(known) < 0.5) + 1
     lifts = np.exp(rng.normal(0, 2, len(taken) * SPANS)).astype(np.float32)
     repeats = Repeats(columns.ids[:known], taken, lifts)
-    return ItemIndex(columns, row_of, relations(), relations(), past, together, MOVIES, repeats), sessions
+    of_segments: dict[str, Strengths] = {
+        f"{name}:{value}": {
+            int(row): float(np.float32(rng.random())) for row in rng.choice(known, min(known, 4), replace=False)
+        }
+        for name in ("plan", "interests")
+        for value in VALUES[:-1]
+    }
+    segments = Segments(
+        columns.ids[:known],
+        np.frombuffer(msgspec.json.encode(list(of_segments)), np.uint8),
+        np.cumsum([0, *map(len, of_segments.values())]),
+        np.array([row + 1 for rows in of_segments.values() for row in rows], np.int64),
+        np.array([weight for rows in of_segments.values() for weight in rows.values()], np.float32),
+    )
+    schema = peopled("movies")
+    index = ItemIndex(columns, row_of, relations(), relations(), past, together, schema, repeats, segments)
+    return index, sessions, of_segments
 
 
 def drawn_user(rng: np.random.Generator, items: ItemIndex) -> UserFeatures:
@@ -90,13 +109,16 @@ def drawn_user(rng: np.random.Generator, items: ItemIndex) -> UserFeatures:
         labels = film(item_id, "x", (NAMES[item_id % len(NAMES)], NAMES[item_id % 4]), 2000)
         centi = int(rng.integers(1, 11)) * 50 if kind == RATING else 0
         fold_user(state, Event(f"e{number}", kind, 7, item_id, centi, "", at), labels, 1, MOVIES)
+    interests = [value for value in VALUES if rng.random() < 0.4]
+    has = {"plan": str(rng.choice(VALUES)), "interests": interests, "born": 1984} if rng.random() < 0.7 else {}
+    state.features.attributes = items.schema.users.canonical(has, "attributes")
     return state.features
 
 
 @given(st.integers(0, 1 << 30), st.integers(1, 60))
 def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
-    items, sessions = drawn_index(rng, size)
+    items, sessions, of_segments = drawn_index(rng, size)
     allowed = rng.random(size) < 0.8
     acted = np.flatnonzero(rng.random(size) < 0.3)
     if seed % 5 == 0:  # more than lead to others
@@ -106,7 +128,7 @@ def test_signals_are_what_their_definitions_say(seed: int, size: int) -> None:
     moment = Moment(drawn_user(rng, items), AT, items, ClickWeights(), allowed, acted, free)
     found, rows = find_signals(moment), np.arange(size)
     matrix = signal_matrix(found, rows)
-    for name, expected in plain_signals(moment, sessions).items():
+    for name, expected in plain_signals(moment, sessions, of_segments).items():
         strengths = found.at(name, rows)
         assert dict(enumerate(strengths.tolist())) == pytest.approx(
             {row: expected.get(row, 0) for row in range(size)}, rel=1e-5

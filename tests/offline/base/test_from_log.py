@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,12 +17,14 @@ from features.fold.co_visits import SLOTS
 from features.fold.state import decode_user
 from features.fold.user import thaw_user
 from features.keys import EVENTS, SERVED
+from features.types import NO_ID, PROFILE, Event
 from offline.base.from_dataset import make_base
 from offline.base.from_log import main, make_log_base, read_offsets, spans_of
 from offline.datasets.dataset import open_dataset
+from offline.datasets.user_profiles import read_profiles
 from offline.spark.parquet_tables import sha256
 from tests.offline.conftest import Based, Row
-from tests.offline.small_log import BUSY, HORIZON, WALL, FileLog, SmallLog
+from tests.offline.small_log import BUSY, HORIZON, START, WALL, FileLog, SmallLog
 from tests.pure_fold import Reference
 from tests.schemas import MOVIES, peopled
 
@@ -129,14 +132,18 @@ def test_spark_folds_the_log_as_the_pure_fold_does(
 def test_once_the_data_sets_files_are_deleted_the_log_still_teaches_weights_between_items(
     spark: Any, tmp_path: Path, some_rows: list[Row], write_folder: Write
 ) -> None:
-    """A home whose clock is its data set's: what was replayed or clicked since enters weights and the data set to learn from."""
-    source, data_dir = write_folder(some_rows), tmp_path / "data"
-    dataset = open_dataset(str(source), data_dir)
-    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", MOVIES)
+    """A home whose clock is its data set's: what was replayed or clicked since enters weights and the data set to learn from, and
+    so do attributes that users have since."""
+    source, data_dir, schema = write_folder(some_rows), tmp_path / "data", peopled("movies")
+    dataset = open_dataset(str(source), data_dir, schema)
+    make_base(spark, dataset, 0.5, tmp_path / "bases" / "1", schema)
     first = Base(tmp_path / "bases" / "1")
     shutil.rmtree(source)
-    log, files = SmallLog(), FileLog(tmp_path)
+    log, files = SmallLog(schema=schema), FileLog(tmp_path)
     log.go_on(900, some_rows[:200])
+    paying = range(6, 24)  # nobody forgets those
+    for user in paying:
+        log.event(Event(f"plan of {user}", PROFILE, user, NO_ID, 0, '{"plan":"gold"}', START))
     files.write(log.records)
     out, learned = tmp_path / "bases" / "2", data_dir / "log-2"
     make_log_base(spark, first, files, log.ends(), CLOCK, out, len(log.items), learned)
@@ -147,6 +154,12 @@ def test_once_the_data_sets_files_are_deleted_the_log_still_teaches_weights_betw
     assert 0 < open_dataset(str(learned), data_dir).rows <= first.manifest["history_rows"] + applied
     weights = "relations/ease/weights.npy"
     assert (second.folder / weights).read_bytes() != (first.folder / weights).read_bytes()
+    known = read_profiles(open_dataset(str(learned), data_dir, schema), schema)
+    assert [known[user].attributes for user in paying] == ['{"plan":"gold"}'] * len(paying)
+    ids = np.array(sorted(second.item_ids))
+    found = [base.segments(ids).spread(["plan:gold"], np.ones(len(ids), bool)) for base in (first, second)]
+    assert [len(each) > 0 for each in found] == [False, True]
+    assert len(found[1]) < len(ids), "the others like what is left"
 
 
 def test_it_says_where_it_comes_from(spark: Any, tmp_path: Path, first: Base) -> None:

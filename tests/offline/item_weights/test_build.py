@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from features.base.reader import EASE, REPEATS, SESSIONS, SIMILAR
+from features.base.reader import EASE, REPEATS, SEGMENTS, SESSIONS, SIMILAR
 from offline.datasets.dataset import open_dataset, rows_between
 from offline.item_weights.build import remove_unserved, taken
 from tests.offline.conftest import Row
@@ -33,8 +33,8 @@ def test_what_goes_by_no_value_and_says_nothing_was_not_taken(tmp_path: Path) ->
 
 
 def test_what_a_base_of_before_lacks_is_not_learned_from(tmp_path: Path) -> None:
-    every = {EASE, SIMILAR, SESSIONS, REPEATS}
-    for lacks in (set(), {REPEATS}, {REPEATS, SESSIONS}):
+    every = {EASE, SIMILAR, SESSIONS, REPEATS, SEGMENTS}
+    for lacks in (set(), {SEGMENTS}, {SEGMENTS, REPEATS}, {SEGMENTS, REPEATS, SESSIONS}):
         made, served = tmp_path / f"made {len(lacks)}", tmp_path / f"served {len(lacks)}"
         for kind in every:
             (made / kind).mkdir(parents=True)

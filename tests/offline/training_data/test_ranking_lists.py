@@ -74,7 +74,7 @@ def test_asks_are_what_a_request_would_have_seen(
     assert int(history * 0.7) <= first < history
     write_history_relations(spark, dataset, first, MOVIES, tmp_path / "again", tmp_path / "scratch")
     catalogue = {item.item_id: item for item in dataset.items}
-    walk = HistoryWalk(dataset.name, catalogue, item_ids(dataset, history), tmp_path / "again", MOVIES)
+    walk = HistoryWalk(dataset, catalogue, item_ids(dataset, history), tmp_path / "again", MOVIES)
     expected = {}
     for seq, (user_id, item_id, rating, ts) in enumerate(rows_of(dataset, history)):
         if seq >= first and rating >= 4:

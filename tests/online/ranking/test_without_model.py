@@ -28,9 +28,16 @@ def test_a_score_is_the_share_of_what_the_first_of_every_channel_has() -> None:
 
 
 def test_all_channels_of_everybody_together_do_not_outvote_one_of_the_users() -> None:
-    everybody = {name: rows(1) for name in WEIGHTS}
+    """Nor do they with those that go by what the user knows already."""
+    everybody = {name: rows(1) for name in WEIGHTS if name != "segments"}
     scores = fallback_scores(rows(1, 2), everybody | {"session": rows(2)})
     assert scores[0] < scores[1]
+
+
+def test_what_users_of_the_same_attributes_like_comes_before_what_everybody_likes() -> None:
+    everybody = {name: rows(1, 2, 3) for name in ("popular_day", "popular", "trending", "newest")}
+    scores = fallback_scores(rows(1, 2, 3, 4), everybody | {"segments": rows(4, 3)})
+    assert np.argsort(-scores).tolist() == [2, 3, 0, 1]
 
 
 def test_without_channels_or_candidates_there_is_nothing_to_order() -> None:

@@ -15,6 +15,7 @@ from features.base.item_weights import Relations
 from features.base.past_sessions import PastSessions
 from features.base.reader import Base
 from features.base.repeat_lifts import SPANS, Repeats
+from features.base.segments import Segments
 from features.contracts.served import MAX_CANDIDATES
 from features.fold.co_visits import Neighbours
 from features.fold.state import UserFeatures
@@ -34,7 +35,7 @@ from online.stores.first_puts import NEW_FOR_MS
 from online.stores.item_store import ItemStore
 from tests.online.conftest import write_base
 from tests.online.synthetic_vectors import WIDTH, kinds_of
-from tests.schemas import MOVIES, added, film
+from tests.schemas import MOVIES, added, film, peopled
 
 AT = 101 * DAY_MS
 CHANNEL = {channel.name: channel for channel in CHANNELS}
@@ -77,8 +78,23 @@ def telling_query(base: Base, hidden: Sequence[int] = ()) -> Query:
     )
     taken = np.arange(20, 28)
     repeats = Repeats(rows, taken, np.linspace(2, 9, len(taken) * SPANS).astype(np.float32))
-    index = dataclasses.replace(store.index, ease=weights, similar=weights, sessions=sessions, repeats=repeats)
-    user = known_user(base)
+    segments = Segments(
+        rows,
+        np.frombuffer(b'["plan:gold"]', np.uint8),
+        np.array([0, 8]),
+        np.arange(10, 18),
+        np.linspace(1, 0.1, 8, dtype=np.float32),
+    )
+    index = dataclasses.replace(
+        store.index,
+        ease=weights,
+        similar=weights,
+        sessions=sessions,
+        repeats=repeats,
+        segments=segments,
+        schema=peopled("movies"),
+    )
+    user = msgspec.structs.replace(known_user(base), attributes='{"plan":"gold"}')
     clicks = [(item_id, AT - SESSION_GAP_MS // 2, CLICK, 0) for item_id in (33, 32, 31, 30, 3)]
     user = msgspec.structs.replace(user, recent=[*user.recent, *clicks])
     allowed = np.ones(len(store), bool)

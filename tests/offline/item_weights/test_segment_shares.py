@@ -1,0 +1,87 @@
+"""What segments of users like more than all do, of a history."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.base.reader import read_segments
+from features.recall.sparse import ROW
+from offline.datasets.dataset import open_dataset
+from offline.datasets.user_profiles import PROFILES, write_profiles
+from offline.item_weights.segment_shares import MAX_ITEMS, MIN_USERS, SEEN, liked, segments, write_segments
+from tests.offline.conftest import Row
+from tests.schemas import MOVIES, peopled
+
+PAIRS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 6)), max_size=60)
+
+
+@given(PAIRS, st.sets(st.integers(1, 14)))
+def test_a_weight_is_how_much_larger_the_items_share_is(pairs: list[tuple[int, int]], members: set[int]) -> None:
+    users, items = (np.array([pair[at] for pair in pairs], np.int64) for at in range(2))
+    found = segments({"some": sorted(members), "few": [1, 2]}, liked(users, items))
+    assert "few" not in found
+    once = set(pairs)
+    own = [item for user, item in once if user in members]
+    if len({user for user, _ in once} & members) < MIN_USERS:
+        assert not found
+        return
+    expected = {
+        item: (own.count(item) - len(own) * share) / (len(own) + SEEN)
+        for item, share in ((each, Fraction(sum(each == item for _, item in once), len(once))) for _, each in once)
+        if own.count(item) > len(own) * share
+    }
+    ids, weights = found["some"]
+    assert weights.tolist() == sorted(weights.tolist(), reverse=True)
+    assert dict(zip(ids.tolist(), weights.tolist(), strict=True)) == pytest.approx(
+        {item: float(weight) for item, weight in expected.items()}
+    )
+
+
+def test_of_more_segments_those_of_the_most_users_are_there() -> None:
+    users = np.arange(40)
+    pairs = liked(users, users % 7)
+    members = {"b": [*range(5)], "a": [*range(5)], "large": [*range(20)], "few": [*range(4)]}
+    assert list(segments(members, pairs, 2)) == ["large", "a"]
+
+
+def test_of_more_items_the_best_are_there() -> None:
+    users = np.repeat(np.arange(10), 2 * MAX_ITEMS)
+    items = np.where(users < 5, np.arange(len(users)) % (2 * MAX_ITEMS), 0)
+    ids, weights = segments({"first": [*range(5)]}, liked(users, items))["first"]
+    assert ids.tolist() == list(range(1, MAX_ITEMS + 1))
+    assert (weights > 0).all()
+
+
+def test_what_users_with_the_same_attributes_like_is_in_a_folder(
+    tmp_path: Path, write_folder: Callable[..., Path]
+) -> None:
+    """Those of the gold plan like film 1, the others film 2; the newest row is beyond the history, and who is forgotten is in no
+    segment."""
+    rows: list[Row] = [
+        (user, 1 + user % 2 if liked else 3, 5.0 if liked else 1.0, 900_000_000 + 20 * user + liked)
+        for user in range(1, 41)
+        for liked in (False, True)
+    ]
+    rows.append((41, 6, 5.0, 900_002_000))
+    schema = peopled("movies")
+    dataset = open_dataset(str(write_folder(rows)), tmp_path / "data", schema)
+    plans = {user: "free" if user % 2 else "gold" for user in range(1, 60)}
+    write_profiles(((user, f'{{"plan":"{plan}"}}') for user, plan in plans.items()), dataset.ratings.parent / PROFILES)
+
+    def known(name: str, **more: frozenset[int]) -> list[int]:
+        out = tmp_path / f"{name} {sorted(more.get('forgotten', ()))}"
+        write_segments(replace(dataset, **more), dataset.rows - 1, schema, out)  # type: ignore[arg-type]  # one field
+        ids = np.arange(10)
+        return sorted(int(key & ROW) for key in read_segments(out, ids).spread([name], np.ones(10, bool)))
+
+    assert (known("plan:gold"), known("plan:free")) == ([1], [2])
+    assert known("plan:gold", forgotten=frozenset(range(12, 60))) == [1]
+    assert known("plan:gold", forgotten=frozenset(range(10, 60))) == []
+    assert write_segments(dataset, dataset.rows, MOVIES, tmp_path / "none") == 0
+    assert len(read_segments(tmp_path / "none", np.arange(10))) == 0

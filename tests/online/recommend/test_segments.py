@@ -1,0 +1,34 @@
+"""A user of whom nothing is known but attributes is shown what users with the same ones like."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from features.base.reader import RELATIONS, SEGMENTS, Base
+from offline.item_weights.segment_shares import write_shares
+from online.recall.newest_weights import NewestWeights
+from online.server import Server
+from tests.online.conftest import write_base
+from tests.online.in_process import api
+from tests.schemas import peopled
+
+
+def test_a_users_attributes_lead_to_items_before_the_user_does_anything(tmp_path: Path) -> None:
+    """User 8 has the plan `paid`, of 9 nothing is known. What segments like comes with a newer base, while lists are made."""
+    app = api(tmp_path, peopled("movies"))
+    server: Server = app.state.server
+    client = TestClient(app, base_url="http://127.0.0.1:8000")
+
+    def found(user: int) -> list[int]:
+        items = client.get(f"/v1/recommendations?user_id={user}&size=100").json()["items"]
+        return [each["item_id"] for each in items if "segments" in each["channels"]]
+
+    assert found(8) == []
+    newer = write_base(tmp_path / "base" / "2", peopled("movies")).folder
+    liked = {"plan:paid": (np.array([5, 9, 2]), np.array([0.5, 0.25, 0.125], np.float32))}
+    write_shares(newer / RELATIONS / SEGMENTS, liked)
+    asyncio.run(NewestWeights(Base(tmp_path / "base" / "1"), server.items).refresh())
+    assert sorted(found(8)) == [2, 5, 9]
+    assert found(9) == []
