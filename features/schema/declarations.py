@@ -63,6 +63,10 @@ RESERVED: Final = frozenset(BUILT_IN) | {
 """Names that an attribute can't have: answers carry them beside an item's attributes."""
 
 
+USER_ID: Final = "user_id"
+"""A name that an attribute of users can't have: files have their id in a column of this name."""
+
+
 class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One attribute of items, as the module's docstring shows it. tastes: None stands for true with a facet, for false with
     others."""
@@ -111,6 +115,8 @@ def check_users(users: Mapping[str, UserAttribute], refuse: Refuse) -> None:
     """As `check_items`, of users' attributes."""
     _check_names("users", users, MAX_ATTRIBUTES, refuse)
     for name, attribute in users.items():
+        if name == USER_ID:
+            raise refuse(("users", name), "another name: this one is that of the id", name)
         _check_many(attribute.type, attribute.many, ("users", name), refuse)
 
 

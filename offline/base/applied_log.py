@@ -18,7 +18,7 @@ from features.errors import BadEvent
 from features.fold.state import UserFeatures, decode_user
 from features.fold.user import UserState, fold_user, thaw_user
 from features.ids import OuterId
-from features.types import FORGET_USER, NO_ID, UNDO, Event, UserId
+from features.types import FORGET_USER, NO_ID, UNDO, Event, Millis, UserId
 from features.verdicts import APPLIED
 from offline.base.kafka_log import Log, Record, Span
 from offline.datasets.dataset import Dataset, event_of, whole_rows
@@ -28,6 +28,7 @@ class AppliedLog:
     """The events behind a base up to the ends of `spans`, which begin where the base ends.
 
     forgotten  users whose events before their newest `forget_user` are left out, history included
+    until      the home's time (ms) of the newest record
     attributes users of the log → (id outside, attributes as canonical JSON), where the schema lets users have some
     """
 
@@ -35,6 +36,7 @@ class AppliedLog:
         self._base, self._log, self._spans, self._clock = base, log, spans, clock
         self._applied: dict[int, BoolArray] = {}
         self._undone: set[tuple[UserId, int]] = set()
+        self.until: Millis = -1
         self.forgotten: dict[UserId, int] = {}
         self.attributes: dict[UserId, tuple[OuterId, str]] = {}
         for span in spans:
@@ -75,6 +77,7 @@ class AppliedLog:
 
     def _admitted(self, record: Record, span: Span) -> Event | None:
         now = self._clock.at(record.broker_ts)
+        self.until = max(self.until, now)
         try:
             key = key_text(record.key)
             return self._base.admission.admit(record.value, key, span.partition, record.broker_ts, now)

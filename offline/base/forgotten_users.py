@@ -19,7 +19,10 @@ from features.ids import Ids, OuterId
 from features.schema.tables import Schema
 from features.types import Millis, UserId
 from offline.datasets.dataset import LEFT_FILE, ROWS_FILE, Dataset, open_dataset
+from offline.datasets.dataset_names import TAKEN
 from offline.datasets.event_history import GROUP_ROWS
+from offline.datasets.taking import read_json
+from offline.datasets.user_profiles import KNOWN_UNTIL, forget_profiles
 
 FILE: Final = "forgotten.json"
 """In the folder of data sets."""
@@ -57,9 +60,12 @@ def read_forgotten(data_dir: Path) -> ForgottenUsers:
 
 def open_left(given: str, data_dir: Path, schema: Schema, bases: Path | None = None) -> Dataset:
     """What `open_dataset` opens, without what users did before they wanted to be forgotten, as all that learns reads it: where
-    any is left out, the rows are written once more, beside the whole ones. Raises as that, and Broken."""
+    any is left out, the rows are written once more, beside the whole ones; what is known of these users is deleted. Raises as
+    that, and Broken."""
     until = read_forgotten(data_dir).until(schema.ids)
-    dataset = replace(open_dataset(given, data_dir, schema, bases), forgotten=frozenset(until))
+    dataset = open_dataset(given, data_dir, schema, bases)
+    known_until = read_json(dataset.ratings.parent / TAKEN).get(KNOWN_UNTIL, -1)
+    forget_profiles(dataset, schema, {user for user, at in until.items() if at > known_until})
     removed = removed_rows(dataset.ratings, until)
     if not removed:
         return dataset

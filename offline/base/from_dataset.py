@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,14 +104,14 @@ def make_base(
 def _write_tables(
     spark: "SparkSession", dataset: Dataset, schema: str, rows: int, cut: int, staging: Path
 ) -> dict[str, int]:
-    parts = partitions(spark, rows)
+    profiles = read_profiles(dataset, read_schema(schema, FILE), partial(print, flush=True))
+    parts = partitions(spark, rows + len(profiles))
     scratch = staging / "parts"
     means = read_schema(schema, FILE)
     catalogue_items = [means.items.again(item) for item in dataset.items]
     catalogue = spark.sparkContext.broadcast({item.item_id: item for item in catalogue_items})
     events = history_events(spark, dataset, rows)
     with step("  users folded") as this:
-        profiles = read_profiles(dataset, means)
         known = spark.sparkContext.broadcast(profiles)
         worker = fold_workers.users_worker(dataset.name, catalogue, known, schema, cut)
         by_user = (

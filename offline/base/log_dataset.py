@@ -29,7 +29,7 @@ def take_log(
     56 bytes of columns an event and each id once as text, and several times that while the columns are put into order."""
     events = chain(applied.history(history), applied.events())
     values = {kind.name: kind.value for kind in schema.kinds if kind and kind.value}
-    keep_dataset(name, data_dir, happened(events, schema), items, values, applied.profiles())
+    keep_dataset(name, data_dir, happened(events, schema), items, values, applied.profiles(), applied.until)
     return open_dataset(str(data_dir / name), data_dir, schema)
 
 

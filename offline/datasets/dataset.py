@@ -73,7 +73,6 @@ class Dataset:
     clock     "wall": new events come from now on; "data": the home's time goes on from the history's end
     removed   numbers of rows, ascending, that the file lacks, since their users are forgotten
               (`offline.base.forgotten_users`); `rows`, first_ts and last_ts are those of the whole data set
-    forgotten users who wanted to be forgotten, whose attributes nothing learns from
     """
 
     name: str
@@ -87,7 +86,6 @@ class Dataset:
     left_out: tuple[tuple[str, int], ...] = ()
     clock: str = "data"
     removed: tuple[int, ...] = ()
-    forgotten: frozenset[UserId] = frozenset()
 
     def left(self, rows: int) -> int:
         """How many of the whole data set's first `rows` rows are in the file."""

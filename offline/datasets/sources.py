@@ -11,6 +11,7 @@ from offline.datasets.download import ARCHIVES, fetch_archive
 from offline.datasets.own.any_file import column_names
 from offline.datasets.own.describe import describe
 from offline.datasets.own.description import FILE, Description, read_description
+from offline.datasets.own.recogniser import LEFT_OUT
 from offline.datasets.raw_files import RATINGS
 from offline.datasets.rejected_lines import Rejects
 
@@ -63,7 +64,11 @@ def find_source(given: str, data_dir: Path, document: Document, rejects: Rejects
     if not path.is_dir():
         raise BadInput("--dataset", f"a folder, {NONE}, or one of {', '.join(KNOWN)}", repr(given))
     check_name(name_of(given), "--dataset")
-    return _in_folder(name_of(given), path) if is_movielens(path) else describe(path, document, rejects)
+    if not is_movielens(path):
+        return describe(path, document, rejects)
+    for file in path.glob("users.*") if document.users else ():
+        rejects.remark(LEFT_OUT, file.name, f"beside files of MovieLens' names it is read where {FILE} names it")
+    return _in_folder(name_of(given), path)
 
 
 def is_movielens(folder: Path) -> bool:

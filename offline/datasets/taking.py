@@ -19,7 +19,7 @@ from features.durable import write_whole
 from features.errors import BadInput
 from features.ids import OuterId
 from features.schema.tables import Schema
-from features.types import KINDS, RATING, Item
+from features.types import KINDS, RATING, Item, Millis
 from offline.datasets.dataset_names import NONE, TAKEN
 from offline.datasets.event_history import HISTORY_VERSION, Happened, write_history
 from offline.datasets.movielens.normalise import normalise
@@ -30,7 +30,7 @@ from offline.datasets.own.own_rows import normalise_own, read_users
 from offline.datasets.own.value_meanings import meanings_of
 from offline.datasets.rejected_lines import FILE, Rejects
 from offline.datasets.sources import KNOWN, Source, find_source, name_of
-from offline.datasets.user_profiles import PROFILES, write_profiles
+from offline.datasets.user_profiles import KNOWN_UNTIL, PROFILES, write_profiles
 
 HISTORY: Final = "history.parquet"
 ITEMS: Final = "items.msgpack"
@@ -87,9 +87,11 @@ def keep_dataset(
     items: Sequence[Item],
     values: Mapping[str, str],
     profiles: Iterable[tuple[OuterId, str]] = (),
+    known_until: Millis = -1,
 ) -> None:
     """Keep rows and items under a name, as if they had been taken from files; `open_dataset` opens them by it. values: kind →
-    what its value is; profiles: (id outside, attributes as JSON) of users who have some."""
+    what its value is; profiles: (id outside, attributes as JSON) of users who have some, as known
+    at the home's time `known_until`."""
     folder = data_dir / name
     folder.mkdir(parents=True, exist_ok=True)
     _forget(folder)
@@ -97,6 +99,7 @@ def keep_dataset(
     write_whole(folder / ITEMS, msgspec.msgpack.encode(items))
     write_profiles(profiles, folder / PROFILES)
     taken = {"version": HISTORY_VERSION, "from": name, "made_of": [], "clock": "wall", "values": dict(values)}
+    taken[KNOWN_UNTIL] = known_until
     write_whole(folder / TAKEN, json.dumps(taken | shape | {"rejected": 0}, indent=1).encode())
 
 

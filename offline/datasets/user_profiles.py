@@ -1,6 +1,7 @@
 """The attributes of a data set's users, as a file beside its history: `users.parquet`, user (id outside), attributes (JSON)."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from offline.datasets.dataset import Dataset
 
 PROFILES: Final = "users.parquet"
+KNOWN_UNTIL: Final = "known_until"
+"""In taken.json: the home's time (ms) at which what users have was known of the log; those of files were known before all."""
 _ROWS: Final = pa.schema([pa.field("user", pa.string(), False), pa.field("attributes", pa.string(), False)])
 AT_ONCE: Final = 65_536
 """Users that memory holds as objects, at most."""
+_encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -33,9 +37,9 @@ class Profile(NamedTuple):
 
 def write_profiles(profiles: Iterable[tuple[OuterId, str]], path: Path) -> None:
     """Write the attributes of users, (id outside, attributes as JSON) each; no file where there are none."""
-    path.unlink(missing_ok=True)
     source = iter(profiles)
     if not (some := list(islice(source, AT_ONCE))):
+        path.unlink(missing_ok=True)
         return
     with atomic_file(path) as temporary, pq.ParquetWriter(temporary, _ROWS, compression="zstd") as writer:
         while some:
@@ -46,18 +50,38 @@ def write_profiles(profiles: Iterable[tuple[OuterId, str]], path: Path) -> None:
             some = list(islice(source, AT_ONCE))
 
 
-def read_profiles(dataset: "Dataset", schema: Schema) -> dict[UserId, Profile]:
-    """The users who have attributes that the schema takes; without those who wanted to be forgotten."""
+def read_profiles(
+    dataset: "Dataset", schema: Schema, report: Callable[[str], None] = lambda _: None
+) -> dict[UserId, Profile]:
+    """The users who have attributes that the schema takes. report: what is left out, as another schema took it, in words."""
     path = dataset.ratings.parent / PROFILES
     if not schema.users or not path.exists():
         return {}
     found: dict[UserId, Profile] = {}
+    unfit: Counter[str] = Counter()
+    for user, attributes in _rows(path):
+        user_id = schema.ids.inside(user)
+        has = _decoder.decode(attributes)
+        fitting = schema.users.fitting(has)
+        unfit.update(name for name in has if name in schema.users.declared and name not in fitting)
+        if fitting:
+            found[user_id] = Profile(user if user_id < 0 else "", _encoder.encode(fitting).decode())
+    for name, count in unfit.items():
+        report(f"{dataset.name}: {count:,} users have a {name} that is none by this schema, and do without")
+    return found
+
+
+def forget_profiles(dataset: "Dataset", schema: Schema, users: Collection[UserId]) -> None:
+    """Delete the attributes of users for good."""
+    path = dataset.ratings.parent / PROFILES
+    if not users or not path.exists():
+        return
+    left = [(user, attributes) for user, attributes in _rows(path) if schema.ids.inside(user) not in users]
+    if len(left) < pq.read_metadata(path).num_rows:
+        write_profiles(left, path)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=AT_ONCE):
-            for user, attributes in zip(batch["user"].to_pylist(), batch["attributes"].to_pylist(), strict=True):
-                user_id = schema.ids.inside(user)
-                fitting = schema.users.fitting(_decoder.decode(attributes))
-                if fitting and user_id not in dataset.forgotten:
-                    outer = user if user_id < 0 else ""
-                    found[user_id] = Profile(outer, schema.users.canonical(fitting, "attributes"))
-    return found
+            yield from zip(batch["user"].to_pylist(), batch["attributes"].to_pylist(), strict=True)

@@ -92,15 +92,23 @@ def segments(
 ) -> dict[str, tuple[IntArray, FloatArray]]:
     """Segment → (ids, weights) of the items that it likes more than all do, best first, equal ones by id; of more than
     `limit` those of the most users, equal ones by name."""
-    size, count = len(pairs.items), len(pairs.ids)
-    of_all = np.bincount(pairs.items, minlength=count)
-    known = {name: np.intersect1d(pairs.users, users, return_indices=True)[1] for name, users in members.items()}
+    size = len(pairs.items)
+    of_all = np.bincount(pairs.items, minlength=len(pairs.ids))
+    known = {name: _indices(pairs.users, users) for name, users in members.items() if len(users) >= MIN_USERS}
     some = sorted((name for name in known if len(known[name]) >= MIN_USERS), key=lambda name: (-len(known[name]), name))
     found: dict[str, tuple[IntArray, FloatArray]] = {}
     for name in some[:limit]:
         own = np.concatenate([pairs.items[pairs.starts[at] : pairs.starts[at + 1]] for at in known[name]])
-        more = np.bincount(own, minlength=count) * size - len(own) * of_all  # whole numbers: what is equal is 0
+        items, counts = np.unique(own, return_counts=True)  # of no other can a segment have more than its share
+        more = counts * size - len(own) * of_all[items]  # whole numbers: what is equal is 0
         best = np.argsort(-more, kind="stable")[:MAX_ITEMS]
         best = best[more[best] > 0]
-        found[name] = pairs.ids[best], (more[best] / size / (len(own) + SEEN)).astype(np.float32)
+        found[name] = pairs.ids[items[best]], (more[best] / size / (len(own) + SEEN)).astype(np.float32)
     return found
+
+
+def _indices(known: IntArray, users: list[UserId]) -> IntArray:
+    """The indices of those of the users who are among the known ones, ascending."""
+    wanted = np.unique(users)
+    at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
+    return at[known[at] == wanted] if len(known) else at[:0]

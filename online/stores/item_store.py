@@ -131,14 +131,12 @@ class ItemStore:
         self.changes += 1
 
     def _dated(self, item: Item | None) -> Millis:
-        """When an item came out, ms, of a schema whose items count by no years: the first time that it declares, of one that
-        declares none when the item was first put; UNDATED where that isn't known."""
+        """When an item came out, ms, of a schema whose items count by no years: by the first time that the schema declares, else
+        when it was first put; UNDATED where neither is known."""
         if item is None or item.deleted or self.attributes.era is not None:
             return UNDATED
-        if self._time is None:
-            return item.ts or UNDATED
-        at = item.values.get(self._time)
-        return at if isinstance(at, int) else UNDATED
+        at = None if self._time is None else item.values.get(self._time)
+        return at if isinstance(at, int) else item.ts or UNDATED
 
     def row(self, item_id: ItemId) -> int | None:
         """Row of an item; None for an unknown or deleted one."""

@@ -50,8 +50,8 @@ FAULTS: Final = (
     Fault(
         "an item is as new as its put says, whatever time it has",
         "online/stores/item_store.py",
-        "        if self._time is None:\n            return item.ts or UNDATED\n",
-        "        if item.ts:\n            return item.ts\n",
+        "return at if isinstance(at, int) else item.ts or UNDATED",
+        "return item.ts or UNDATED",
         ("test_what_came_out_last_is_found_where_items_have_no_years",),
     ),
     Fault(
@@ -190,7 +190,7 @@ FAULTS: Final = (
     Fault(
         "an image that no record may have is taken from a file",
         "offline/datasets/own/attribute_columns.py",
-        "        check_built_in(name, value)\n",
+        "        check_built_in(misfit.name, value)\n",
         "        pass\n",
         ("test_what_every_item_has_is_read_by_the_contract",),
     ),

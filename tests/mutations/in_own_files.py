@@ -6,6 +6,27 @@ from tests.mutations.fault import Fault
 
 FAULTS: Final = (
     Fault(
+        "a log is taken for a file of users",
+        "offline/datasets/own/item_survey.py",
+        "if survey.no_id > REFUSED_SHARE * survey.rows or 2 * repeated > survey.rows:",
+        "if False:",
+        ("test_a_log_is_no_file_of_users",),
+    ),
+    Fault(
+        "a column of names is an attribute of users",
+        "offline/datasets/own/item_survey.py",
+        "if known_names.plain(each.column).endswith(known_names.PERSONAL):",
+        "if False:",
+        ("test_what_names_people_and_what_each_has_of_their_own_is_left_out",),
+    ),
+    Fault(
+        "what every item has is what users have",
+        "offline/datasets/own/item_survey.py",
+        "built_in = BUILT_IN_TYPES if isinstance(file, ItemFile) else NOTHING_DECLARED",
+        "built_in = BUILT_IN_TYPES",
+        ("test_what_names_people_and_what_each_has_of_their_own_is_left_out",),
+    ),
+    Fault(
         "who did nothing has no attributes, whatever files say",
         "offline/base/from_dataset.py",
         'rows = [(-1, user_id, NO_ID, PROFILE, 0, 0, "", "") for user_id in users]',
@@ -15,8 +36,8 @@ FAULTS: Final = (
     Fault(
         "texts that name people are proposed as attributes of users",
         "offline/datasets/own/item_survey.py",
-        'elif each.type == "text" and each.name not in declared:',
-        "elif False:",
+        'if each.type == "text":',
+        "if False:",
         ("test_their_columns_become_attributes_but_texts_which_name_people",),
     ),
     Fault(
@@ -196,7 +217,7 @@ FAULTS: Final = (
     Fault(
         "files that are left out of a data set are not told",
         "offline/datasets/own/describe.py",
-        "    found.remark_left_out(rejects)\n",
+        "    found.remark_left_out(rejects, people.left_out)\n",
         "",
         ("test_what_is_not_read_of_a_folder_is_told",),
     ),

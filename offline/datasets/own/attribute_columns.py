@@ -43,7 +43,8 @@ _BOUNDS: Final[Mapping[str, str]] = {
 @dataclass
 class Misfit:
     """One column of a file, of whose `seen` values `unfit` are none of the attribute; of the first of these what was expected
-    and what came. shortened: how many were too long, and are used without their ends; bound: the longest there may be."""
+    and what came. shortened: how many were too long, and are used without their ends; bound: the longest there may be;
+    of_items: whether it is what every item has, where it is called so."""
 
     column: str
     name: str
@@ -53,6 +54,12 @@ class Misfit:
     received: str = ""
     shortened: int = 0
     bound: str = ""
+    of_items: bool = True
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the values are images of items."""
+        return self.of_items and self.name == IMAGE
 
     def add(self, expected: str, received: str) -> None:
         """Count a value that does not fit."""
@@ -79,7 +86,7 @@ class Misfit:
     @property
     def is_too_much(self) -> bool:
         """Whether a file with it is refused. An item does without an image, so that one never is for those."""
-        return self.name != IMAGE and self.unfit > REFUSED_SHARE * self.seen
+        return not self.is_image and self.unfit > REFUSED_SHARE * self.seen
 
 
 def refuse_misfits(file: str, misfits: Sequence[Misfit]) -> None:
@@ -125,25 +132,25 @@ def read_column(column: pa.ChunkedArray, attribute: Attribute, misfit: Misfit | 
             if value is None:
                 raise BadInput(misfit.name, *_unreadable(value_at(column, row), attribute))
             found[row] = bounded = _bounded(attribute, value)
-            _check(misfit.name, attribute, bounded)
+            _check(misfit, attribute, bounded)
             if bounded != value:
                 misfit.shortened, misfit.bound = misfit.shortened + 1, _BOUNDS[attribute.type]
         except BadInput as error:
             found[row] = None
-            if misfit.name == IMAGE:
+            if misfit.is_image:
                 misfit.add(_EXPECTED[IMAGE], received(value))
             else:
                 misfit.add(error.expected, error.received)
     return found
 
 
-def _check(name: str, attribute: Attribute, value: Any) -> None:
-    if name in BUILT_IN_TYPES:
-        check_built_in(name, value)
+def _check(misfit: Misfit, attribute: Attribute, value: Any) -> None:
+    if misfit.of_items and misfit.name in BUILT_IN_TYPES:
+        check_built_in(misfit.name, value)
     elif attribute.type == "facet" and not attribute.many and len(value) == 1:
-        check_value(name, attribute, value[0])
+        check_value(misfit.name, attribute, value[0])
     else:
-        check_value(name, attribute, value)
+        check_value(misfit.name, attribute, value)
 
 
 def _bounded(attribute: Attribute, value: Any) -> Any:

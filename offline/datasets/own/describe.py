@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from features.schema.declarations import Attribute
 from features.schema.document import Document
 from features.units import DAY_MS
@@ -25,14 +27,14 @@ def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
     if (folder / FILE).is_file():
         return _by_its_own(folder, rejects)
     found = recognise([folder])
-    found.remark_left_out(rejects)
     again = Rejects()  # of rows that are read once more
     surveys = [survey_events(file, again) for file in found.description.events]
     catalogues = [survey_items(file, again) for file in found.description.items]
-    people = [survey_users(file, again, user_attributes(document)) for file in found.description.users]
-    description = completed(
-        found.description, surveys, catalogues, people, document, document.items, user_attributes(document)
-    )
+    of_users = user_attributes(document)
+    people = survey_users(found.description.users, again, of_users)
+    found.remark_left_out(rejects, people.left_out)
+    recognised = replace(found.description, users=people.files)
+    description = completed(recognised, surveys, catalogues, people.surveys, document, document.items, of_users)
     not_used = event_survey.order_ids(list(zip(found.description.events, surveys, strict=True)))
     for sentence in [*event_survey.scaled(description.events), *not_used]:
         rejects.remark("{file}", sentence, "")

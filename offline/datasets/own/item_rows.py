@@ -75,7 +75,7 @@ def columns_of(file: ItemFile | UserFile, declared: Mapping[str, Attribute]) -> 
     for field, kind in ATTRIBUTE_TYPES.items():
         for column in getattr(file, field, ()):
             name = attribute_name(column)
-            misfit = Misfit(column, name) if name in declared else None
+            misfit = Misfit(column, name, of_items=isinstance(file, ItemFile)) if name in declared else None
             columns.append(Column(column, name, declared.get(name) or Attribute(kind, column in several), misfit))
     return columns
 

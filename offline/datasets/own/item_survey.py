@@ -9,20 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
+from features.schema.declarations import USER_ID, AttributeType
 from features.schema.declarations import Attribute as Declared
-from features.schema.declarations import AttributeType
 from offline.datasets.own import known_names
 from offline.datasets.own.any_file import column_names, tables
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES, SEVERAL, Misfit, has_several, read_column
 from offline.datasets.own.description import EventFile, ItemFile, UserFile, columns_by_type
 from offline.datasets.own.event_survey import EventSurvey
 from offline.datasets.own.typed_columns import FIRST_DAY, FLAGS, as_numbers, texts, times, trimmed, without_nan
-from offline.datasets.rejected_lines import Rejects
+from offline.datasets.rejected_lines import REFUSED_SHARE, Rejects
 
 SAMPLE_ROWS: Final = 200_000
 """Rows that types are judged by, from the first."""
 FACET_LENGTH: Final = 40
 """Characters that the values of a facet have on average at most; of a longer text each says something of its own."""
+FEW_VALUES: Final = 5
+"""A facet of so many values may be one of users however few there are."""
 NOTHING_DECLARED: Final[Mapping[str, Declared]] = {}
 F = TypeVar("F", ItemFile, UserFile)
 _TIME_ENDS: Final = ("at", "date", "time", "timestamp", "on")
@@ -55,6 +57,14 @@ class ItemSurvey(NamedTuple):
     others: tuple[str, ...] = ()
 
 
+class UserSurveys(NamedTuple):
+    """Files of users, what each holds, and (file, why) of those that hold none."""
+
+    files: tuple[UserFile, ...]
+    surveys: tuple[ItemSurvey, ...]
+    left_out: tuple[tuple[Path, str], ...]
+
+
 def survey_items(
     file: ItemFile | UserFile, rejects: Rejects, declared: Mapping[str, Declared] = NOTHING_DECLARED
 ) -> ItemSurvey:
@@ -67,27 +77,51 @@ def survey_items(
         return ItemSurvey((), frozenset(), 0, 0)
     sample = pa.concat_tables(parts, promote_options="permissive")
     ids = texts(sample[file.id])
-    seen = [_attribute(name, sample[name], name == file.title) for name in columns if name != file.id]
-    compared = [_as_declared(each, sample[each.column], declared.get(each.name)) for each in seen]
+    built_in = BUILT_IN_TYPES if isinstance(file, ItemFile) else NOTHING_DECLARED
+    seen = [_attribute(name, sample[name], name == file.title, built_in) for name in columns if name != file.id]
+    compared = [_as_declared(each, sample[each.column], declared.get(each.name), built_in) for each in seen]
     attributes = tuple(each.attribute for each in compared)
     misfits = [each.misfit for each in compared if each.misfit is not None]
     found = frozenset(word for word in pc.unique(ids).to_pylist() if word is not None)
     others = tuple(each.other for each in compared if each.other)
-    return ItemSurvey(attributes, found, len(sample), ids.null_count, (*misfits, *_misfits(attributes, sample)), others)
+    return ItemSurvey(
+        attributes, found, len(sample), ids.null_count, (*misfits, *_misfits(attributes, sample, built_in)), others
+    )
 
 
-def survey_users(file: UserFile, rejects: Rejects, declared: Mapping[str, Declared]) -> ItemSurvey:
-    """As `survey_items`, of what users may have; texts that are not declared are left out: they are names and addresses."""
-    survey = survey_items(file, rejects, declared)
-    usable, others = [], list(survey.others)
-    for each in survey.attributes:
-        if each.type in ("vector", "place"):
-            others.append(f"the column {each.column} of users is left out: users have no {each.type}")
-        elif each.type == "text" and each.name not in declared:
-            others.append(f"the column {each.column} of users is left out: it holds texts, which name people")
-        else:
-            usable.append(each)
-    return survey._replace(attributes=tuple(usable), others=tuple(others))
+def survey_users(files: Sequence[UserFile], rejects: Rejects, declared: Mapping[str, Declared]) -> UserSurveys:
+    """Read the first rows of files of users, as `survey_items`. A file that has each user again and again, or none in many rows,
+    is a log, and left out; so are columns that are not declared and name people."""
+    known: list[tuple[UserFile, ItemSurvey]] = []
+    left_out: list[tuple[Path, str]] = []
+    for file in files:
+        survey = survey_items(file, rejects, declared)
+        repeated = survey.rows - survey.no_id - len(survey.ids)
+        if survey.no_id > REFUSED_SHARE * survey.rows or 2 * repeated > survey.rows:
+            why = f"{survey.no_id:,} of {survey.rows:,} rows have no user, and {repeated:,} one that came before: it is a log"
+            left_out.append((Path(file.file), why))
+            continue
+        why_not = {each: _why_not_of_users(each, len(survey.ids), declared) for each in survey.attributes}
+        others = [f"the column {each.column} of users is left out: {why}" for each, why in why_not.items() if why]
+        usable = tuple(each for each, why in why_not.items() if not why)
+        known.append((file, survey._replace(attributes=usable, others=(*survey.others, *others))))
+    return UserSurveys(tuple(file for file, _ in known), tuple(survey for _, survey in known), tuple(left_out))
+
+
+def _why_not_of_users(each: Attribute, users: int, declared: Mapping[str, Declared]) -> str:
+    """Why a column is no attribute of users; "" where it is one."""
+    if each.type in ("vector", "place"):
+        return f"users have no {each.type}"
+    if each.name in declared:
+        return ""
+    if each.name == USER_ID:
+        return "an attribute can't be called as the id is"
+    if each.type == "text":
+        return "it holds texts, which name people"
+    if known_names.plain(each.column).endswith(known_names.PERSONAL):
+        return "it names people"
+    is_own = each.type == "facet" and not each.many and each.distinct > max(FEW_VALUES, users // 2)
+    return "nearly each user has a value of their own" if is_own else ""
 
 
 def columns_of_several(file: ItemFile | UserFile, columns: Sequence[str]) -> frozenset[str]:
@@ -108,12 +142,14 @@ class _Compared(NamedTuple):
     other: str = ""
 
 
-def _as_declared(seen: Attribute, values: pa.ChunkedArray, known: Declared | None) -> _Compared:
+def _as_declared(
+    seen: Attribute, values: pa.ChunkedArray, known: Declared | None, built_in: Mapping[str, Declared]
+) -> _Compared:
     """A column by the type that is declared for its name, where its values can be read as that: a single one that can't be makes
     numbers look like texts, and what kind of number it is only the name says."""
-    if known is None or known.type == seen.type or not seen.filled or seen.name in BUILT_IN_TYPES:
+    if known is None or known.type == seen.type or not seen.filled or seen.name in built_in:
         return _Compared(seen)
-    misfit = Misfit(seen.column, seen.name)
+    misfit = Misfit(seen.column, seen.name, of_items=bool(built_in))
     read_column(values, known, misfit)
     if misfit.is_too_much:
         return _Compared(
@@ -143,16 +179,16 @@ def _first_tables(file: ItemFile | UserFile, columns: Sequence[str], rejects: Re
             return
 
 
-def _misfits(attributes: Sequence[Attribute], sample: pa.Table) -> Iterator[Misfit]:
+def _misfits(attributes: Sequence[Attribute], sample: pa.Table, built_in: Mapping[str, Declared]) -> Iterator[Misfit]:
     for each in attributes:
-        if each.name in BUILT_IN_TYPES:
+        if each.name in built_in:
             misfit = Misfit(each.column, each.name)
-            read_column(sample[each.column], BUILT_IN_TYPES[each.name], misfit)
+            read_column(sample[each.column], built_in[each.name], misfit)
             if misfit:
                 yield misfit
 
 
-def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribute:
+def _attribute(column: str, values: pa.ChunkedArray, is_title: bool, built_in: Mapping[str, Declared]) -> Attribute:
     name, values = known_names.attribute_name(column), without_nan(values)
     if pa.types.is_list(values.type) and not pa.types.is_string(values.type.value_type):
         lengths = pc.unique(pc.list_value_length(values).drop_null()).to_pylist()
@@ -166,8 +202,8 @@ def _attribute(column: str, values: pa.ChunkedArray, is_title: bool) -> Attribut
     unique = pc.unique(words)
     sample = unique.to_pylist()
     kind, many = ("text", False) if is_title else _type(known_names.plain(column), values, words, sample)
-    if name in BUILT_IN_TYPES:
-        kind, many = BUILT_IN_TYPES[name].type, False
+    if name in built_in:
+        kind, many = built_in[name].type, False
     if many:
         sample = list(dict.fromkeys(part.strip() for word in sample for part in word.split(SEVERAL)))
     return Attribute(name, column, kind, many, tuple(sample[:3]), len(sample), len(words), len(values))
@@ -203,14 +239,18 @@ def _type(name: str, values: pa.ChunkedArray, words: pa.Array, sample: Sequence[
     return ("facet" if length <= FACET_LENGTH and repeats and not lines else "text"), False
 
 
-def user_doubts(surveys: Sequence[ItemSurvey]) -> list[str]:
-    """What is doubtful of files of users, in words."""
-    found = [f"{survey.no_id:,} rows of users have no id" for survey in surveys if survey.no_id]
-    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in surveys)
+def user_doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], people: Sequence[ItemSurvey]) -> list[str]:
+    """What is doubtful of files of users, beside those of events, in words."""
+    found = [f"{survey.no_id:,} rows of users have no id" for survey in people if survey.no_id]
+    repeated = sum(survey.rows - survey.no_id - len(survey.ids) for survey in people)
     if repeated:
         found.append(f"{repeated:,} rows of users are of one that came before: what the last says counts")
-    found += [each.doubt for survey in surveys for each in survey.misfits]
-    return [*found, *(each for survey in surveys for each in survey.others)]
+    known = set[str]().union(*(survey.ids for survey in people))
+    named = set[str]().union(*(survey.users for _, survey in surveys))
+    if people and (without := len(named - known)):
+        found.append(f"{without:,} of {len(named):,} users in events are in no file of users")
+    found += [each.doubt for survey in people for each in survey.misfits]
+    return [*found, *(each for survey in people for each in survey.others)]
 
 
 def doubts(surveys: Sequence[tuple[EventFile, EventSurvey]], catalogues: Sequence[ItemSurvey]) -> list[str]:

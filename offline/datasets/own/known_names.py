@@ -52,6 +52,20 @@ VALUE: Final[Mapping[ValueKind, tuple[str, ...]]] = {
 ITEM_ID: Final = (*ITEM, "id")
 COORDINATES: Final = ("place", "location", "position", "coordinates", "coords", "geo", "latlon", "latlng")
 """Ends of names of columns whose two numbers are latitude and longitude."""
+PERSONAL: Final = (
+    "name",
+    "mail",
+    "phone",
+    "mobile",
+    "address",
+    "street",
+    "ssn",
+    "iban",
+    "surname",
+    "birthday",
+    "birthdate",
+)
+"""Ends of names of columns that say who a user is."""
 TITLE: Final = ("title", "name", "itemname", "productname", "movietitle", "headline", "label")
 _KINDS: Final[Mapping[str, Sequence[str]]] = {
     "view": ("pv", "pageview", "productview", "itemview", "detailview", "detailpageview", "viewed", "views", "detail"),

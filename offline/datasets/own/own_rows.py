@@ -86,8 +86,8 @@ def read_users(
     description: Description, schema: Schema, rejects: Rejects, data_dir: Path
 ) -> tuple[dict[str, str], list[Misfit]]:
     """User (id outside, as text) → attributes as JSON, of all files of users; and the columns with values that don't fit. What
-    the schema declares is read as it says, and everything else as the description does; of a user that several rows have, what
-    the last one says counts, attribute by attribute.
+    the schema declares is read as it says, and nothing else, as it may name people; of a user that several rows have, what the
+    last one says counts, attribute by attribute.
 
     Raises BadInput for a file that can't be read, or has more than 10 % bad rows or values that don't fit.
     """
@@ -95,8 +95,11 @@ def read_users(
     misfits: list[Misfit] = []
     for file in description.users:
         path, before, good = Path(file.file), rejects.count, 0
-        read = columns_of(file, schema.users.declared)
-        for table in tables(path, list(dict.fromkeys([file.id, *file.columns()])), rejects, (file.id,), file.quotes):
+        read = [each for each in columns_of(file, schema.users.declared) if each.name in schema.users.declared]
+        if not read:
+            continue
+        wanted = list(dict.fromkeys([file.id, *(each.column for each in read)]))
+        for table in tables(path, wanted, rejects, (file.id,), file.quotes):
             words = texts(table[file.id]).to_pylist()
             values = [(each, read_column(table[each.column], each.attribute, each.misfit)) for each in read]
             for row, word in enumerate(words):

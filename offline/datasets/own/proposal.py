@@ -65,7 +65,7 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
     catalogues = [survey_items(file, rejects, document.items) for file in found.description.items]
-    people = [survey_users(file, rejects, user_attributes(document)) for file in found.description.users]
+    people = survey_users(found.description.users, rejects, user_attributes(document))
     known, left_out = _accepted(kinds, document)
     _refuse_a_log_of_items(found.description, surveys, catalogues)
     attributes = tuple(
@@ -76,20 +76,21 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     )
     declared, refused = _declared(attributes, document)
     items_have = {**document.items, **declared}
-    of_users, beyond = _of_users(people, document)
+    of_users, beyond = _of_users(people.surveys, document)
     users_have = {**user_attributes(document), **{each.name: Declared(each.type, each.many) for each in of_users}}
+    recognised = msgspec.structs.replace(found.description, users=people.files)
     description = completed(
-        found.description, [survey for _, survey in surveys], catalogues, people, document, items_have, users_have
+        recognised, [survey for _, survey in surveys], catalogues, people.surveys, document, items_have, users_have
     )
     doubts = [] if surveys else [_no_events(None if preset_name else chosen)]
     doubts += [
         *event_survey.doubts(surveys, rejects),
         *event_survey.order_ids(surveys),
         *item_survey.doubts(surveys, catalogues),
-        *item_survey.user_doubts(people),
+        *item_survey.user_doubts(surveys, people.surveys),
         *beyond,
     ]
-    found.remark_left_out(rejects)
+    found.remark_left_out(rejects, people.left_out)
     doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
     doubts += event_survey.value_doubts(description.events, surveys, document)

@@ -18,7 +18,19 @@ EVENTS, ITEMS, USERS = "events", "items", "users"
 _STEMS: Final = {
     EVENTS: ("event", "interaction", "rating", "click", "purchase", "view", "transaction", "order", "like"),
     ITEMS: ("item", "product", "movie", "article", "video", "catalog", "song", "book", "new"),
-    USERS: ("user", "customer", "visitor", "member"),
+    USERS: (
+        "user",
+        "customer",
+        "visitor",
+        "member",
+        "profile",
+        "people",
+        "person",
+        "account",
+        "subscriber",
+        "reader",
+        "viewer",
+    ),
 }
 """Beginnings of files' names that say what is in them where columns leave it open."""
 _MEANINGS: Final = (FILE, SCHEMA_FILE)
@@ -43,9 +55,9 @@ class Found(NamedTuple):
     description: Description
     ignored: tuple[tuple[Path, str], ...]
 
-    def remark_left_out(self, rejects: Rejects) -> None:
-        """Remark which files are not read, and why."""
-        for path, why in self.ignored:
+    def remark_left_out(self, rejects: Rejects, more: Sequence[tuple[Path, str]] = ()) -> None:
+        """Remark which files are not read, and why. more: (file, why) of those that turned out to hold something else."""
+        for path, why in (*self.ignored, *more):
             rejects.remark(LEFT_OUT, path.name, why)
 
 
@@ -113,11 +125,11 @@ def _role(path: Path, columns: Sequence[str]) -> str:
     if user and item and time and user != item:
         return EVENTS
     stem = next((role for role, stems in _STEMS.items() if path.stem.lower().startswith(stems)), "")
-    if stem == USERS and (user or column_of(columns, ("id",))):
-        return USERS
+    if stem == USERS:
+        return USERS if not item and (user or column_of(columns, ("id",))) else ""
     if not user and column_of(columns, known_names.ITEM_ID) and stem != EVENTS:
         return ITEMS
-    return USERS if user and not item else ""
+    return ""
 
 
 def _why(columns: Sequence[str]) -> str:

@@ -1,17 +1,20 @@
 """A data set without what users did before they wanted to be forgotten."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import Broken
 from features.schema.tables import preset_schema
 from offline.base.forgotten_users import EVER, FILE, ForgottenUsers, forgotten_of, open_left
-from offline.datasets.dataset import Dataset, open_dataset, whole_rows
+from offline.base.log_dataset import happened
+from offline.datasets.dataset import Dataset, keep_dataset, open_dataset, whole_rows
+from offline.datasets.user_profiles import PROFILES, read_profiles, write_profiles
 from tests.offline.conftest import Row
+from tests.schemas import peopled
 
 Write = Callable[..., Path]
 SCHEMA = preset_schema()
@@ -53,7 +56,7 @@ def test_nothing_is_written_where_nobody_is_forgotten(
     assert open_left("mine", data, SCHEMA) == whole
     assert sorted(data.rglob("*")) == files
     forget(data, (987_654, EVER))
-    assert open_left("mine", data, SCHEMA) == replace(whole, forgotten=frozenset({987_654}))
+    assert open_left("mine", data, SCHEMA) == whole
     assert forgotten_of(data / "mine", SCHEMA) == ""
 
 
@@ -92,3 +95,19 @@ def test_a_broken_file_names_itself(tmp_path: Path, some_rows: list[Row], write_
     (tmp_path / "data" / FILE).write_text("{")
     with pytest.raises(Broken, match=r"forgotten\.json: expected users who are forgotten"):
         open_left("mine", tmp_path / "data", SCHEMA)
+
+
+def test_what_is_known_of_who_is_forgotten_is_deleted_but_what_they_told_since_then(
+    tmp_path: Path, some_rows: list[Row], write_folder: Write
+) -> None:
+    """Files say what was so before; the log's data set knows what was told until it was made."""
+    data, schema = tmp_path / "data", peopled("movies")
+    plans = [(user, f'{{"plan":"{user}"}}') for user in (1, 2, 3)]
+    dataset = open_dataset(str(write_folder(some_rows)), data, schema)
+    write_profiles(plans, dataset.ratings.parent / PROFILES)
+    keep_dataset("log-2", data, happened([], schema), [], {}, plans, known_until=1_000)
+    forget(data, (1, 1_000), (2, 1_001))
+    for name, left in (("mine", {3}), ("log-2", {1, 3})):
+        opened = open_left(name if name == "mine" else str(data / name), data, schema)
+        assert read_profiles(opened, schema).keys() == left
+        assert len(pq.read_table(data / name / PROFILES)) == len(left)

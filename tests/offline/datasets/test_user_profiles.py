@@ -1,11 +1,10 @@
 """The attributes of a data set's users, as a schema takes them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from offline.datasets.dataset import open_dataset
-from offline.datasets.user_profiles import AT_ONCE, PROFILES, read_profiles, write_profiles
+from offline.datasets.user_profiles import AT_ONCE, PROFILES, forget_profiles, read_profiles, write_profiles
 from tests.offline.conftest import Row
 from tests.schemas import MOVIES, peopled
 
@@ -26,8 +25,12 @@ def test_they_are_what_was_written_but_what_does_not_fit_and_those_who_are_forgo
     assert (found[anna], found[8]) == (("anna", '{"plan":"gold"}'), ("", '{"born":1984}'))
     assert 7 not in found
     assert len(found) == 2 + len(many)
-    assert read_profiles(replace(dataset, forgotten=frozenset({8, anna})), schema).keys() == {user for user, _ in many}
     assert read_profiles(dataset, MOVIES) == {}
+    told: list[str] = []
+    read_profiles(dataset, schema, told.append)
+    assert told == ["mine: 1 users have a born that is none by this schema, and do without"]
+    forget_profiles(dataset, schema, {8, anna})
+    assert read_profiles(dataset, schema).keys() == {user for user, _ in many}
     write_profiles([], path)
     assert read_profiles(dataset, schema) == {}
 

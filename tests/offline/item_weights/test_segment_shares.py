@@ -1,7 +1,6 @@
 """What segments of users like more than all do, of a history."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from features.base.reader import read_segments
 from features.recall.sparse import ROW
 from offline.datasets.dataset import open_dataset
-from offline.datasets.user_profiles import PROFILES, write_profiles
+from offline.datasets.user_profiles import PROFILES, forget_profiles, write_profiles
 from offline.item_weights.segment_shares import MAX_ITEMS, MIN_USERS, SEEN, liked, segments, write_segments
 from tests.offline.conftest import Row
 from tests.schemas import MOVIES, peopled
@@ -74,14 +73,16 @@ def test_what_users_with_the_same_attributes_like_is_in_a_folder(
     plans = {user: "free" if user % 2 else "gold" for user in range(1, 60)}
     write_profiles(((user, f'{{"plan":"{plan}"}}') for user, plan in plans.items()), dataset.ratings.parent / PROFILES)
 
-    def known(name: str, **more: frozenset[int]) -> list[int]:
-        out = tmp_path / f"{name} {sorted(more.get('forgotten', ()))}"
-        write_segments(replace(dataset, **more), dataset.rows - 1, schema, out)  # type: ignore[arg-type]  # one field
+    def known(name: str, number: int) -> list[int]:
+        out = tmp_path / f"{name} {number}"
+        write_segments(dataset, dataset.rows - 1, schema, out)
         ids = np.arange(10)
         return sorted(int(key & ROW) for key in read_segments(out, ids).spread([name], np.ones(10, bool)))
 
-    assert (known("plan:gold"), known("plan:free")) == ([1], [2])
-    assert known("plan:gold", forgotten=frozenset(range(12, 60))) == [1]
-    assert known("plan:gold", forgotten=frozenset(range(10, 60))) == []
+    assert (known("plan:gold", 1), known("plan:free", 1)) == ([1], [2])
+    forget_profiles(dataset, schema, {*range(12, 60)})
+    assert known("plan:gold", 2) == [1]
+    forget_profiles(dataset, schema, {*range(10, 12)})
+    assert known("plan:gold", 3) == []
     assert write_segments(dataset, dataset.rows, MOVIES, tmp_path / "none") == 0
     assert len(read_segments(tmp_path / "none", np.arange(10))) == 0

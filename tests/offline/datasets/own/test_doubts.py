@@ -123,6 +123,7 @@ def test_doubts(tmp_path: Path) -> None:
         "1 % of the rows of events.csv have no kind (1 rows)",
         "1 rows of items have no id",
         "3 of 5 items in events are in no file of items",
+        "6 of 7 users in events are in no file of users",
     )
     assert all(f"# - {doubt}" in proposal.schema for doubt in proposal.doubts)
 
