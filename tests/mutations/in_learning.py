@@ -8,6 +8,13 @@ KILLED: Final = "test_whatever_kills_it_each_sample_is_learned_once_and_weights_
 
 FAULTS: Final = (
     Fault(
+        "a step's folder is removed by another that begins at once",
+        "infra/offline_jobs/scratch.py",
+        "        fcntl.flock(lock, fcntl.LOCK_EX)\n        yield\n",
+        "        yield\n",
+        ("test_of_many_that_begin_at_once_none_removes_what_another_is_making",),
+    ),
+    Fault(
         "what a making anew that is given up has made stays on the disk",
         "infra/learning/making_anew.py",
         "self._steps.discard_renewal(state.renewing)",

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def test_what_a_step_leaves_goes_with_it(tmp_path: Path, code: int) -> None:
     made = run(tmp_path, code)
     assert made.is_relative_to(tmp_path / "logs")
     assert list((tmp_path / "logs").iterdir()) == [tmp_path / "logs" / "a.log"]
+
+
+def test_of_many_that_begin_at_once_none_removes_what_another_is_making(tmp_path: Path) -> None:
+    def own(number: int) -> bool:
+        with scratch_folder(tmp_path) as folder:
+            (folder / "file").write_text(f"{number}")
+            return folder.is_dir()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(own, range(400)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_process_has_left_goes_with_the_next_and_what_is_in_use_stays(tmp_path: Path) -> None:
