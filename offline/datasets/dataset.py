@@ -2,6 +2,7 @@
 
 <data_dir>/<name>/history.parquet   what happened (`offline.datasets.event_history`); kept for good, whatever becomes of the files
                   items.msgpack     the catalogue
+                  users.parquet     what is known of users, where anything is (`offline.datasets.user_profiles`)
                   taken.json        what they were made of, what was left out, and what the values are (`offline.datasets.taking`)
                   chosen.json       where there are several of the same files: which one was described last
                   rows.parquet      what the schema takes of the history (`offline.datasets.schema_rows`); made again at need
