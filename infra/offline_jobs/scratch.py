@@ -4,40 +4,50 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from features.errors import Unavailable
+
 _PREFIX: Final = ".tmp-"
+_TRIES: Final = 100
+"""Folders that are made, at most, where others that begin at once remove them."""
 
 
 @contextmanager
 def scratch_folder(below: Path) -> Iterator[Path]:
     """A folder in `below` that is removed at the end; those of processes that were killed before are removed at the beginning. A
-    lock says that one is in use, as a pid means nothing in another container with the same home."""
-    with _locked(below), ExitStack() as made:
-        for left in below.glob(f"{_PREFIX}*"):
-            _remove_unused(left)
-        folder = TemporaryDirectory(prefix=_PREFIX, dir=below, ignore_cleanup_errors=True)
-        made.callback(folder.cleanup)
-        lock = os.open(folder.name, os.O_RDONLY)
-        made.callback(os.close, lock)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        in_use = made.pop_all()
-    with in_use:
-        yield Path(folder.name)
+    lock says that one is in use, as a pid means nothing in another container with the same home. Raises Unavailable where others
+    remove each that is made, before it is locked."""
+    for left in below.glob(f"{_PREFIX}*"):
+        _remove_unused(left)
+    for _ in range(_TRIES):
+        with TemporaryDirectory(prefix=_PREFIX, dir=below, ignore_cleanup_errors=True) as folder:
+            if (lock := _locked(Path(folder))) is not None:
+                try:
+                    yield Path(folder)
+                finally:
+                    os.close(lock)
+                return
+    raise Unavailable(f"no folder for temporary files in {below}: others have removed {_TRIES} as they were made")
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Nobody else removes what is not locked yet, as long as this lasts: what one makes is locked a moment later."""
-    lock = os.open(folder, os.O_RDONLY)
+def _locked(folder: Path) -> int | None:
+    """The lock of a folder that was just made; None where somebody has removed it before it was locked, or is about to."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
+        lock = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if folder.exists():
+            return lock
+    except BlockingIOError:
+        pass
+    os.close(lock)
+    return None
 
 
 def _remove_unused(folder: Path) -> None:
