@@ -25,8 +25,8 @@ from features.schema.tables import Schema
 from features.types import Event, Item
 from offline.datasets.dataset_names import name_of_folder
 from offline.datasets.own.attribute_columns import BUILT_IN_TYPES
-from offline.datasets.own.description import FILE as DATASET_FILE
 from offline.datasets.own.description import (
+    CONTEXT,
     Description,
     EventFile,
     HomeTime,
@@ -35,11 +35,12 @@ from offline.datasets.own.description import (
     columns_by_type,
     write_description,
 )
+from offline.datasets.own.description import FILE as DATASET_FILE
 
 Format = Literal["parquet", "ndjson"]
 FORMATS: Final[tuple[Format, ...]] = ("parquet", "ndjson")
 BATCH_ROWS: Final = 50_000
-EVENTS: Final = pa.schema(
+_ALWAYS: Final = pa.schema(
     [
         ("event_id", pa.string()),
         ("user_id", pa.string()),
@@ -61,6 +62,11 @@ _TYPES: Final[Mapping[AttributeType, pa.DataType]] = {
     "vector": pa.list_(pa.float64()),
     "place": pa.list_(pa.float64()),
 }
+
+
+def event_columns(context: Fields) -> pa.Schema:
+    """The columns of events: what every event has, and the schema's context."""
+    return pa.schema([*_ALWAYS, *((CONTEXT + name, kind) for name, kind in _columns(context))])
 
 
 def item_columns(attributes: Attributes) -> pa.Schema:
@@ -106,7 +112,7 @@ def export_home(
     rows_of_items = (_item_row(item, schema.items) for item in items)
     with named_folder(folder) as staging:
         events_file, items_file, users_file = (f"{table}.{form}" for table in ("events", "items", "users"))
-        _write(rows(), EVENTS, staging / events_file)
+        _write(rows(), event_columns(schema.context), staging / events_file)
         count = _write(rows_of_items, item_columns(schema.items), staging / items_file)
         rows_of_users = (_user_row(*each, schema.users) for each in users if schema.users)
         user_count = _write(rows_of_users, user_columns(schema.users), staging / users_file)
@@ -124,7 +130,8 @@ def export_home(
 
 def _described_events(file: str, schema: Schema) -> EventFile:
     values = {kind.name: "value" for kind in schema.kind_of.values() if kind.value is not None}
-    return EventFile(file, "user_id", "item_id", "timestamp", kind="type", values=values, event="event_id")
+    context = {name: CONTEXT + name for name in schema.context.declared}
+    return EventFile(file, "user_id", "item_id", "timestamp", "type", "", {}, values, event="event_id", context=context)
 
 
 def _described_items(file: str, attributes: Attributes) -> ItemFile:
@@ -145,7 +152,7 @@ def _require_empty(folder: Path) -> None:
 
 
 def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
-    kind = schema.kind(event.kind)
+    kind, said = schema.kind(event.kind), schema.context.read(event.context)
     return {
         "event_id": event.event_id,
         "user_id": event.user or str(event.user_id),
@@ -153,6 +160,7 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
         "type": kind.name,
         "value": None if kind.value is None else event.centi / 100,
         "timestamp": event.ts,
+        **{CONTEXT + name: said.get(name) for name in schema.context.declared},
     }
 
 

@@ -1,8 +1,9 @@
-"""What the users of a segment like more than all do (M. Pazzani, A Framework for Collaborative, Content-Based and Demographic
-Filtering, Artificial Intelligence Review 1999). A segment is the users who have one value of an attribute: of a facet, or of a
-flag.
+"""What a segment likes more than all do (M. Pazzani, A Framework for Collaborative, Content-Based and Demographic Filtering,
+Artificial Intelligence Review 1999). A segment is the users who have one value of an attribute, or whoever acts under one value
+of the context: of a facet, or of a flag.
 
-Who has done nothing yet, but has attributes, is known by it; so are those who did little.
+Who has done nothing yet, but has attributes, is known by it; so are those who did little. What is liked on a phone, or in the
+morning, is known of everybody.
 
 As arrays, which `features.base.reader` reads and `offline.item_weights.segment_shares` writes:
 
@@ -12,8 +13,8 @@ others   int64 [m]: ids of items, best first
 weights  float32 [m], above 0: how much larger the item's share is of what the segment likes than of what all like
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -28,6 +29,8 @@ from features.schema.checked_fields import Fields
 SEGMENT_ARRAYS: Final = {"names": np.uint8, "starts": np.int64, "others": np.int64, "weights": np.float32}
 """By name and type, in this order."""
 _TYPES: Final = ("facet", "flag")
+_CONTEXT: Final = "context."
+"""Begins the names of segments of a context, as it does those of parameters: users may have an attribute of the same name."""
 _decoder: Final = msgspec.json.Decoder(list[str])
 
 
@@ -39,17 +42,27 @@ def segments_of(attributes: str, users: Fields) -> list[str]:
     >>> segments_of('{"plan":"gold","age":40}', read_schema(text, "schema.toml").users)
     ['plan:gold']
     """
-    if not attributes:
-        return []
-    has = users.read(attributes)
-    found: list[str] = []
-    for name, declared in users.declared.items():
+    return list(_named(users.read(attributes), users)) if attributes else []
+
+
+def segments_of_context(has: Mapping[str, Any], context: Fields) -> list[str]:
+    """The segments of what is done under a context, in the schema's order.
+
+    >>> from features.schema.tables import read_schema
+    >>> text = '[events.buy]\\nweight = 1\\n[context.device]\\ntype = "facet"\\n[context.hour]\\ntype = "number"\\n'
+    >>> segments_of_context({"device": "phone", "hour": 9}, read_schema(text, "schema.toml").context)
+    ['context.device:phone']
+    """
+    return [_CONTEXT + name for name in _named(has, context)] if has else []
+
+
+def _named(has: Mapping[str, Any], fields: Fields) -> Iterator[str]:
+    for name, declared in fields.declared.items():
         value = has.get(name)
         if value is None or declared.type not in _TYPES:
             continue
         values = value if isinstance(value, list) else [str(value).lower() if declared.type == "flag" else value]
-        found += (f"{name}:{each}" for each in values)
-    return found
+        yield from (f"{name}:{each}" for each in values)
 
 
 class Segments:

@@ -6,7 +6,7 @@ N rows of a catalogue.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ class ItemIndex:
     together  which are liked together right now
     schema    what events mean
     repeats   how soon items are taken again
-    segments  what segments of users like
+    segments  what segments like
     """
 
     columns: ItemColumns
@@ -117,6 +117,7 @@ class Moment:
     allowed  [N] False for items that may not be shown
     acted    rows of the items that the user's own acts hide from them then, in no order: a memory longer than the newest events
     released items that the user's own acts hid from them for a time which is over
+    context  what is said of the circumstances, by the names of the schema
     """
 
     user: UserFeatures
@@ -126,6 +127,7 @@ class Moment:
     allowed: BoolArray
     acted: IntArray = field(default_factory=_no_rows)
     released: Released = field(default_factory=nothing_released)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def user_id(self) -> UserId:

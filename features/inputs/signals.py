@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from features.arrays import FloatArray, IntArray
-from features.base.segments import segments_of
+from features.base.segments import segments_of, segments_of_context
 from features.inputs.compiled_items import fill_ratings
 from features.inputs.moment import Moment
 from features.inputs.popular_by_taste import popular_by_taste
@@ -161,8 +161,9 @@ def _due(moment: Moment) -> Found:
 
 
 def _segments(moment: Moment) -> Found:
-    """What users with the same attributes like more than all do."""
-    names = segments_of(moment.user.attributes, moment.items.schema.users)
+    """What users with the same attributes, and all in the same circumstances, like more than all do."""
+    schema = moment.items.schema
+    names = segments_of(moment.user.attributes, schema.users) + segments_of_context(moment.context, schema.context)
     return _Few(moment, moment.items.segments.spread(names, moment.allowed))
 
 

@@ -19,7 +19,9 @@ from offline.datasets.event_history import Happened
 BATCH_ROWS: Final = 65_536
 _NUMBERS: Final = ("user_id", "item_id", "kind", "centi", "ts", "id")
 _WORDS: Final = pa.dictionary(pa.int32(), pa.string())
-_ROWS: Final = pa.schema([*((name, pa.int64()) for name in _NUMBERS), ("user", _WORDS), ("item", _WORDS)])
+_ROWS: Final = pa.schema(
+    [*((name, pa.int64()) for name in _NUMBERS), *((name, _WORDS) for name in ("user", "item", "context"))]
+)
 
 
 def take_log(
@@ -37,14 +39,14 @@ def happened(events: Iterable[Event], schema: Schema, at_once: int = BATCH_ROWS)
     """Events as the rows of a history. at_once: limit of events that memory holds as objects."""
     table = pa.Table.from_batches(_batches(events, at_once), _ROWS).unify_dictionaries()
     users, items, codes, centis, times, own = (table[name].to_numpy() for name in _NUMBERS)
-    user, item = (_whole(table[name]) for name in ("user", "item"))
+    user, item, context = (_whole(table[name]) for name in ("user", "item", "context"))
     known, kinds, counts = np.unique(codes, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     valued = np.array([schema.kind(code).value is not None for code in known.tolist()], bool)[kinds]
     names = tuple(schema.kind(code).name for code in known[order].tolist())
-    return Happened(users, items, ranks[kinds], centis, valued, times, names, user, item, own)
+    return Happened(users, items, ranks[kinds], centis, valued, times, names, user, item, own, context)
 
 
 def _batches(events: Iterable[Event], at_once: int) -> Iterator[pa.RecordBatch]:
@@ -55,8 +57,10 @@ def _batches(events: Iterable[Event], at_once: int) -> Iterator[pa.RecordBatch]:
         numbers.append([id_hash(event.event_id) for event in some])
         users = pa.array([event.user or str(event.user_id) for event in some], pa.string())
         items = pa.array([event.item or str(event.item_id) for event in some], pa.string())
+        context = pa.array([event.context for event in some], pa.string())
         columns = [pa.array(column, pa.int64()) for column in numbers]
-        yield pa.RecordBatch.from_arrays([*columns, users.dictionary_encode(), items.dictionary_encode()], schema=_ROWS)
+        columns += [words.dictionary_encode() for words in (users, items, context)]
+        yield pa.RecordBatch.from_arrays(columns, schema=_ROWS)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.DictionaryArray:

@@ -51,11 +51,11 @@ __all__ = [
 
 COLUMNS: Final = ("user_id", "item_id", "kind", "centi", "ts")
 """Of a row, without the ids outside …"""
-OUTER: Final = ("user", "item")
-"""… and those."""
-EventRow = tuple[UserId, ItemId, int, int, Millis, str, str]
-"""COLUMNS and OUTER of a row, as `event_of` takes them: user, item, code of the kind, value in hundredths, ts in ms, and the ids
-outside of user and item, "" for numbers."""
+WORDS: Final = ("user", "item", "context")
+"""… and those, and what it says of its circumstances."""
+EventRow = tuple[UserId, ItemId, int, int, Millis, str, str, str]
+"""COLUMNS and WORDS of a row, as `event_of` takes them: user, item, code of the kind, value in hundredths, ts in ms, the ids
+outside of user and item, "" for numbers, and the context as canonical JSON."""
 ROWS_FILE: Final = "rows.parquet"
 LEFT_FILE: Final = "left-{}.parquet"
 """What is left of the rows without users who are forgotten, by a digest of which rows are not."""
@@ -162,11 +162,19 @@ def event_id(name: str, user_id: int, item_id: int, ts: int, kind: int = RATING)
 
 
 def event_of(
-    name: str, user_id: int, item_id: int, kind: int, centi: int, ts: int, user: str = "", item: str = ""
+    name: str,
+    user_id: int,
+    item_id: int,
+    kind: int,
+    centi: int,
+    ts: int,
+    user: str = "",
+    item: str = "",
+    context: str = "",
 ) -> Event:
     """A row as the event that `replay` sends and Spark folds. `ts` in ms; user, item: the outer ids where they are no numbers."""
     of_row = event_id(name, user_id, item_id, ts, kind)
-    return Event(of_row, kind, user_id, item_id, centi, "", ts, None, None, user, item)
+    return Event(of_row, kind, user_id, item_id, centi, "", ts, None, None, user, item, context)
 
 
 def cut_row(dataset: Dataset, history: float) -> int:
@@ -207,10 +215,10 @@ def rows_between(
 
 def whole_rows(dataset: Dataset, start_row: int, end_row: int) -> Iterator[EventRow]:
     """Rows `start_row` ≤ row < `end_row` in the data set's order. Raises Broken if the file is not whole."""
-    for batch in rows_between(dataset, start_row, end_row, columns=(*COLUMNS, *OUTER)):
+    for batch in rows_between(dataset, start_row, end_row, columns=(*COLUMNS, *WORDS)):
         # to_pylist takes ten times as long, and to_numpy would import pandas
         columns = [np.from_dlpack(batch.column(name)).tolist() for name in COLUMNS]
-        yield from zip(*columns, *(_words(batch.column(name)) for name in OUTER), strict=True)
+        yield from zip(*columns, *(_words(batch.column(name)) for name in WORDS), strict=True)
 
 
 def _words(column: pa.Array) -> list[str]:

@@ -1,7 +1,8 @@
 """The history of a data set as a home keeps it for good: what happened, in the outside's words, in the order of time.
 
 One Parquet file, whatever it was read from, and without regard to any schema: `offline.datasets.schema_rows` makes of it what a
-schema takes. user, item and kind are text, centi is the value in hundredths or null (-1: there was something else), ts is in ms.
+schema takes. user, item and kind are text, centi is the value in hundredths or null (-1: there was something else), ts is in ms,
+context is a JSON object of what was said of the circumstances, "" for nothing; histories of earlier versions have no such column.
 
 Rows of one second stand in the order of a hash of (user, item, second). In the order of ids, or in any that is the same for all
 users, a sequence model learns that order and not what people like: three quarters of MovieLens 100K's newest fifth share
@@ -30,6 +31,7 @@ HISTORY: Final = pa.schema(
         pa.field("kind", _WORDS, False),
         pa.field("centi", pa.int64(), True),
         pa.field("ts", pa.int64(), False),
+        pa.field("context", _WORDS, False),
     ]
 )
 
@@ -40,6 +42,7 @@ class Happened(NamedTuple):
     users, items  inside ids [n]
     user, item    the outer ids, text [n]; None where every one is a number, which stands for itself
     events        hashes of the events' own ids [n], 0 for one without; None where none has any
+    context       JSON objects, text [n]; None where every one is ""
     kinds         [n] indices into `names`, which stand in the order that rows have which differ in nothing else
     centis        values in hundredths [n], where `valued`
     times         ms [n]
@@ -55,6 +58,7 @@ class Happened(NamedTuple):
     user: pa.Array | None = None
     item: pa.Array | None = None
     events: IntArray | None = None
+    context: pa.Array | None = None
 
 
 def write_history(rows: Happened, path: Path) -> dict[str, int]:
@@ -105,8 +109,10 @@ def _first_of_each_event(rows: Happened, events: IntArray) -> IntArray:
 def _rows_at(rows: Happened, at: IntArray) -> Happened:
     """The rows at some positions, without their events' ids."""
     users, items, kinds, centis = (column[at] for column in (rows.users, rows.items, rows.kinds, rows.centis))
-    user, item = (None if text is None else text.take(pa.array(at)) for text in (rows.user, rows.item))
-    return Happened(users, items, kinds, centis, rows.valued[at], rows.times[at], rows.names, user, item)
+    words = (rows.user, rows.item, rows.context)
+    user, item, context = (None if text is None else text.take(pa.array(at)) for text in words)
+    valued, times = rows.valued[at], rows.times[at]
+    return Happened(users, items, kinds, centis, valued, times, rows.names, user, item, context=context)
 
 
 def _apart(rows: Happened, events: IntArray) -> tuple[Happened, int]:
@@ -164,6 +170,7 @@ def _sorted_batches(rows: Happened, order: IntArray) -> Iterator[pa.RecordBatch]
             pa.DictionaryArray.from_arrays(pa.array(rows.kinds[at], pa.int32()), names),
             pa.array(rows.centis[at], pa.int64(), mask=~rows.valued[at]),
             pa.array(rows.times[at]),
+            _nothing(len(at)) if rows.context is None else _taken(rows.context, at),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=HISTORY)
 
@@ -171,8 +178,16 @@ def _sorted_batches(rows: Happened, order: IntArray) -> Iterator[pa.RecordBatch]
 def _words(numbers: IntArray, text: pa.Array | None, at: IntArray) -> pa.DictionaryArray:
     """Outer ids as words: the text where there is one, else the numbers' decimals."""
     if text is not None:
-        taken = text.take(pa.array(at))
-        plain = taken.dictionary_decode() if pa.types.is_dictionary(taken.type) else taken
-        return plain.cast(pa.string()).dictionary_encode()
+        return _taken(text, at)
     unique, indices = np.unique(numbers[at], return_inverse=True)
     return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(unique).cast(pa.string()))
+
+
+def _taken(text: pa.Array, at: IntArray) -> pa.DictionaryArray:
+    taken = text.take(pa.array(at))
+    plain = taken.dictionary_decode() if pa.types.is_dictionary(taken.type) else taken
+    return plain.cast(pa.string()).dictionary_encode()
+
+
+def _nothing(count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([""]))

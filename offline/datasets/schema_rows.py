@@ -22,6 +22,7 @@ from features.errors import BadInput
 from features.ids import Ids
 from features.schema.attribute_values import check_value
 from features.schema.attributes import Attributes
+from features.schema.checked_fields import Fields
 from features.schema.document import FILE
 from features.schema.event_kinds import MAX_VALUE, MIN_VALUE
 from features.schema.tables import Schema
@@ -31,7 +32,7 @@ from offline.datasets.own.attribute_columns import Misfit
 from offline.datasets.own.known_names import kind_name
 from offline.datasets.rejected_lines import LEFT_OUT, REFUSED_SHARE, Rejects
 
-ROWS_VERSION: Final = 1
+ROWS_VERSION: Final = 2
 """Rises when the same history and schema would give other rows."""
 ROWS: Final = pa.schema(
     [
@@ -42,9 +43,11 @@ ROWS: Final = pa.schema(
         pa.field("ts", pa.int64(), False),
         pa.field("user", pa.string(), False),
         pa.field("item", pa.string(), False),
+        pa.field("context", pa.string(), False),
     ]
 )
-"""user_id and item_id are the ids inside; user and item the ids outside where they are no numbers, else ""."""
+"""user_id and item_id are the ids inside; user and item the ids outside where they are no numbers, else ""; context is what the
+schema takes of the event's circumstances, as canonical JSON."""
 _PLAIN: Final = r"^(0|[1-9][0-9]{0,17})$"
 """Ids that are numbers, as text, and need no check against the largest one."""
 UNKNOWN_KIND: Final = "a kind that the schema does not have"
@@ -77,7 +80,8 @@ def write_rows(
 
 
 def _batches(history: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(history, read_dictionary=["user", "item", "kind"]) as file:
+    words = [name for name in ("user", "item", "kind", "context") if name in pq.read_schema(history).names]
+    with pq.ParquetFile(history, read_dictionary=words) as file:
         yield from file.iter_batches(batch_size=GROUP_ROWS)
 
 
@@ -163,9 +167,18 @@ def _taken(
     users, user = _inside(batch["user"], schema.ids)
     items, item = _inside(batch["item"], schema.ids)
     arrays = [pa.array(users), pa.array(items), pa.array(np.maximum(codes, 0), pa.int8()), pa.array(centis)]
-    arrays += [batch["ts"], user, item]
+    arrays += [batch["ts"], user, item, _context(batch, schema.context)]
     whole = pa.RecordBatch.from_arrays(arrays, schema=ROWS)
     return whole if good.all() else whole.filter(pa.array(good))
+
+
+def _context(batch: pa.RecordBatch, context: Fields) -> pa.Array:
+    """What the schema takes of the context of each row, as canonical JSON: of the rest it has no name, or it does not fit."""
+    if not context or "context" not in batch.schema.names:
+        return pa.array([""] * len(batch), pa.string())
+    words = batch["context"].dictionary.to_pylist()
+    taken = [context.canonical(context.fitting(context.read(word)), "context") for word in words]
+    return pa.array(taken, pa.string()).take(batch["context"].indices)
 
 
 def _value_faults(

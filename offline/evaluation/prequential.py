@@ -98,7 +98,7 @@ def prequential(
         if (row.is_query or row.opens_page) and row.number >= since:
             while waiting and waiting[0][4] <= row.ts - late_ms:
                 late.fold(waiting.popleft())
-            moment = late.moment(row.user_id, row.ts)
+            moment = late.moment(row.event)
             if late is not walk:
                 moment = replace(moment, allowed=walk.allowed(row.user_id, row.ts))
             signals = find_signals(moment)

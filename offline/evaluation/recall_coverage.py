@@ -176,7 +176,7 @@ def recall(
     for row in protocol_rows(dataset, base.schema, first, dataset.rows, Queries()):
         if row.is_query:
             queries += 1
-            moment = walk.moment(row.user_id, row.ts)
+            moment = walk.moment(row.event)
             found = find_signals(moment).orders | {name: channel(moment) for name, channel in channels.items()}
             everything = interleaved_ranks([found[name] for name in names], len(ids))
             bounded = interleaved_ranks([found[name][: CHANNEL_LIMITS.get(name)] for name in names], len(ids))

@@ -122,7 +122,7 @@ def compare(
     with step("lists") as this:
         for row in protocol_rows(dataset, schema, first, end, queries):
             if row.is_query:
-                moment = walk.moment(row.user_id, row.ts)
+                moment = walk.moment(row.event)
                 for choice, variant in tried.items():
                     lists[choice].append(as_list(ids[variant.rows(moment)]))
             walk.fold(row.event)

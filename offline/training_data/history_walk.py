@@ -62,8 +62,9 @@ class HistoryWalk:
         event = event_of(self._name, *row)
         self._history.take(event, self._catalogue.get(event.item_id))
 
-    def moment(self, user_id: UserId, at: Millis) -> Moment:
-        """The moment of a user at a time, after the rows folded so far; good until the next fold."""
+    def moment(self, row: EventRow) -> Moment:
+        """The moment of a row's user at its time and in its context, after the rows folded so far; good until the next fold."""
+        user_id, _, _, _, at, *_, context = row
         history, row_of = self._history, self.index.row_of
         history.fold()
         for item_id, features in history.changed_items():
@@ -74,7 +75,8 @@ class HistoryWalk:
         hidden, free = self._hidden(own, at), released(own, at, row_of)
         user = history.features(user_id)
         user.attributes = self._attributes.get(user_id, "")
-        return Moment(user, at, self.index, ClickWeights(), self._all_but(hidden), hidden, free)
+        said = self.index.schema.context.read(context)
+        return Moment(user, at, self.index, ClickWeights(), self._all_but(hidden), hidden, free, said)
 
     def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
         """[N] False for the items that are hidden from the user at a time."""

@@ -128,7 +128,7 @@ def _lists_of(
     for seq, row in enumerate(whole_rows(dataset, 0, high)):
         user_id, item_id, _, _, ts = row[:5]
         if seq >= low and weights[seq] > 0:
-            moment = walk.moment(user_id, ts)
+            moment = walk.moment(row)
             wanted = walk.index.row_of[item_id]
             found = find_signals(moment)
             rows, _ = candidates(found.find(RECALL_SIGNALS), limit)

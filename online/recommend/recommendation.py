@@ -33,7 +33,7 @@ class Request:
     items    rank these, seen or not, instead of recalled candidates
     filters  (facet, value): only items that have, of each facet named, one of its values
     ranges   only items whose numbers lie within all of them
-    context  what the request says of its circumstances: it is logged with the list
+    context  what the request says of its circumstances
     explain  keep the query for `online.recommend.explain`: it is as large as the catalogue
     """
 

@@ -102,7 +102,7 @@ class Recommender:
         allowed = self._allowed(acted, given, request, policy, at)
         index = self._items.index
         free = released(user.hidden, at, index.row_of)
-        moment = Moment(user.features, at, index, self._weights.value, allowed, acted, free)
+        moment = Moment(user.features, at, index, self._weights.value, allowed, acted, free, request.context)
         if moment.standing.is_cold:
             degraded.append(NOTHING_LIKED)
         query = Query(moment, self._items.first_puts.newest(ts), self._vectors.now())

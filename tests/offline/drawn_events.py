@@ -43,7 +43,7 @@ def drawn_events(
         for column, each in zip(columns.values(), row, strict=True):
             column.append(each)
     folder.mkdir(parents=True)
-    numbers = {"user": [""] * rows, "item": [""] * rows}
+    numbers = {name: [""] * rows for name in ("user", "item", "context")}
     pq.write_table(pa.table({**columns, **numbers}), folder / "rows.parquet")
     items, labels = schema.items, schema.items.labels
     catalogue = [

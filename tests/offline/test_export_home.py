@@ -35,8 +35,11 @@ LAST_DATE = 253_402_300_799_999
 def test_a_round_trip(tmp_path: Path, form: Format) -> None:
     draw_shop(tmp_path / "shop", users=80, items=50, seed=5)
     first = open_dataset(str(tmp_path / "shop"), tmp_path / "data", SHOP)
-    events = [event_of("shop", *row) for row in whole_rows(first, 0, first.rows)]
     shop = peopled("shop")
+    said = ("", '{"device":"phone"}', '{"device":"tv","hour":7.5,"logged_in":true}')
+    events = [
+        event_of("shop", *row)._replace(context=said[at % 3]) for at, row in enumerate(whole_rows(first, 0, first.rows))
+    ]
     known: dict[OuterId, dict[str, object]] = {
         7: {
             "plan": "paid",
@@ -58,15 +61,20 @@ def test_a_round_trip(tmp_path: Path, form: Format) -> None:
         "the column about of users is left out: it holds texts, which name people",
     )
     schema = read_schema(proposal.schema, "schema.toml")
+    assert list(schema.context.declared) == ["device"]
     second = open_dataset(str(tmp_path / "again"), tmp_path / "data", schema)
     assert second.items == first.items
-    assert list(whole_rows(second, 0, second.rows)) == list(whole_rows(first, 0, first.rows))
+    found = list(whole_rows(second, 0, second.rows))
+    assert [row[:-1] for row in found] == [row[:-1] for row in whole_rows(first, 0, first.rows)]
+    assert {row[-1] for row in found} == {"", '{"device":"phone"}', '{"device":"tv"}'}
     assert {name: (each.type, each.many) for name, each in schema.users.declared.items()} == {
         name: (each.type, each.many) for name, each in shop.users.declared.items() if name != "about"
     }
     by_its_own = open_dataset(str(tmp_path / "again"), tmp_path / "elsewhere", shop)
     expected = {shop.ids.inside(user): ("" if user == 7 else user, attributes) for user, attributes in told}
     assert read_profiles(by_its_own, shop) == expected
+    again = [event_of("shop", *row).context for row in whole_rows(by_its_own, 0, by_its_own.rows)]
+    assert again == [event.context for event in events]
 
 
 @pytest.mark.parametrize("form", FORMATS)

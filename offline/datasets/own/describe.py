@@ -1,24 +1,81 @@
 """Files → their description, for a schema that is given: what `init` writes down, and `up --dataset FOLDER` goes by."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from features.schema.declarations import Attribute
 from features.schema.document import Document
 from features.units import DAY_MS
-from offline.datasets.own import event_survey, item_survey
-from offline.datasets.own.description import FILE, Description, read_description
+from offline.datasets.own import event_survey, item_survey, known_names
+from offline.datasets.own.any_file import column_names, tables
+from offline.datasets.own.description import CONTEXT, FILE, Description, EventFile, read_description
 from offline.datasets.own.event_survey import EventSurvey, survey_events
 from offline.datasets.own.item_survey import ItemSurvey, survey_items, survey_users
+from offline.datasets.own.known_names import attribute_name, plain
 from offline.datasets.own.recogniser import LEFT_OUT, files_of, recognise
+from offline.datasets.own.typed_columns import texts
 from offline.datasets.rejected_lines import Rejects
 
 RECENT_MS: Final = 30 * DAY_MS
 """Data whose last event is no older than this goes on now; older data is a recording, with a time of its own."""
+
+
+MAX_SAID: Final = 100
+"""A column of more different values is none of what circumstances there are."""
+
+
+class Said(NamedTuple):
+    """A column of events that says something of their circumstances: its name in a schema, `filled` of `rows` rows that have
+    something in it, and what different values they have, MAX_SAID + 1 at most."""
+
+    column: str
+    name: str
+    rows: int
+    filled: int
+    values: tuple[str, ...]
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether there are too many values."""
+        return len(self.values) > MAX_SAID
+
+
+def circumstances(files: Sequence[EventFile]) -> list[Said]:
+    """What files of events say in columns of names that are known for it, each name once. Raises BadInput for a file that can't
+    be read."""
+    found: dict[str, Said] = {}
+    for file in files:
+        for name, column in _by_name(file):
+            if plain(column.removeprefix(CONTEXT)) in known_names.CONTEXT:
+                had = found.get(name, Said(column, name, 0, 0, ()))
+                found[name] = _said(file, column, had)
+    return [each for each in found.values() if len(each.values) > 1]
+
+
+def context_columns(file: EventFile, document: Document) -> dict[str, str]:
+    """Name in the schema's context → the column of a file that is called so, of those that hold nothing else."""
+    return {name: column for name, column in reversed([*_by_name(file)]) if name in document.context}
+
+
+def _by_name(file: EventFile) -> Iterator[tuple[str, str]]:
+    used = {file.user, file.item, file.time, file.kind, file.event, *file.values.values()}
+    for column in column_names(Path(file.file), file.quotes):
+        if column not in used:
+            yield attribute_name(column.removeprefix(CONTEXT)), column
+
+
+def _said(file: EventFile, column: str, had: Said) -> Said:
+    rows, filled, values = had.rows, had.filled, dict.fromkeys(had.values)
+    for table in tables(Path(file.file), [column], Rejects(), (), file.quotes):
+        words = texts(table[column])
+        rows, filled = rows + len(words), filled + len(words) - words.null_count
+        values |= dict.fromkeys(word for word in words.unique().to_pylist() if word is not None)
+        values = dict.fromkeys([*values][: MAX_SAID + 1])
+    return Said(had.column, had.name, rows, filled, tuple(values))
 
 
 def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
@@ -69,7 +126,10 @@ def completed(
     return Description(
         found.name,
         "wall" if last >= time.time_ns() // 1_000_000 - RECENT_MS else "data",
-        event_survey.completed(found.events, surveys, document),
+        tuple(
+            replace(each, context=context_columns(each, document))
+            for each in event_survey.completed(found.events, surveys, document)
+        ),
         tuple(
             item_survey.completed(file, survey, declared) for file, survey in zip(found.items, catalogues, strict=True)
         ),

@@ -13,6 +13,7 @@ kinds = {addtocart = "add_to_cart", transaction = "purchase"}    # what the sche
 values = {purchase = "price"}    # the column that a kind's value stands in
 scales = {rating = 0.5}          # what the numbers there are multiplied by: here ten in the file are five stars
 event = "event_id"               # the column of the event's own id, if there is one
+context = {device = "deviceCategory"}   # the columns of what the schema's context names
 quotes = false                   # of CSV, of events or items: a quote is a letter, and holds no field together (default: true)
 
 [[items]]
@@ -40,10 +41,12 @@ from msgspec.structs import replace
 
 from features.durable import write_whole
 from features.errors import BadInput
-from features.schema.declarations import AttributeType
+from features.schema.declarations import NAME, AttributeType
 from offline.datasets.dataset_names import TAKEN, check_name
 
 FILE: Final = "dataset.toml"
+CONTEXT: Final = "context."
+"""May begin the name of a column of what events say of their circumstances, as it does in an export."""
 HomeTime = Literal["wall", "data"]
 Scale = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
@@ -67,6 +70,7 @@ class EventFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     values: dict[str, str] = {}
     scales: dict[str, Scale] = {}
     event: str = ""
+    context: dict[str, str] = {}
     quotes: bool = True
 
     def ids(self) -> tuple[str, ...]:
@@ -165,6 +169,11 @@ def read_description(path: Path) -> Description:
                 "either `kind`, a column, or `every`, the kind of all rows",
                 "both" if each.kind else "neither",
             )
+        for name in each.context:
+            if not NAME.fullmatch(name):
+                raise BadInput(
+                    f"{path}, events[{number}].context", "names of small letters, digits and _, at most 32", repr(name)
+                )
         for name in each.scales.keys() - each.values.keys():
             raise BadInput(f"{path}, events[{number}].scales", "kinds that `values` names a column for", repr(name))
     return replace(

@@ -49,6 +49,11 @@ VALUE: Final[Mapping[ValueKind, tuple[str, ...]]] = {
     "seconds": ("duration", "seconds", "dwell", "dwelltime", "watchtime", "readtime", "listenseconds", "value"),
 }
 """Columns that a kind's value may stand in, by what its value is; the first that a file has counts."""
+CONTEXT: Final = (
+    "device", "devicetype", "devicecategory", "platform", "os", "operatingsystem", "browser", "app", "channel", "medium",
+    "trafficsource", "pagetype", "placement", "surface", "daypart", "timeofday", "locale", "language", "country", "region",
+)  # fmt: skip
+"""Columns of events that say in what circumstances somebody acted."""
 ITEM_ID: Final = (*ITEM, "id")
 COORDINATES: Final = ("place", "location", "position", "coordinates", "coords", "geo", "latlon", "latlng")
 """Ends of names of columns whose two numbers are latitude and longitude."""

@@ -20,7 +20,7 @@ from offline.datasets.event_history import Happened, write_history
 from offline.datasets.own.any_file import tables
 from offline.datasets.own.attribute_columns import Misfit, read_column, refuse_misfits
 from offline.datasets.own.description import Description, EventFile
-from offline.datasets.own.item_rows import BAD_ID, columns_of, known_id, read_items
+from offline.datasets.own.item_rows import BAD_ID, Column, columns_of, known_id, read_items
 from offline.datasets.own.typed_columns import centis, texts, times, trimmed, value_at
 from offline.datasets.rejected_lines import Rejects, refuse_if_too_many
 
@@ -34,6 +34,7 @@ _WHY: Final = (
 
 
 _encoder: Final = msgspec.json.Encoder()
+_WORD: Final = Attribute("facet")
 
 
 class _Part(NamedTuple):
@@ -45,41 +46,61 @@ class _Part(NamedTuple):
     centis: pa.Array
     times: pa.Array
     events: IntArray | None
+    context: pa.DictionaryArray
 
 
 def normalise_own(
     description: Description, schema: Schema, history: Path, items: Path, rejects: Rejects, data_dir: Path
 ) -> tuple[dict[str, int], list[Misfit]]:
     """Write `history` and `items`; rows, first_ts, last_ts (ms) and duplicates of what was written, and rows of items that had
-    come before; and the columns of items with values that don't fit.
+    come before; and the columns with values that don't fit.
 
-    Raises BadInput for a file that can't be read, has more than 10 % bad rows or values of items that don't fit, or where no
-    event is a good one.
+    Raises BadInput for a file that can't be read, has more than 10 % bad rows or values that don't fit, or where no event is a
+    good one.
     """
     catalogue = read_items(description, schema, rejects, data_dir)
-    rows = read_events(description, schema.ids, rejects, data_dir)
+    rows, misfits = read_events(description, schema, rejects, data_dir)
     if description.events and not len(rows.times):
         raise BadInput(", ".join(each.file for each in description.events), "at least one event", "none")
     shape = write_history(rows, history)
     write_whole(items, msgspec.msgpack.encode(catalogue.items))
-    return {**shape, "repeated_items": catalogue.repeated}, catalogue.misfits
+    return {**shape, "repeated_items": catalogue.repeated}, [*catalogue.misfits, *misfits]
 
 
-def read_events(description: Description, ids: Ids, rejects: Rejects, data_dir: Path) -> Happened:
-    """All good rows of the files of events, in their order.
+def read_events(
+    description: Description, schema: Schema, rejects: Rejects, data_dir: Path
+) -> tuple[Happened, list[Misfit]]:
+    """All good rows of the files of events, in their order; and the columns of the context with values that don't fit. What the
+    schema's context does not name is text.
 
-    Raises BadInput for a file that can't be read, or that has more than 10 % bad rows.
+    Raises BadInput for a file that can't be read, or that has more than 10 % bad rows or values that don't fit.
     """
     parts: list[_Part] = []
+    misfits: list[Misfit] = []
     for file in description.events:
         path, before, good = Path(file.file), rejects.count, 0
-        columns = [file.user, file.item, file.time, file.kind, file.event, *file.values.values()]
+        said = [
+            Column(column, name, schema.context.declared.get(name, _WORD), Misfit(column, name, of_items=False))
+            for name, column in file.context.items()
+        ]
+        columns = [
+            file.user,
+            file.item,
+            file.time,
+            file.kind,
+            file.event,
+            *file.values.values(),
+            *file.context.values(),
+        ]
         for table in tables(path, list(dict.fromkeys(filter(None, columns))), rejects, file.ids(), file.quotes):
-            part = _part(file, table, rejects)
+            part = _part(file, table, said, rejects)
             good += len(part.times)
             parts.append(part)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
-    return _joined(parts, ids)
+        found = [each.misfit for each in said if each.misfit]
+        refuse_misfits(file.file, found)
+        misfits += found
+    return _joined(parts, schema.ids), misfits
 
 
 def read_users(
@@ -129,7 +150,7 @@ def _as_json(attribute: Attribute, value: Any) -> Any:
     return value[0] if attribute.type == "facet" and not attribute.many else value
 
 
-def _part(file: EventFile, table: pa.Table, rejects: Rejects) -> _Part:
+def _part(file: EventFile, table: pa.Table, said: Sequence[Column], rejects: Rejects) -> _Part:
     users, items = (_ids(texts(table[column])) for column in (file.user, file.item))
     at = times(table[file.time])
     kinds = _kinds(file, table)
@@ -146,7 +167,29 @@ def _part(file: EventFile, table: pa.Table, rejects: Rejects) -> _Part:
     values = _values(file, table, kinds)
     of_users, of_items, of_kinds = (column.filter(mask).dictionary_encode() for column in (users, items, kinds))
     events = _event_hashes(texts(table[file.event]).filter(mask)) if file.event else None
-    return _Part(of_users, of_items, of_kinds, values.filter(mask), at.filter(mask), events)
+    context = _context(said, table.filter(mask))
+    return _Part(of_users, of_items, of_kinds, values.filter(mask), at.filter(mask), events, context)
+
+
+def _context(said: Sequence[Column], table: pa.Table) -> pa.DictionaryArray:
+    """What each row says of its circumstances, as JSON; "" for nothing. Misfits count the different values of a table."""
+    if not said:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([""]))
+    codes, known = np.zeros((len(said), len(table)), np.int64), []
+    for at, each in enumerate(said):
+        column = _array(table[each.column].dictionary_encode())
+        values = read_column(pa.chunked_array([column.dictionary]), each.attribute, each.misfit)
+        codes[at] = column.indices.fill_null(len(values)).to_numpy()
+        known.append([*(None if value is None else _as_json(each.attribute, value) for value in values), None])
+    combinations, numbers = np.unique(codes, axis=1, return_inverse=True)
+    texts_of = []
+    for combination in combinations.T.tolist():
+        found = zip(said, known, combination, strict=True)
+        has = {each.name: values[code] for each, values, code in found if values[code] is not None}
+        texts_of.append(_encoder.encode(has).decode() if has else "")
+    words = pa.array(texts_of, pa.string()).dictionary_encode()
+    indices = words.indices.to_numpy()[numbers.reshape(-1)]
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), words.dictionary)
 
 
 def _event_hashes(words: pa.Array) -> IntArray:
@@ -183,9 +226,9 @@ def _joined(parts: Sequence[_Part], ids: Ids) -> Happened:
     if not parts:
         none = np.zeros(0, np.int64)
         return Happened(none, none, none, none, none.astype(bool), none, ())
-    users, items, kinds = (
-        pa.chunked_array([part[at] for part in parts], pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-        for at in range(3)
+    users, items, kinds, context = (
+        pa.chunked_array(list(column), pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+        for column in zip(*((part.users, part.items, part.kinds, part.context) for part in parts), strict=True)
     )
     kind_words, kind_indices = _words(kinds)
     counts = np.bincount(kind_indices, minlength=len(kind_words))
@@ -206,6 +249,7 @@ def _joined(parts: Sequence[_Part], ids: Ids) -> Happened:
         _array(users),
         _array(items),
         _joined_hashes(parts),
+        _array(context),
     )
 
 

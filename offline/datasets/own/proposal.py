@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from features.errors import BadInput
-from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_VECTOR
+from features.schema.declarations import BUILT_IN, MAX_ATTRIBUTES, MAX_CONTEXT, MAX_VECTOR, ContextField
 from features.schema.declarations import RESERVED as RESERVED_ATTRIBUTES
 from features.schema.declarations import Attribute as Declared
 from features.schema.document import Document, preset, preset_names, read_document, write_document
@@ -18,7 +18,7 @@ from features.schema.event_kinds import EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey, item_survey
 from offline.datasets.own.any_file import column_names
-from offline.datasets.own.describe import completed, user_attributes
+from offline.datasets.own.describe import MAX_SAID, Said, circumstances, completed, user_attributes
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
 from offline.datasets.own.item_survey import Attribute, ItemSurvey, survey_items, survey_users
@@ -64,6 +64,10 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
             kinds[kind_name(raw) or raw] += count
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
+    said = circumstances(found.description.events)
+    in_context = [each for each in said if not each.is_too_much][: MAX_CONTEXT - len(document.context)]
+    context = {each.name: ContextField("facet") for each in in_context}
+    document = msgspec.structs.replace(document, context={**context, **document.context})
     catalogues = [survey_items(file, rejects, document.items) for file in found.description.items]
     people = survey_users(found.description.users, rejects, user_attributes(document))
     known, left_out = _accepted(kinds, document)
@@ -93,6 +97,11 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     found.remark_left_out(rejects, people.left_out)
     doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
+    doubts += [
+        f"the column {each.column} of events is left out: more than {MAX_SAID} different values"
+        for each in said
+        if each.is_too_much
+    ]
     doubts += event_survey.value_doubts(description.events, surveys, document)
     doubts += [f"{kinds[name]:,} events are of the kind {name!r}, which is left out: {why}" for name, why in left_out]
     doubts += [
@@ -110,7 +119,7 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
             chosen,
             document,
             {name: kinds[name] for name in known},
-            [*_attribute_lines(attributes, declared), *_user_lines(of_users)],
+            [*_attribute_lines(attributes, declared), *_user_lines(of_users), *_context_lines(in_context)],
             doubts,
             surveys,
         ),
@@ -280,6 +289,16 @@ def _user_lines(attributes: Sequence[Attribute]) -> list[str]:
     for each in attributes:
         lines += [_seen(each, "user"), f"[users.{each.name}]", f'type = "{each.type}"']
         lines += ["many = true", ""] if each.many else [""]
+    return lines
+
+
+def _context_lines(said: Sequence[Said]) -> list[str]:
+    """The tables of what events say of their circumstances, each below what was seen of its column."""
+    lines: list[str] = []
+    for each in said:
+        examples = ", ".join(repr(text[:40]) for text in each.values[:3])
+        seen = f"{len(each.values):,} different in {each.filled:,} of {each.rows:,}, such as {examples}"
+        lines += [f"# {each.name} of events: {seen}", f"[context.{each.name}]", 'type = "facet"', ""]
     return lines
 
 

@@ -41,7 +41,7 @@ def dataset(tmp_path: Path) -> Dataset:
     users, items, ratings, times = zip(*ROWS, strict=True)
     centis = [round(rating * 100) for rating in ratings]
     columns = {"user_id": users, "item_id": items, "kind": [RATING] * len(ROWS), "centi": centis, "ts": times}
-    table = pa.table(columns | {"user": [""] * len(ROWS), "item": [""] * len(ROWS)})
+    table = pa.table(columns | {name: [""] * len(ROWS) for name in ("user", "item", "context")})
     pq.write_table(table, tmp_path / "rows.parquet")
     return Dataset("mine", tmp_path / "rows.parquet", [], len(ROWS), HOUR_MS, 6 * HOUR_MS)
 
@@ -155,6 +155,7 @@ def test_ids_that_are_strings_go_out_and_come_back_as_they_are(tmp_path: Path) -
         "ts": [HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS],
         "user": [user for user, _ in words],
         "item": [item for _, item in words],
+        "context": [""] * 3,
     }
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     home, dataset = Home(("SKU-2", "SKU-1")), Dataset("shop", tmp_path / "rows.parquet", [], 3, HOUR_MS, 3 * HOUR_MS)

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from features.types import Event
 from offline.base.log_dataset import happened
 from offline.datasets.dataset import event_of, keep_dataset, open_dataset, whole_rows
-from tests.schemas import SHOP
+from offline.datasets.taking import HISTORY
+from tests.schemas import SHOP, peopled
 
 AT = 1_700_000_000_000
 PURCHASE, VIEW = SHOP.code_of["purchase"], SHOP.code_of["view"]
@@ -33,3 +35,23 @@ def test_events_come_back_as_they_were(tmp_path: Path, size: int) -> None:
 def test_a_log_without_events(tmp_path: Path) -> None:
     keep_dataset("log-1", tmp_path, happened(iter(()), SHOP), [], {})
     assert open_dataset(str(tmp_path / "log-1"), tmp_path, SHOP).rows == 0
+
+
+def test_the_context_of_an_event_comes_back(tmp_path: Path) -> None:
+    """As far as the schema names it; under one that names more, what else was said then is not known."""
+    shop = peopled("shop")
+    said = ['{"device":"phone","hour":7.5}', "", '{"device":"tv"}']
+    events = [event(at, "anna", VIEW)._replace(context=text) for at, text in enumerate(said)]
+    keep_dataset("log-3", tmp_path, happened(iter(events), shop, 2), [], {})
+    dataset = open_dataset(str(tmp_path / "log-3"), tmp_path, shop)
+    assert [event_of("log-3", *row).context for row in whole_rows(dataset, 0, dataset.rows)] == said
+    plain = open_dataset(str(tmp_path / "log-3"), tmp_path, SHOP)
+    assert [event_of("log-3", *row).context for row in whole_rows(plain, 0, plain.rows)] == ["", "", ""]
+
+
+def test_a_history_of_before_says_nothing_of_circumstances(tmp_path: Path) -> None:
+    keep_dataset("log-3", tmp_path, happened(iter([event(1, "anna", VIEW)]), SHOP), [], {})
+    path = tmp_path / "log-3" / HISTORY
+    pq.write_table(pq.read_table(path).drop_columns(["context"]), path)
+    dataset = open_dataset(str(tmp_path / "log-3"), tmp_path, peopled("shop"))
+    assert [row[-1] for row in whole_rows(dataset, 0, dataset.rows)] == [""]

@@ -33,6 +33,7 @@ def dataset_of(rows: Rows, folder: Path) -> Dataset:
         "ts": [1000 * second for second, *_ in rows],
         "user": [""] * len(rows),
         "item": [""] * len(rows),
+        "context": [""] * len(rows),
     }
     pq.write_table(pa.table(columns), folder / "rows.parquet")
     return Dataset("d", folder / "rows.parquet", [], len(rows), 0, 0)

@@ -100,4 +100,4 @@ def test_of_each_partition_the_newest_are_found() -> None:
 
 
 def test_a_row_of_a_data_set_is_an_act() -> None:
-    assert act_of_row(7, (1, 10, RATING, 400, START, "1", "10")) == Act(1, 10, RATING, 400, START, 7)
+    assert act_of_row(7, (1, 10, RATING, 400, START, "1", "10", "")) == Act(1, 10, RATING, 400, START, 7)

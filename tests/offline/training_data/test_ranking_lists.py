@@ -78,7 +78,7 @@ def test_asks_are_what_a_request_would_have_seen(
     expected = {}
     for seq, (user_id, item_id, rating, ts) in enumerate(rows_of(dataset, history)):
         if seq >= first and rating >= 4:
-            moment = walk.moment(user_id, ts)
+            moment = walk.moment((user_id, item_id, RATING, round(rating * 100), ts, "", "", ""))
             found = find_signals(moment)
             rows, _ = candidates(found.find(RECALL_SIGNALS), SETTINGS.candidates)
             ids = walk.index.columns.ids[rows].tolist()
@@ -94,7 +94,7 @@ def test_asks_are_what_a_request_would_have_seen(
                     ids.index(item_id),
                     matrix,
                 )
-        walk.fold((user_id, item_id, RATING, round(rating * 100), ts, "", ""))
+        walk.fold((user_id, item_id, RATING, round(rating * 100), ts, "", "", ""))
     assert len(expected) > 5
     assert meta["asks"] == len(asks) == len(expected)
     for ask in asks:

@@ -1,12 +1,15 @@
-"""A walk over a history has users with the attributes that its data set knows, as requests have them."""
+"""A walk over a history has users with the attributes that its data set knows, and rows with their context, as requests have
+them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from features.base.reader import EASE, SEGMENTS, SIMILAR
 from features.inputs.signals import SIGNAL_COLUMNS, find_signals, signal_matrix
+from features.types import RATING
 from features.units import DAY_MS
 from offline.datasets.dataset import open_dataset
 from offline.datasets.user_profiles import PROFILES, write_profiles
@@ -26,15 +29,24 @@ def test_lists_know_what_users_of_the_same_attributes_like(
     nothing = np.zeros(0, np.int64)
     for kind in (EASE, SIMILAR):
         write_relations(relations / kind, nothing, np.zeros(1, np.int64), nothing, np.zeros(0, np.float32))
-    write_shares(relations / SEGMENTS, {"plan:gold": (np.array([5, 2]), np.array([0.5, 0.25], np.float32))})
+    shares = {
+        "plan:gold": (np.array([5, 2]), np.array([0.5, 0.25], np.float32)),
+        "context.device:phone": (np.array([4]), np.array([0.75], np.float32)),
+    }
+    write_shares(relations / SEGMENTS, shares)
     ids = item_ids(dataset, dataset.rows)
     walk = HistoryWalk(dataset, {item.item_id: item for item in dataset.items}, ids, relations, schema)
     orders = {}
-    for user_id in (7, 8, 99):
-        found = find_signals(walk.moment(user_id, 11_000 * DAY_MS))
-        orders[user_id] = ids[found.orders["segments"]].tolist()
+    phone = '{"device":"phone"}'
+    shares_of: dict[tuple[int, str], dict[int, float]] = {
+        (7, ""): {5: 1, 2: 0.5},
+        (8, phone): {4: 1},
+        (7, phone): {4: 1, 5: 0.5 / 0.75, 2: 0.25 / 0.75},
+    }
+    for user_id, context in ((7, ""), (8, ""), (99, ""), (7, phone), (8, phone)):
+        found = find_signals(walk.moment((user_id, 1, RATING, 0, 11_000 * DAY_MS, "", "", context)))
+        orders[user_id, context] = ids[found.orders["segments"]].tolist()
         share = signal_matrix(found, np.arange(len(ids)))[:, SIGNAL_COLUMNS.index("segments_share")]
-        assert dict(zip(ids.tolist(), share.tolist(), strict=True)) == dict.fromkeys(ids.tolist(), 0) | (
-            {5: 1, 2: 0.5} if user_id == 7 else {}
-        )
-    assert orders == {7: [5, 2], 8: [], 99: []}
+        expected = dict.fromkeys(ids.tolist(), 0.0) | shares_of.get((user_id, context), {})
+        assert dict(zip(ids.tolist(), share.tolist(), strict=True)) == pytest.approx(expected)
+    assert orders == {(7, ""): [5, 2], (8, ""): [], (99, ""): [], (7, phone): [4, 5, 2], (8, phone): [4]}
