@@ -21,7 +21,7 @@ const KNOWN = {
   nearest_sessions: ["visits like this", "from the past visits that are most like the latest one"],
   again: ["once more", "what this user looked at lately"],
   due: ["due again", "taken before, and by now likely to be taken again"],
-  segments: ["users like this one", "what users with the same attributes like more than others do"],
+  segments: ["users like this one", "what users with the same attributes, or all in the same circumstances, like more than elsewhere"],
   als: ["ALS", "near to this user by the factors of alternating least squares"],
   item2vec: ["Item2vec", `near to what this user liked, ${nouns} as words`],
   deepwalk: ["DeepWalk", `near to what this user liked, by walks from ${noun} to ${noun}`],
