@@ -38,10 +38,10 @@ class Certificate:
             raise BadInput(
                 f"certificate {certificate}, key {key}", "PEM files of a certificate and its key", self.error
             )
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.load_cert_chain(certificate, key, _no_passphrase)
         self._stamps: Stamps | None = self._stamps_now()
+        self._current = self._made()
+        self.context = self._made()
+        self.context.sni_callback = self._hand_over
 
     def refresh(self) -> None:
         """Take files that have changed. What can't be used changes nothing, and is logged."""
@@ -56,13 +56,24 @@ class Certificate:
             self._stamps = None if self._is_by_clock else stamps  # it may become valid
             return
         try:
-            self.context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+            self._current = self._made()
         except (OSError, ssl.SSLError, ValueError) as error:  # replaced since they were tried
             self.error, self._stamps = f"{error}", None
 
+    def _made(self) -> ssl.SSLContext:
+        """A context of the files as they are. One that has had another certificate keeps it beside, if its key is of another
+        type, and shows it to clients that prefer that type."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+        return context
+
+    def _hand_over(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, begun: ssl.SSLContext) -> None:
+        """Have a connection that begins, whether or not it names a host, go on with the newest context."""
+        connection.context = self._current
+
     def _fault(self) -> str | None:
-        """What is wrong with the files, or with the certificate by the clock: tried apart, since a failure leaves a context half
-        changed."""
+        """What is wrong with the files, or with the certificate by the clock."""
         self._is_by_clock = False
         try:
             shown_by_server(self._certificate, self._key, _no_passphrase)

@@ -65,6 +65,24 @@ def test_files_that_were_replaced_hold_for_new_connections(tmp_path: Path) -> No
     assert shown_to(two[0], certificate)
 
 
+@pytest.mark.parametrize(("before", "after"), [("ec", "rsa:2048"), ("rsa:2048", "ec")])
+def test_a_certificate_of_another_type_of_key_takes_the_place_of_the_one_before(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    """A context that has both shows the one whose type a client likes better, for ever."""
+    one, two = self_signed(tmp_path, "one", before), self_signed(tmp_path, "two", after)
+    used = tmp_path / "used.pem", tmp_path / "used-key.pem"
+    for path, by in zip(used, one, strict=True):
+        replace(path, by)
+    certificate = Certificate(*used)
+    assert (shown_to(one[0], certificate), shown_to(two[0], certificate)) == (True, False)
+    for path, by in zip(used, two, strict=True):
+        replace(path, by)
+    certificate.refresh()
+    assert certificate.error is None
+    assert (shown_to(one[0], certificate), shown_to(two[0], certificate)) == (False, True)
+
+
 def test_files_that_do_not_do_are_refused_by_name(tmp_path: Path) -> None:
     one, two = self_signed(tmp_path, "one"), self_signed(tmp_path, "two")
     for certificate, key in ((one[0], two[1]), (one[1], one[1]), (tmp_path / "none.pem", one[1]), (one[0], tmp_path)):
