@@ -83,6 +83,11 @@ class ListActs:
                 del self.known[name[0], event_id]
 
 
+def is_like(schema: Schema, code: int, centi: int) -> bool:
+    """Whether an act on a shown item, taken alone, likes it."""
+    return _opinion(schema, code, centi) in (Opinion.CLICKED, Opinion.LIKED)
+
+
 def _opinion(schema: Schema, code: int, centi: int) -> Opinion | None:
     kind, weight = schema.kind(code), schema.weight(code, centi)
     if kind.click and weight >= 0:

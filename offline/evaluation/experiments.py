@@ -1,7 +1,7 @@
 """Results of experiments, of the lists that the topic `samples` holds: the share of each arm's lists in which something was
 liked; and of two interleaved models the verdict."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,14 +38,16 @@ class ArmResult:
         self.liked[user] += liked
 
     def share(self) -> tuple[float, float, float]:
-        """(mean, low, high) share of lists with something liked; 95 % of resamplings of users lie between low and high."""
-        users = list(self.lists)
-        lists, hits = (np.array([counts[user] for user in users], float) for counts in (self.lists, self.hits))
+        """(mean, low, high) share of lists with something liked; 95 % of resamplings of users lie between low and high. Users
+        with as many lists and as many hits are one group: how many of it are drawn is all that a resampling says."""
+        groups = Counter((count, self.hits[user]) for user, count in self.lists.items())
+        lists, hits = np.array(list(groups), float).T
+        users = np.array(list(groups.values()), float)
         rng = np.random.default_rng(SEED)
-        drawn = rng.multinomial(len(users), np.full(len(users), 1 / len(users)), RESAMPLES).astype(float)
-        means = (drawn @ hits) / np.maximum(drawn @ lists, 1)
+        drawn = [rng.multinomial(len(self.lists), users / users.sum()) for _ in range(RESAMPLES)]
+        means = [(each @ hits) / (each @ lists) for each in drawn]
         low, high = np.percentile(means, [2.5, 97.5])
-        return float(hits.sum() / lists.sum()), float(low), float(high)
+        return float((users @ hits) / (users @ lists)), float(low), float(high)
 
 
 @dataclass

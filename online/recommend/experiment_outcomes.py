@@ -9,6 +9,7 @@ from typing import Any, Final
 from features.errors import Unavailable
 from features.keys import SHOWN_LISTS_KEY
 from features.schema.tables import Schema, is_act
+from features.statistics.likes import is_like
 from features.types import Event
 from online.redis_client.redis_reader import RedisReader
 from online.stores.experiment_lists import MAX_LISTS, act_command, note_command, read_outcomes
@@ -72,7 +73,7 @@ class ExperimentOutcomes:
             return
         for event in events:
             if event.request_id and is_act(event.kind):
-                self._add(act_command(event.request_id, self._schema.weight(event.kind, event.centi) > 0))
+                self._add(act_command(event.request_id, is_like(self._schema, event.kind, event.centi)))
 
     def _add(self, command: bytes) -> None:
         if len(self._pending) >= MAX_PENDING:

@@ -88,4 +88,5 @@ class InterleavingOutcomes:
     def _count(self, found: dict[tuple[str, str], Interleaving], request_id: str, shown: _Shown) -> None:
         picks = liked_by_team(shown.teams, self._acts.liked((shown.user, request_id)))
         first, second = picks
-        found.setdefault((first, second), Interleaving()).add(shown.user, picks[first], picks[second])
+        each = found[first, second] = found.pop((first, second), Interleaving())  # the one that rests longest is first
+        each.add(shown.user, picks[first], picks[second])

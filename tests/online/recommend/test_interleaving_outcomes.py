@@ -82,6 +82,15 @@ def test_what_settled_lists_brought_stays() -> None:
     assert (verdict.lists, verdict.liked, verdict.decided, verdict.wanted) == (80, (80, 0), True, 0)
 
 
+def test_a_pair_that_is_shown_on_and_on_is_counted_on_while_others_come_and_go() -> None:
+    outcomes = InterleavingOutcomes(MOVIES, limit=1)
+    for version in range(2 * MAX_PAIRS):
+        outcomes.record_shown(f"list {version}", version, {2: "din", 3: f"fusion:{version:03}"})
+        outcomes.record_shown(f"experiment {version}", version, {2: "din", 3: "fusion"})
+    (verdict,) = (each for each in outcomes.verdicts() if each.second == "fusion")
+    assert verdict.lists == 2 * MAX_PAIRS
+
+
 def test_pairs_are_bounded_and_the_newest_are_counted() -> None:
     outcomes = InterleavingOutcomes(MOVIES, limit=1)
     for version in range(MAX_PAIRS + 10):
