@@ -24,6 +24,8 @@ LISTS_PER_USER: Final = 10
 """Lists of a user that count; K above."""
 MAX_USERS: Final = 100_000
 """Users that one comparison counts; it is decided long before."""
+IN_VAIN: Final = 1_000
+"""Users whose lists in vain are counted."""
 STAKES: Final[DoubleArray] = np.geomspace(0.02, 0.95, 8)
 """Shares of the wealth, c above, staked on a user who could lose them all."""
 ALPHA: Final = 0.05
@@ -35,12 +37,13 @@ _STEPS: Final = 30
 @dataclass
 class PairedDifferences:
     """Differences by user. counts: user → lists that count, sums: user → the sum of their differences; ignored: differences
-    beyond a user's LISTS_PER_USER, or of users beyond MAX_USERS; in_vain: those of them since the newest one that counts."""
+    beyond a user's LISTS_PER_USER, or of users beyond MAX_USERS; in_vain: user → those of them since the newest one that counts,
+    of IN_VAIN users at most."""
 
     counts: dict[Hashable, int] = field(default_factory=dict)
     sums: dict[Hashable, float] = field(default_factory=dict)
     ignored: int = 0
-    in_vain: int = 0
+    in_vain: dict[Hashable, int] = field(default_factory=dict)
 
     def add(self, user: Hashable, difference: float) -> None:
         """Add a list's difference. Raises ValueError for one that is not in [-1, 1]."""
@@ -49,14 +52,21 @@ class PairedDifferences:
         count = self.counts.get(user, 0)
         if count >= LISTS_PER_USER or (not count and len(self.counts) >= MAX_USERS):
             self.ignored += 1
-            self.in_vain += 1
+            if user in self.in_vain or len(self.in_vain) < IN_VAIN:
+                self.in_vain[user] = self.in_vain.get(user, 0) + 1
             return
-        self.in_vain = 0
+        self.in_vain.clear()
         self.counts[user] = count + 1
         self.sums[user] = self.sums.get(user, 0.0) + difference
 
     def copy(self) -> "PairedDifferences":
-        return PairedDifferences(dict(self.counts), dict(self.sums), self.ignored, self.in_vain)
+        return PairedDifferences(dict(self.counts), dict(self.sums), self.ignored, dict(self.in_vain))
+
+    def is_exhausted(self, enough: int) -> bool:
+        """Whether users seem to have said all that they can: `enough` lists in a row did not count, of each user no more than it
+        takes half of those that count to bring them, so that one who goes on and on does not say it for all."""
+        share = max(1, math.ceil(2 * enough / max(len(self.counts), 1)))
+        return sum(min(lists, share) for lists in self.in_vain.values()) >= enough
 
     def arrays(self) -> tuple[DoubleArray, DoubleArray]:
         """([U] lists that count, [U] sums of differences)."""

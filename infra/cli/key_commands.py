@@ -1,5 +1,6 @@
 """`keys`: the API keys of a home. A running API follows within a second."""
 
+import math
 from typing import Annotated, Final
 
 import typer
@@ -66,8 +67,8 @@ def _add(target: Home, name: str, role: str | None, per_second: float | None, bu
         raise BadInput("--per-second and --burst", "both or neither", "one of them")
     limit = None
     if per_second is not None and burst is not None:
-        if not (per_second > 0 and burst >= 1):
-            raise BadInput("--per-second and --burst", "more than 0, and at least 1", f"{per_second:g}, {burst}")
+        if not (0 < per_second < math.inf and burst >= 1):
+            raise BadInput("--per-second and --burst", "a number above 0, and at least 1", f"{per_second:g}, {burst}")
         limit = Limit(per_second, burst)
     was_open = not read_home_access(target).keys
     typer.echo(add_key(target, name, known[role], limit))

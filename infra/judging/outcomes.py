@@ -180,15 +180,15 @@ def ndcg(ranks: Sequence[int]) -> float:
 class _Counts(msgspec.Struct):
     users: list[tuple[OuterId, int, float]]
     ignored: int
-    in_vain: int = 0
+    vain: list[tuple[OuterId, int]] = []
 
     @classmethod
     def of(cls, differences: PairedDifferences) -> "_Counts":
         rows = [(user, count, differences.sums[user]) for user, count in differences.counts.items()]
-        return cls(rows, differences.ignored, differences.in_vain)  # type: ignore[arg-type]
+        return cls(rows, differences.ignored, list(differences.in_vain.items()))  # type: ignore[arg-type]
 
     def differences(self) -> PairedDifferences:
-        found = PairedDifferences(ignored=self.ignored, in_vain=self.in_vain)
+        found = PairedDifferences(ignored=self.ignored, in_vain=dict(self.vain))
         for user, count, total in self.users:
             found.counts[user], found.sums[user] = count, total
         return found

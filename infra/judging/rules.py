@@ -24,6 +24,8 @@ MARGIN: Final = 0.1
 """How much worse a fresher version may be: the mean, over lists that count, of (won - lost). A tenth is 45 % of them won."""
 EXHAUSTED: Final = 50
 """Lists in a row that did not count, as their users have had their ten: what is undecided then stays so."""
+TRIAL_MS: Final = 30 * DAY_MS
+"""How long these have to be of many users: then one who is left will do."""
 SHADOW_LISTS: Final = 100
 """Lists beside which a candidate ranks before it is shown."""
 SHADOW_MS: Final = 30 * DAY_MS
@@ -87,7 +89,7 @@ def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
     if (e := _e(found, 1)) >= ENOUGH:
         reason = _reason(found, name, stable, opponent, e)
         return labels.without(now, f"{candidate} is dropped, worse than {stable}: {reason}", candidate)
-    if _is_exhausted(found):
+    if _is_exhausted(found, labels, now):
         reason = _reason(found, name, stable, opponent, max(_e(found, side) for side in (-1, 1)))
         text = f"{candidate} is dropped, undecided against {stable}: no user has lists left that count, {reason}"
         return labels.without(now, text, candidate)
@@ -125,7 +127,7 @@ def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Eviden
     reason = _reason(found, name, labels.stable, opponent, e)
     if e >= ENOUGH:
         return labels.decided(now, f"{labels.stable} is proved against {labels.last_good}: {reason}", proved=True)
-    if _is_exhausted(found):
+    if _is_exhausted(found, labels, now):
         text = (
             f"{labels.stable} stays, undecided against {labels.last_good}: no user has lists left that count, {reason}"
         )
@@ -160,8 +162,11 @@ def _named(name: str, version: int) -> str:
     return f"{name}:{version}"
 
 
-def _is_exhausted(found: Interleaving) -> bool:
-    return found.differences.in_vain >= EXHAUSTED
+def _is_exhausted(found: Interleaving, labels: Labels, now: int) -> bool:
+    """Whether no verdict is to be expected: of the users of before many may have left, who then can't say so."""
+    differences, since = found.differences, labels.decisions[-1].ts if labels.decisions else now
+    is_old = now - since >= TRIAL_MS and sum(differences.in_vain.values()) >= EXHAUSTED
+    return is_old or differences.is_exhausted(EXHAUSTED)
 
 
 def _e(found: Interleaving, side: int, mean: float = 0.0) -> float:

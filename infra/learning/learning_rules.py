@@ -18,6 +18,8 @@ MAX_RECORDS: Final = 50_000
 """Samples of one slice at most, liked or not, so that reading it is bounded."""
 ANEW_REST_MS: Final = 12 * HOUR_MS
 """Between two makings of everything anew, whatever the clock does."""
+SHADOW_REST_MS: Final = DAY_MS
+"""So long after a candidate came, or the learner published, it publishes beside one that still shadows."""
 RENEWAL_REST_MS: Final = 10 * MINUTE_MS
 """After a making anew that failed, before it is tried again."""
 
@@ -70,12 +72,14 @@ def began_with(state: LearnerState, version: int, since: Millis, versions: Colle
 
 def publication_waits_for(state: LearnerState, labels: Labels, learning: Learning, now: Millis) -> str | None:
     """What the weights wait for before they become a candidate; None: they are due. A candidate that is being tried is not
-    replaced: a newer one each hour would never have been tried."""
+    replaced: a newer one each hour would never have been tried. One that still shadows after a day may be one that nothing
+    ranks: the judge decides whether a newer one takes its place, or waits on the disk."""
     if not state.weights or state.published.get(state.candidate or 0) == state.weights:
         return "weights that have learned"
     if labels.stable is None:
         return "the judge to name the version that ranks"
-    if labels.candidate is not None:
+    since = max([state.published_at, *(each.ts for each in labels.decisions[-1:])])
+    if labels.candidate is not None and (labels.phase == "trial" or now - since < SHADOW_REST_MS):
         return f"the verdict on {labels.candidate}"
     if not labels.proved:
         return f"the proof of {labels.stable}"

@@ -14,7 +14,7 @@ from infra.learning.learner_state import ATTEMPTS, KILLED, MAX_PUBLISHED, Learne
 from infra.learning.learning_rules import RENEWAL_REST_MS, anew_is_due
 from infra.learning.publication import discard_surplus
 from infra.learning.slice_run import LearningSteps
-from infra.offline_jobs.renewal import is_of_others
+from infra.offline_jobs.renewal import is_of_others, learned_from
 from infra.system.times import wall_ms
 from models.registry import list_versions
 from online.ranking.policy import Learning
@@ -50,13 +50,14 @@ class MakingAnew:
             number = HomeRecord(self._home).free_base_number()
             state = msgspec.structs.replace(state, anew_at=now, renewal_attempts=0, renewing=number)
             self._saved.commit(state.with_text("makes all anew", now))
-        before = list_versions(self._home.models, state.model)
         try:
             text = self._attempted(now)
         except (MartletError, OSError) as error:
             self._saved.commit(self._after_failure(self._saved.value, f"{error}"))
             return True
-        new = [each for each in list_versions(self._home.models, state.model) if each not in before]
+        assert state.renewing is not None
+        versions = [each for each in list_versions(self._home.models, state.model) if each not in state.anew]
+        new = [each for each in versions if learned_from(self._home, state.model, each, state.renewing)]
         done = msgspec.structs.replace(
             self._saved.value,
             renewing=None,

@@ -91,9 +91,12 @@ def take_for_next_start(home: Home, number: int) -> None:
 def _has_learned(home: Home, name: str, number: int) -> bool:
     """Whether the newest version of a model has learned from a base."""
     versions = list_versions(home.models, name)
+    return bool(versions) and learned_from(home, name, versions[-1], number)
+
+
+def learned_from(home: Home, name: str, version: int, number: int) -> bool:
+    """Whether a version of a model has learned from a base; what can't be read has not."""
     try:
-        return bool(versions) and read_manifest(version_folder(home.models, name, versions[-1])).data.base == str(
-            number
-        )
+        return read_manifest(version_folder(home.models, name, version)).data.base == str(number)
     except Broken:
         return False

@@ -85,17 +85,17 @@ def evaluate(net: Net, fitted: Fitted, samples: Samples) -> dict[str, float]:
 
 
 def gate_and_publish(staged: Path, models_dir: Path, name: str, force: bool = False, schema: str | None = None) -> int:
-    """Hold a staged version to its manifest, to the schema of the home's base (its digest, where it is known) and to the live
-    version, then publish it; returns its number.
+    """Hold a staged version to its manifest, to the schema of the home's base (its digest, where it is known) and to the version
+    that it is compared with, then publish it; returns its number.
 
-    `force` skips the comparison with the live version, nothing else. Raises Broken with the reason; the staged folder
+    `force` skips the comparison, nothing else. Raises Broken with the reason; the staged folder
     stays where it is.
     """
     manifest = promotion_gate.check_version(staged)
     if schema is not None:
         require_schema(manifest, schema)
     if not force:
-        promotion_gate.check_not_worse(manifest, promotion_gate.live_version(models_dir, name))
+        promotion_gate.check_not_worse(manifest, promotion_gate.compared_version(models_dir, manifest))
     return publish(staged, models_dir, name)
 
 

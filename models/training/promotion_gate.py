@@ -6,7 +6,7 @@ would hide a model that serves nothing.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -188,27 +188,42 @@ def check_version(folder: Path) -> Manifest:
 def live_version(models_dir: Path, name: str) -> Manifest | None:
     """The manifest of the version that ranks: the first, in the order of the labels, that has a readable one and takes today's
     inputs; None if none does: another one ranks for nobody, so it is not live. Raises Broken where labels can't be read."""
+    return next(_rankable(models_dir, name), None)
+
+
+def compared_version(models_dir: Path, manifest: Manifest) -> Manifest | None:
+    """The manifest of the version that one to be published is held to; None where there is none. It is the live one, where that
+    was measured on the same validation, or on lists of the same making; else the first in the order of the labels that was. What
+    goes on from another version is measured on lists that were shown, of some twenty good items each; an AUC among the hundreds
+    that recall finds is far higher for the same weights."""
+    versions = _rankable(models_dir, manifest.name)
+    if LIVE_AUC in manifest.metrics:
+        return next(versions, None)
+    return next((each for each in versions if LIVE_AUC not in each.metrics), None)
+
+
+def _rankable(models_dir: Path, name: str) -> Iterator[Manifest]:
+    """The versions that have a readable manifest and take today's inputs, in the order of the labels."""
     labels = read_labels(models_dir, name) or Labels()
     for version in labels.order(list_versions(models_dir, name)):
         with suppress(Broken):
             manifest = read_manifest(version_folder(models_dir, name, version))
             require_current_inputs(manifest)
-            return manifest
-    return None
+            yield manifest
 
 
-def check_not_worse(manifest: Manifest, live: Manifest | None, margin: float = AUC_MARGIN) -> None:
-    """Raise Broken where the version has over `margin` less validation AUC than the live one, or records none. Its own metrics
-    record how good the live one was on the same validation, if that is another than the live one's. A live version of another
-    schema has measured something else, and does not rank where this one does."""
+def check_not_worse(manifest: Manifest, other: Manifest | None, margin: float = AUC_MARGIN) -> None:
+    """Raise Broken where the version has over `margin` less validation AUC than the other one, or records none. Its own metrics
+    record how good the live one was on the same validation, if that is another than the live one's. A version of another schema
+    has measured something else, and does not rank where this one does."""
     auc = manifest.metrics.get("auc")
     if auc is None:
         raise Broken(f"{manifest.name}: the manifest records no auc")
-    if live is None or live.schema != manifest.schema:
+    if other is None or other.schema != manifest.schema:
         return
-    expected = manifest.metrics.get(LIVE_AUC, live.metrics.get("auc", 0.0))
+    expected = manifest.metrics.get(LIVE_AUC, other.metrics.get("auc", 0.0))
     if auc < expected - margin:
         raise Broken(
-            f"{manifest.name}: auc {auc:.4f} is more than {margin} below the {expected:.4f} of live version "
-            f"{live.version} (--force publishes all the same)"
+            f"{manifest.name}: auc {auc:.4f} is more than {margin} below the {expected:.4f} of version "
+            f"{other.version} (--force publishes all the same)"
         )

@@ -19,10 +19,8 @@ from features.ids import Ids, OuterId
 from features.schema.tables import Schema
 from features.types import Millis, UserId
 from offline.datasets.dataset import LEFT_FILE, ROWS_FILE, Dataset, open_dataset
-from offline.datasets.dataset_names import TAKEN
 from offline.datasets.event_history import GROUP_ROWS
-from offline.datasets.taking import read_json
-from offline.datasets.user_profiles import KNOWN_UNTIL, forget_profiles
+from offline.datasets.user_profiles import forget_profiles
 
 FILE: Final = "forgotten.json"
 """In the folder of data sets."""
@@ -64,8 +62,7 @@ def open_left(given: str, data_dir: Path, schema: Schema, bases: Path | None = N
     that, and Broken."""
     until = read_forgotten(data_dir).until(schema.ids)
     dataset = open_dataset(given, data_dir, schema, bases)
-    known_until = read_json(dataset.ratings.parent / TAKEN).get(KNOWN_UNTIL, -1)
-    forget_profiles(dataset, schema, {user for user, at in until.items() if at > known_until})
+    forget_profiles(dataset, schema, {user for user, at in until.items() if at > dataset.until})
     removed = removed_rows(dataset.ratings, until)
     if not removed:
         return dataset

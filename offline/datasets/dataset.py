@@ -32,6 +32,7 @@ from offline.datasets.rejected_lines import LEFT_OUT, Rejects
 from offline.datasets.schema_rows import ROWS_VERSION, take_items, write_rows
 from offline.datasets.sources import DEFAULT, KNOWN
 from offline.datasets.taking import HISTORY, ITEMS, STAMP, keep_dataset, read_json, take
+from offline.datasets.user_profiles import KNOWN_UNTIL
 
 __all__ = [
     "DEFAULT",
@@ -74,6 +75,7 @@ class Dataset:
     clock     "wall": new events come from now on; "data": the home's time goes on from the history's end
     removed   numbers of rows, ascending, that the file lacks, since their users are forgotten
               (`offline.base.forgotten_users`); `rows`, first_ts and last_ts are those of the whole data set
+    until     of what was made of the log: the home's time (ms) of the newest record; an event may be ahead of it. -1 for files
     """
 
     name: str
@@ -87,6 +89,7 @@ class Dataset:
     left_out: tuple[tuple[str, int], ...] = ()
     clock: str = "data"
     removed: tuple[int, ...] = ()
+    until: Millis = -1
 
     def left(self, rows: int) -> int:
         """How many of the whole data set's first `rows` rows are in the file."""
@@ -122,6 +125,7 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases
         int(taken["duplicates"]),
         tuple(rows["left_out"].items()),
         str(taken["clock"]),
+        until=int(taken.get(KNOWN_UNTIL, -1)),
     )
 
 

@@ -208,6 +208,7 @@ def make_ranking_lists(
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
             "history_rows": history,
+            "until": dataset.until,
             "forgotten": digest_of(dataset.removed),
             "first": first,
             "asks": lists,

@@ -79,6 +79,7 @@ def make_samples(
             "dataset": dataset.name,
             "base": int(base.manifest["number"]),
             "history_rows": history,
+            "until": dataset.until,
             "forgotten": digest_of(dataset.removed),
             "cut": base.cut,
             "seed": settings.seed,

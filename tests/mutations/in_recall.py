@@ -150,14 +150,14 @@ FAULTS: Final = (
     Fault(
         "who is forgotten is in their segments still",
         "offline/base/forgotten_users.py",
-        "forget_profiles(dataset, schema, {user for user, at in until.items() if at > known_until})",
+        "forget_profiles(dataset, schema, {user for user, at in until.items() if at > dataset.until})",
         "forget_profiles(dataset, schema, ())",
         ("test_what_is_known_of_who_is_forgotten_is_deleted_but_what_they_told_since_then",),
     ),
     Fault(
         "who was forgotten and came back is forgotten for ever",
         "offline/base/forgotten_users.py",
-        "for user, at in until.items() if at > known_until}",
+        "for user, at in until.items() if at > dataset.until}",
         "for user, at in until.items()}",
         ("test_what_is_known_of_who_is_forgotten_is_deleted_but_what_they_told_since_then",),
     ),

@@ -20,7 +20,15 @@ from features.inputs.columns import normalise
 from features.inputs.history import LENGTH
 from features.inputs.input_maps import InputMaps
 from features.inputs.signals import SIGNAL_COLUMNS
-from models.training.lessons.row_data import Part, parquet_files, read_json, read_maps, schema_of, widths_of
+from models.training.lessons.row_data import (
+    Part,
+    newest_of,
+    parquet_files,
+    read_json,
+    read_maps,
+    schema_of,
+    widths_of,
+)
 from models.training.lessons.sequence_windows import Histories, WindowedHistories, Windows
 
 VALIDATION: Final = 0.15
@@ -91,7 +99,7 @@ class RankingLists:
     histories       None where lists that were shown to users came alone: they bring the newest events before them
     shown           whether the lists were shown to users; others are of all that recall found
     first           the row of the data set from which on there are lists
-    from_ms, to_ms  times of the oldest and the newest row
+    from_ms, to_ms  times of the oldest and the newest row, the latter as of `newest_of`
     schema          digest of what the events meant
     """
 
@@ -222,7 +230,7 @@ def read_ranking_lists(folder: Path, since: int = -1, maps: InputMaps | None = N
         )
     times = lists.at if shown or histories is None else histories.times
     parts = lists.part(slice(0, cut)), lists.part(slice(cut, None))
-    dataset, span = str(meta.get("dataset", "")), (int(times.min()), int(times.max()))
+    dataset, span = str(meta.get("dataset", "")), (int(times.min()), newest_of(int(times.max()), meta))
     first, schema = int(meta["first"]), schema_of(meta, folder)
     return RankingLists(*parts, histories, shown, first, maps, widths_of(maps), dataset, *span, schema)
 

@@ -4,7 +4,7 @@ What it costs: 32 bytes a row (label, importance, ids, order), and 4 for each fl
 32 bytes a row, Wide & Deep on MovieLens 100K about 410: 160 MB for 400,000 rows. Above `max_rows` the newest are taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from features.arrays import AnyArray, IntArray
 from features.errors import Broken
 from features.inputs.input_maps import COLUMN_INPUTS, INPUT_NAMES, INPUTS_VERSION, InputMaps
 from features.inputs.model_inputs import RawInputs, model_inputs, width_of
+from features.types import Millis
 
 VALIDATION: Final = 0.1
 """Share of the rows, the newest ones, that measures and never trains."""
@@ -82,6 +83,13 @@ def read_json(path: Path, kind: Any) -> Any:
         raise Broken(f"{path} can't be read: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise Broken(f"{path}: {error}") from error
+
+
+def newest_of(newest: Millis, meta: Mapping[str, Any]) -> Millis:
+    """The time, ms, up to which lessons have learned what was shown, from that of the newest row: no later than the log that they
+    were made of, whatever events in it are ahead of the home's clock. `meta`: of their folder."""
+    until = int(meta.get("until", -1))
+    return min(newest, until) if until >= 0 else newest
 
 
 def schema_of(meta: dict[str, Any], folder: Path) -> str:
@@ -222,4 +230,5 @@ def read_samples(
         if positive in (0, len(part)):
             raise Broken(f"{folder}: the {name} part has {len(part)} rows, {positive} of them positive: need both")
     dataset = str(meta.get("dataset", ""))
-    return Samples(*parts, maps, widths, dataset, from_ms, to_ms, dropped, schema_of(meta, folder))
+    newest = newest_of(to_ms, meta)
+    return Samples(*parts, maps, widths, dataset, from_ms, newest, dropped, schema_of(meta, folder))

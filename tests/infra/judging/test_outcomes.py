@@ -191,7 +191,7 @@ def test_what_was_counted_survives_as_json() -> None:
     ]  # fmt: skip
     for record, liked in [*counted, *[(interleaved(f"x{n}", "Ada"), {1}) for n in range(12)]]:
         evidence.count(record, liked)
-    assert evidence.of("fusion", 3, "fusion:4").differences.in_vain == 3
+    assert evidence.of("fusion", 3, "fusion:4").differences.in_vain == {"Ada": 3}
     state = JudgeState.of({"events": {0: 17}, "scores": {0: 3}}, joined, evidence)
     again = msgspec.json.decode(msgspec.json.encode(state), type=JudgeState)
     assert again.offsets == {"events": {0: 17}, "scores": {0: 3}}

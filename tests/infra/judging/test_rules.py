@@ -8,7 +8,7 @@ import pytest
 from features.contracts.scores import YARDSTICK, InterleavedList, ShadowList
 from features.units import DAY_MS
 from infra.judging.outcomes import Evidence
-from infra.judging.rules import EXHAUSTED, MARGIN, SHADOW_LISTS, decide
+from infra.judging.rules import EXHAUSTED, MARGIN, SHADOW_LISTS, TRIAL_MS, decide
 from models.registry import Labels
 
 SEEDS = 200
@@ -157,8 +157,26 @@ def test_where_few_users_have_given_all_their_lists_an_undecided_candidate_makes
     assert lists is not None
     assert (after.stable, after.candidate, after.lost) == (1, None, (2,))
     assert "undecided against 1: no user has lists left" in after.decisions[-1].text
-    assert home.evidence.of("m", 1, "m:2").differences.in_vain == EXHAUSTED
+    assert sum(home.evidence.of("m", 1, "m:2").differences.in_vain.values()) == EXHAUSTED
     assert decide("m", after, [1, 2, 3], home.evidence, lists).candidate == 3
+
+
+def test_one_user_who_goes_on_and_on_decides_nothing_for_the_others() -> None:
+    """But where nobody else has come for a month, there is nobody to wait for."""
+    evidence = Evidence()
+
+    def count(user: int, lists: int) -> Labels:
+        for number in range(lists):
+            evidence.count(InterleavedList(f"r{user}-{number}", user, "m", 1, "m:2", (1,), (2,)), {2})
+        return decide("m", TRIAL, [1, 2, 3], evidence, 5)
+
+    for user in range(8):
+        assert count(user, 1).candidate == 2
+    assert count(99, 10 * EXHAUSTED).candidate == 2
+    begun = TRIAL.decided(5, "begun", phase="trial")
+    assert decide("m", begun, [1, 2, 3], evidence, TRIAL_MS).candidate == 2
+    after = decide("m", begun, [1, 2, 3], evidence, 5 + TRIAL_MS)
+    assert (after.candidate, after.lost) == (None, (2,))
 
 
 def test_where_few_users_have_given_all_their_lists_a_stable_version_is_held_no_longer() -> None:

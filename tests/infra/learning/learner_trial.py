@@ -24,6 +24,7 @@ from infra.services import kafka_topics
 from models.learning.slice_result import SliceResult
 from models.registry import (
     MANIFEST,
+    DataSeen,
     change_labels,
     encode_manifest,
     folder_digests,
@@ -47,7 +48,8 @@ class Killed(BaseException):
 
 class CountedSteps(LearningSteps):
     """Steps that take a slice for learned once they have its offsets. kill: the names of steps before or after which the process
-    ends, each once, as `before learn`; refuse: what a step raises, by its name."""
+    ends, each once, as `before learn`; refuse: what a step raises, by its name; learned_bases: of the versions that are published
+    while all is made anew, once."""
 
     def __init__(self, home: Home, kill: list[str]) -> None:
         super().__init__(home, "toy", print)
@@ -58,6 +60,7 @@ class CountedSteps(LearningSteps):
         self.whole: list[list[str]] = []
         self.renewed: list[int] = []
         self.discarded: list[int] = []
+        self.learned_bases: list[str] = []
 
     def _point(self, name: str) -> None:
         if name in self.kill:
@@ -106,6 +109,8 @@ class CountedSteps(LearningSteps):
         self.renewed.append(number)
         if "renew" in self.refuse:
             raise self.refuse["renew"]
+        while self.learned_bases:
+            publish_one(self.models, data=DataSeen(base=self.learned_bases.pop(0)))
         self._point("after renew")
         return f"made anew: base {number}"
 

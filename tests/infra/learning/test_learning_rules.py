@@ -113,6 +113,18 @@ def test_weights_become_a_candidate_when_the_judge_is_free_and_an_hour_is_over(
     assert publication_waits_for(msgspec.structs.replace(READY, **changes), labels, SETTINGS, NOW) == reason
 
 
+def test_a_candidate_that_shadows_for_a_day_does_not_keep_weights_from_waiting_beside_it() -> None:
+    """Nothing may rank it, as the API refuses it, or nobody may have come: which it is the judge knows."""
+    ready = msgspec.structs.replace(READY, published_at=NOW - 30 * DAY_MS)
+    shadowing = Labels(stable=1).decided(NOW - DAY_MS, "shadows", candidate=3, phase="shadow")
+    assert publication_waits_for(ready, shadowing, SETTINGS, NOW - 1) == "the verdict on 3"
+    assert publication_waits_for(ready, shadowing, SETTINGS, NOW) is None
+    just = msgspec.structs.replace(ready, published_at=NOW - DAY_MS + 1)
+    assert publication_waits_for(just, shadowing, SETTINGS, NOW) == "the verdict on 3", "one a day"
+    tried = shadowing.decided(NOW - DAY_MS, "on trial", phase="trial")
+    assert publication_waits_for(ready, tried, SETTINGS, NOW) == "the verdict on 3"
+
+
 def test_all_is_made_anew_in_its_hour_once_a_day() -> None:
     assert anew_is_due(state(anew_at=NOW - DAY_MS), SETTINGS, NOW)
     assert not anew_is_due(state(anew_at=NOW - DAY_MS), SETTINGS, NOW - HOUR_MS), "its hour has not come"

@@ -15,6 +15,7 @@ from infra.learning.learner_state import ATTEMPTS, FILE, SavedState
 from infra.learning.learner_view import learning_report, state_lines
 from infra.learning.learning_rules import RENEWAL_REST_MS
 from infra.learning.making_anew import MakingAnew
+from models.registry import list_versions, read_manifest, version_folder
 from tests.infra.learning.learner_trial import SETTINGS, CountedSteps, Killed
 
 NIGHT = int(datetime(2026, 5, 4, 3, 30, tzinfo=UTC).timestamp() * 1000)
@@ -37,6 +38,18 @@ def test_it_is_made_once_a_night(home: Home) -> None:
         making_anew(home, steps, lambda now=now: now, lines).step()  # type: ignore[misc]
     assert steps.renewed == [1, 1], "a number that is free: these steps make no base"
     assert lines == ["toy: makes all anew", "toy: made anew: base 1"] * 2
+
+
+def test_a_version_that_somebody_trains_meanwhile_is_none_of_its_own(home: Home) -> None:
+    """It is told by the base that it learned from; what an attempt that was killed has made is one."""
+    steps = CountedSteps(home, ["after renew"])
+    steps.learned_bases = ["7", "1", ""]
+    with pytest.raises(Killed):
+        making_anew(home, steps, lambda: NIGHT, []).step()
+    assert making_anew(home, steps, lambda: NIGHT + DAY_MS // 2, []).step()
+    state = SavedState(home.path / FILE, "toy", print).value
+    assert len(list_versions(home.models, "toy")) == 3
+    assert [read_manifest(version_folder(home.models, "toy", each)).data.base for each in state.anew] == ["1"]
 
 
 @pytest.mark.parametrize("point", ["before renew", "after renew"])

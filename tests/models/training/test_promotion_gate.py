@@ -186,7 +186,7 @@ def test_worse_than_the_live_version_needs_force(staged: Callable[[str], Path], 
     seal(slightly, metrics={"auc": 0.685})
     assert gate_and_publish(slightly, models, "neuralcf") == 2
     seal(much, metrics={"auc": 0.66})
-    with pytest.raises(Broken, match=r"auc 0\.6600 is more than 0\.02 below the 0\.6850 of live version 2"):
+    with pytest.raises(Broken, match=r"auc 0\.6600 is more than 0\.02 below the 0\.6850 of version 2"):
         gate_and_publish(much, models, "neuralcf")
     assert list_versions(models, "neuralcf") == [1, 2]
     assert gate_and_publish(much, models, "neuralcf", force=True) == 3
@@ -214,6 +214,26 @@ def test_the_live_version_is_the_one_that_ranks_by_its_label(tmp_path: Path) -> 
     live = promotion_gate.live_version(tmp_path, "toy")
     assert live is not None
     assert live.version == 2, "the newest that has not lost"
+
+
+def test_a_version_made_anew_is_held_to_one_that_was_measured_as_it_was(tmp_path: Path) -> None:
+    """Not to the live one, which went on from it and was measured among a few shown items; what goes on itself is."""
+    for metrics in ({"auc": 0.87}, {"auc": 0.62, promotion_gate.LIVE_AUC: 0.61}):
+        publish(a_staged_version(tmp_path, metrics=metrics), tmp_path, "toy")
+    live = promotion_gate.live_version(tmp_path, "toy")
+    assert live is not None
+    assert live.version == 2
+
+    def held_to(**metrics: float) -> int:
+        other = promotion_gate.compared_version(tmp_path, msgspec.structs.replace(live, metrics=metrics))
+        assert other is not None
+        return other.version
+
+    anew = msgspec.structs.replace(live, metrics={"auc": 0.61})
+    assert held_to(auc=0.61) == 1
+    assert held_to(auc=0.61, live_auc=0.62) == 2
+    with pytest.raises(Broken, match=r"auc 0\.6100 is more than 0\.02 below the 0\.8700 of version 1"):
+        promotion_gate.check_not_worse(anew, promotion_gate.compared_version(tmp_path, anew))
 
 
 def test_a_broken_live_version_does_not_block_the_next(staged: Callable[[str], Path], tmp_path: Path) -> None:

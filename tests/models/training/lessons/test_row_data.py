@@ -32,6 +32,16 @@ def change(folder: Path, name: str, make: Make) -> None:
     pq.write_table(table.set_column(table.schema.get_field_index(name), name, make(table[name])), path)
 
 
+@pytest.mark.parametrize(("until", "to_ms"), [(None, 399_000), (-1, 399_000), (7_000, 7_000), (900_000, 399_000)])
+def test_what_is_ahead_of_the_log_is_not_what_was_learned(folder: Path, until: int | None, to_ms: int) -> None:
+    """An event may be a day ahead of the home's clock; lists of that day are shown later, and are new then."""
+    path = folder / "meta.json"
+    meta = json.loads(path.read_text())
+    said = {} if until is None else {"until": until if until < 0 else 883_000_000_000 + until}
+    path.write_text(json.dumps(meta | said))
+    assert read_samples(folder, ALL).to_ms == 883_000_000_000 + to_ms
+
+
 def test_the_newest_tenth_validates(folder: Path) -> None:
     samples = read_samples(folder, ALL)
     assert (len(samples.train), len(samples.validation)) == (360, 40)
