@@ -152,7 +152,7 @@ def _require_empty(folder: Path) -> None:
 
 
 def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
-    kind, said = schema.kind(event.kind), schema.context.read(event.context)
+    kind, context = schema.kind(event.kind), schema.context.read(event.context)
     return {
         "event_id": event.event_id,
         "user_id": event.user or str(event.user_id),
@@ -160,7 +160,7 @@ def _event_row(event: Event, schema: Schema) -> dict[str, Any]:
         "type": kind.name,
         "value": None if kind.value is None else event.centi / 100,
         "timestamp": event.ts,
-        **{CONTEXT + name: said.get(name) for name in schema.context.declared},
+        **{CONTEXT + name: context.get(name) for name in schema.context.declared},
     }
 
 

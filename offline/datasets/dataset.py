@@ -131,7 +131,8 @@ def open_dataset(given: str, data_dir: Path, schema: Schema | None = None, bases
 
 def _rows(folder: Path, taken: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """Make rows.parquet where it is not there or was made by another schema; what rows.json then holds."""
-    made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), taken]
+    context = [list(rule) for rule in schema.context.rules()]  # which the digest leaves out, as nothing folds it
+    made_of = [ROWS_VERSION, schema.digest, schema.ids.salt.hex(), context, taken]
     values = taken.get("values", {})
     known = read_json(folder / STAMP)
     if known.get("made_of") != made_of or not (folder / ROWS_FILE).exists():

@@ -75,8 +75,8 @@ class HistoryWalk:
         hidden, free = self._hidden(own, at), released(own, at, row_of)
         user = history.features(user_id)
         user.attributes = self._attributes.get(user_id, "")
-        said = self.index.schema.context.read(context)
-        return Moment(user, at, self.index, ClickWeights(), self._all_but(hidden), hidden, free, said)
+        fields = self.index.schema.context.read(context)
+        return Moment(user, at, self.index, ClickWeights(), self._all_but(hidden), hidden, free, fields)
 
     def allowed(self, user_id: UserId, at: Millis) -> BoolArray:
         """[N] False for the items that are hidden from the user at a time."""

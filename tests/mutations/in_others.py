@@ -311,8 +311,8 @@ FAULTS: Final = (
     Fault(
         "the gate compares on another validation",
         "models/training/promotion_gate.py",
-        'expected = manifest.metrics.get(LIVE_AUC, live.metrics.get("auc", 0.0))',
-        'expected = live.metrics.get("auc", 0.0)',
+        'expected = manifest.metrics.get(LIVE_AUC, other.metrics.get("auc", 0.0))',
+        'expected = other.metrics.get("auc", 0.0)',
         slow="test_the_gate_compares_on_the_same_validation",
     ),
     Fault(
@@ -339,15 +339,15 @@ FAULTS: Final = (
     Fault(
         "a training list is made as of a day later",
         "offline/training_data/ranking_lists.py",
-        "moment = walk.moment(user_id, ts)",
-        "moment = walk.moment(user_id, ts + 86_400_000)",
+        "moment = walk.moment(row)",
+        "moment = walk.moment((*row[:4], ts + 86_400_000, *row[5:]))",
         slow="test_asks_are_what_a_request_would_have_seen",
     ),
     Fault(
         "what was seen is in training lists",
         "offline/training_data/history_walk.py",
-        "self.index, ClickWeights(), self._all_but(hidden), hidden, free)",
-        "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden, free)",
+        "self.index, ClickWeights(), self._all_but(hidden), hidden, free, fields)",
+        "self.index, ClickWeights(), self._all_but(hidden[:0]), hidden, free, fields)",
         slow="test_nobody_is_asked_for_what_they_have_seen",
     ),
     Fault(

@@ -192,8 +192,8 @@ FAULTS: Final = (
     Fault(
         "lists that teach are asked for under no context",
         "offline/training_data/history_walk.py",
-        "said = self.index.schema.context.read(context)",
-        'said = self.index.schema.context.read("")',
+        "fields = self.index.schema.context.read(context)",
+        'fields = self.index.schema.context.read("")',
         ("test_lists_know_what_users_of_the_same_attributes_like",),
     ),
     Fault(
@@ -209,6 +209,13 @@ FAULTS: Final = (
         "_nothing(len(at)) if rows.context is None else _taken(rows.context, at)",
         "_nothing(len(at))",
         ("test_the_context_of_an_event_comes_back",),
+    ),
+    Fault(
+        "rows lack what a field of the context that was added would have",
+        "offline/datasets/dataset.py",
+        "schema.ids.salt.hex(), context, taken]",
+        "schema.ids.salt.hex(), [], taken]",
+        ("test_what_one_named_is_read_by_the_schema",),
     ),
     Fault(
         "a history of an earlier version can not be read",

@@ -24,13 +24,13 @@ RECENT_MS: Final = 30 * DAY_MS
 """Data whose last event is no older than this goes on now; older data is a recording, with a time of its own."""
 
 
-MAX_SAID: Final = 100
+MAX_CONTEXT_VALUES: Final = 100
 """A column of more different values is none of what circumstances there are."""
 
 
-class Said(NamedTuple):
+class ContextColumn(NamedTuple):
     """A column of events that says something of their circumstances: its name in a schema, `filled` of `rows` rows that have
-    something in it, and what different values they have, MAX_SAID + 1 at most."""
+    something in it, and what different values they have, MAX_CONTEXT_VALUES + 1 at most."""
 
     column: str
     name: str
@@ -41,18 +41,18 @@ class Said(NamedTuple):
     @property
     def is_too_much(self) -> bool:
         """Whether there are too many values."""
-        return len(self.values) > MAX_SAID
+        return len(self.values) > MAX_CONTEXT_VALUES
 
 
-def circumstances(files: Sequence[EventFile]) -> list[Said]:
+def circumstances(files: Sequence[EventFile]) -> list[ContextColumn]:
     """What files of events say in columns of names that are known for it, each name once. Raises BadInput for a file that can't
     be read."""
-    found: dict[str, Said] = {}
+    found: dict[str, ContextColumn] = {}
     for file in files:
         for name, column in _by_name(file):
             if plain(column.removeprefix(CONTEXT)) in known_names.CONTEXT:
-                had = found.get(name, Said(column, name, 0, 0, ()))
-                found[name] = _said(file, column, had)
+                had = found.get(name, ContextColumn(column, name, 0, 0, ()))
+                found[name] = _surveyed(file, column, had)
     return [each for each in found.values() if len(each.values) > 1]
 
 
@@ -68,14 +68,14 @@ def _by_name(file: EventFile) -> Iterator[tuple[str, str]]:
             yield attribute_name(column.removeprefix(CONTEXT)), column
 
 
-def _said(file: EventFile, column: str, had: Said) -> Said:
+def _surveyed(file: EventFile, column: str, had: ContextColumn) -> ContextColumn:
     rows, filled, values = had.rows, had.filled, dict.fromkeys(had.values)
     for table in tables(Path(file.file), [column], Rejects(), (), file.quotes):
         words = texts(table[column])
         rows, filled = rows + len(words), filled + len(words) - words.null_count
         values |= dict.fromkeys(word for word in words.unique().to_pylist() if word is not None)
-        values = dict.fromkeys([*values][: MAX_SAID + 1])
-    return Said(had.column, had.name, rows, filled, tuple(values))
+        values = dict.fromkeys([*values][: MAX_CONTEXT_VALUES + 1])
+    return ContextColumn(had.column, had.name, rows, filled, tuple(values))
 
 
 def describe(folder: Path, document: Document, rejects: Rejects) -> Description:

@@ -79,7 +79,7 @@ def read_events(
     misfits: list[Misfit] = []
     for file in description.events:
         path, before, good = Path(file.file), rejects.count, 0
-        said = [
+        of_context = [
             Column(column, name, schema.context.declared.get(name, _WORD), Misfit(column, name, of_items=False))
             for name, column in file.context.items()
         ]
@@ -93,11 +93,11 @@ def read_events(
             *file.context.values(),
         ]
         for table in tables(path, list(dict.fromkeys(filter(None, columns))), rejects, file.ids(), file.quotes):
-            part = _part(file, table, said, rejects)
+            part = _part(file, table, of_context, rejects)
             good += len(part.times)
             parts.append(part)
         refuse_if_too_many(path, rejects.count - before, good, rejects, data_dir)
-        found = [each.misfit for each in said if each.misfit]
+        found = [each.misfit for each in of_context if each.misfit]
         refuse_misfits(file.file, found)
         misfits += found
     return _joined(parts, schema.ids), misfits
@@ -150,7 +150,7 @@ def _as_json(attribute: Attribute, value: Any) -> Any:
     return value[0] if attribute.type == "facet" and not attribute.many else value
 
 
-def _part(file: EventFile, table: pa.Table, said: Sequence[Column], rejects: Rejects) -> _Part:
+def _part(file: EventFile, table: pa.Table, of_context: Sequence[Column], rejects: Rejects) -> _Part:
     users, items = (_ids(texts(table[column])) for column in (file.user, file.item))
     at = times(table[file.time])
     kinds = _kinds(file, table)
@@ -167,16 +167,16 @@ def _part(file: EventFile, table: pa.Table, said: Sequence[Column], rejects: Rej
     values = _values(file, table, kinds)
     of_users, of_items, of_kinds = (column.filter(mask).dictionary_encode() for column in (users, items, kinds))
     events = _event_hashes(texts(table[file.event]).filter(mask)) if file.event else None
-    context = _context(said, table.filter(mask))
+    context = _context(of_context, table.filter(mask))
     return _Part(of_users, of_items, of_kinds, values.filter(mask), at.filter(mask), events, context)
 
 
-def _context(said: Sequence[Column], table: pa.Table) -> pa.DictionaryArray:
+def _context(of_context: Sequence[Column], table: pa.Table) -> pa.DictionaryArray:
     """What each row says of its circumstances, as JSON; "" for nothing. Misfits count the different values of a table."""
-    if not said:
+    if not of_context:
         return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([""]))
-    codes, known = np.zeros((len(said), len(table)), np.int64), []
-    for at, each in enumerate(said):
+    codes, known = np.zeros((len(of_context), len(table)), np.int64), []
+    for at, each in enumerate(of_context):
         column = _array(table[each.column].dictionary_encode())
         values = read_column(pa.chunked_array([column.dictionary]), each.attribute, each.misfit)
         codes[at] = column.indices.fill_null(len(values)).to_numpy()
@@ -184,7 +184,7 @@ def _context(said: Sequence[Column], table: pa.Table) -> pa.DictionaryArray:
     combinations, numbers = np.unique(codes, axis=1, return_inverse=True)
     texts_of = []
     for combination in combinations.T.tolist():
-        found = zip(said, known, combination, strict=True)
+        found = zip(of_context, known, combination, strict=True)
         has = {each.name: values[code] for each, values, code in found if values[code] is not None}
         texts_of.append(_encoder.encode(has).decode() if has else "")
     words = pa.array(texts_of, pa.string()).dictionary_encode()

@@ -18,7 +18,7 @@ from features.schema.event_kinds import EventKind
 from features.types import KINDS, MAX_OWN_KINDS, UNDO
 from offline.datasets.own import event_survey, item_survey
 from offline.datasets.own.any_file import column_names
-from offline.datasets.own.describe import MAX_SAID, Said, circumstances, completed, user_attributes
+from offline.datasets.own.describe import MAX_CONTEXT_VALUES, ContextColumn, circumstances, completed, user_attributes
 from offline.datasets.own.description import Description, EventFile
 from offline.datasets.own.event_survey import EventSurvey, survey_events
 from offline.datasets.own.item_survey import Attribute, ItemSurvey, survey_items, survey_users
@@ -64,8 +64,8 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
             kinds[kind_name(raw) or raw] += count
     chosen = preset_name or _nearest_preset(kinds)
     document = _with_missing(preset(chosen), kinds)
-    said = circumstances(found.description.events)
-    in_context = [each for each in said if not each.is_too_much][: MAX_CONTEXT - len(document.context)]
+    of_context = circumstances(found.description.events)
+    in_context = [each for each in of_context if not each.is_too_much][: MAX_CONTEXT - len(document.context)]
     context = {each.name: ContextField("facet") for each in in_context}
     document = msgspec.structs.replace(document, context={**context, **document.context})
     catalogues = [survey_items(file, rejects, document.items) for file in found.description.items]
@@ -98,8 +98,8 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
     doubts += rejects.remarks()
     doubts += [f"the column {column} of items is left out: {why}" for column, why in refused]
     doubts += [
-        f"the column {each.column} of events is left out: more than {MAX_SAID} different values"
-        for each in said
+        f"the column {each.column} of events is left out: more than {MAX_CONTEXT_VALUES} different values"
+        for each in of_context
         if each.is_too_much
     ]
     doubts += event_survey.value_doubts(description.events, surveys, document)
@@ -292,10 +292,10 @@ def _user_lines(attributes: Sequence[Attribute]) -> list[str]:
     return lines
 
 
-def _context_lines(said: Sequence[Said]) -> list[str]:
+def _context_lines(of_context: Sequence[ContextColumn]) -> list[str]:
     """The tables of what events say of their circumstances, each below what was seen of its column."""
     lines: list[str] = []
-    for each in said:
+    for each in of_context:
         examples = ", ".join(repr(text[:40]) for text in each.values[:3])
         seen = f"{len(each.values):,} different in {each.filled:,} of {each.rows:,}, such as {examples}"
         lines += [f"# {each.name} of events: {seen}", f"[context.{each.name}]", 'type = "facet"', ""]

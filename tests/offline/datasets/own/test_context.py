@@ -7,7 +7,7 @@ import pytest
 from features.errors import BadInput
 from features.schema.tables import read_schema
 from offline.datasets.dataset import open_dataset, whole_rows
-from offline.datasets.own.describe import MAX_SAID
+from offline.datasets.own.describe import MAX_CONTEXT_VALUES
 from offline.datasets.own.description import FILE, read_description
 from offline.datasets.own.proposal import propose
 from offline.datasets.own.recogniser import recognise
@@ -34,7 +34,7 @@ def contexts(folder: Path, data: Path, schema: str) -> list[str]:
 
 def test_columns_of_known_names_are_proposed(tmp_path: Path) -> None:
     """But those of one value alone, and those of too many, which is said; blank and missing values are none."""
-    rows = [(("phone", "tv", "", " ")[at % 4], "7", f"b{at}") for at in range(MAX_SAID + 1)]
+    rows = [(("phone", "tv", "", " ")[at % 4], "7", f"b{at}") for at in range(MAX_CONTEXT_VALUES + 1)]
     proposal = propose(recognise([write(tmp_path / "shop", rows)]))
     schema = read_schema(proposal.schema, "schema.toml")
     assert {name: each.type for name, each in schema.context.declared.items()} == {"device_category": "facet"}
