@@ -27,6 +27,7 @@ from online.http.attribute_schemas import described
 from online.http.body_limit import BodyLimit
 from online.http.instrumentation import Instrumentation
 from online.http.load_shedding import LoadGuard, LoadShedder, StreamSlots, WriteLimit, refuse_busy
+from online.http.pages_mount import PagesMount
 from online.http.repeated_parameters import refuse_repeated
 from online.http.slashes import EncodedSlashes
 from online.kafka.event_log import EventLog
@@ -263,5 +264,5 @@ def make_app(settings: ApiSettings, number: int = 1) -> FastAPI:
         """The API for people: a page that shows /openapi.json."""
         return FileResponse(PAGES / "docs.html")
 
-    app.mount("/", StaticFiles(directory=PAGES, html=True), name="pages")
+    app.router.routes.append(PagesMount("/", StaticFiles(directory=PAGES, html=True), name="pages"))
     return app

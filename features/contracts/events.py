@@ -63,7 +63,7 @@ class Wire(msgspec.Struct, omit_defaults=True):
 
 
 class _Record(Wire, omit_defaults=True):
-    """An event of the log: a schema without attributes, or without a context, leaves these unread, as any field unknown to it."""
+    """An event as it is read: a schema without attributes, or without a context, leaves these unread, as any unknown field."""
 
     attributes: msgspec.Raw | UnsetType = UNSET
     context: msgspec.Raw | UnsetType = UNSET
@@ -185,15 +185,12 @@ def read_event(value: bytes, schema: Schema) -> Event:
     """One value of the topic `events`. Raises BadEvent for anything that contract and schema do not allow."""
     if len(value) > EVENT_LIMIT:
         raise BadEvent("event", f"at most {EVENT_LIMIT} bytes", "more")
-    return to_event(read_json(_decoder, value, "event"), schema)
+    return to_event(read_wire(value), schema)
 
 
-def wire_from_json(value: Any) -> Wire:
-    """An already parsed JSON value (one element of a POST) as Wire. Raises BadEvent."""
-    try:
-        return msgspec.convert(value, Wire)
-    except msgspec.ValidationError as error:
-        raise refusal(error, "event") from error
+def read_wire(value: bytes) -> Wire:
+    """The JSON of an event, such as one element of a POST, by its types alone. Raises BadEvent."""
+    return read_json(_decoder, value, "event")
 
 
 def write_event(event: Event, schema: Schema) -> bytes:

@@ -13,7 +13,7 @@ from features.durable import atomic_file
 from features.errors import BadInput, Broken
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from online.access.access import OPERATOR, Access, StoredKey, read_access
+from online.access.access import MAX_KEYS, OPERATOR, Access, StoredKey, read_access
 from online.access.api_keys import Role, hashed
 from online.access.rate_limits import Limit
 
@@ -50,6 +50,10 @@ def add_key(home: Home, name: str, role: Role, limit: Limit | None) -> str:
     def added(access: Access) -> Access:
         if name in access.keys:
             raise BadInput("keys add", f"a name that no key has ({name!r} may be revoked)", repr(name))
+        if len(access.keys) >= MAX_KEYS:
+            raise BadInput(
+                "keys add", f"at most {MAX_KEYS} keys (./martlet keys revoke NAME)", f"one more than {MAX_KEYS}"
+            )
         stored = StoredKey(hashed(key), role, limit)
         return msgspec.structs.replace(access, keys=access.keys | {name: stored})
 

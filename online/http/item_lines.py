@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from features.contracts.items import compile_item, id_of, read_object, write_item
+from features.contracts.items import ITEM_LIMIT, compile_item, id_of, read_object, write_item
 from features.errors import BadInput
 from features.schema.tables import Schema
 from features.types import Item, Millis
@@ -59,16 +59,26 @@ def _lines(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _elements(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of an array, each as its JSON. Raises ValueError or RecursionError for what is no array."""
+    """The elements of an array, each as its JSON. No more of the text than an item may have is made into objects at once, so
+    that nothing else of the process waits for it. Raises ValueError or RecursionError for what is no array, or has a longer
+    element."""
     text = body.decode()
     at, number = _after_gap(text, text.index("[") + 1), 0
     if text[at : at + 1] == "]":
         return
     while True:
-        _, end = _decoder.raw_decode(text, at)
         number += 1
-        yield number, text[at:end].encode()
-        at = _after_gap(text, end)
+        part = text[at : at + ITEM_LIMIT + 1]
+        is_cut = at + len(part) < len(text)
+        try:
+            _, end = _decoder.raw_decode(part)
+        except ValueError as error:
+            either = f", or more than {ITEM_LIMIT} characters" if is_cut else ""
+            raise ValueError(f"element {number} is no JSON{either}: {error}") from error
+        if is_cut and end == len(part):
+            raise ValueError(f"element {number} has more than {ITEM_LIMIT} characters")
+        yield number, part[:end].encode()
+        at = _after_gap(text, at + end)
         if text[at : at + 1] != ",":
             break
         at = _after_gap(text, at + 1)

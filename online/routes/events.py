@@ -1,13 +1,13 @@
 """POST /v1/events: validates events and writes them to the log."""
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import UNSET, Meta
 
-from features.contracts.events import Wire, check_time, to_event, wire_from_json
+from features.contracts.events import Wire, check_time, read_wire, to_event
 from features.errors import BadEvent, Unavailable
 from features.types import Event
 from online.http.json_response import JsonResponse
@@ -19,7 +19,11 @@ from online.support import metrics
 from online.support.log_lines import note_ids
 
 MAX_EVENTS = 1000
+MAX_BYTES: Final = 128 << 10
+"""Of one event; the largest that means something takes a tenth of it."""
 
+_elements: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_element: Final = msgspec.json.Decoder(msgspec.Raw)
 router = APIRouter()
 Events = Wire | Annotated[list[Wire], Meta(min_length=1, max_length=MAX_EVENTS)]
 
@@ -33,18 +37,21 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 def read_events(body: bytes, server: Server) -> list[Event]:
-    """The events of a POST, completed and validated. Raises a 422 Problem that names index and field."""
+    """The events of a POST, completed and validated. What a body holds is not made into objects before it is known to be events
+    of bounded size: it would stand in the way of all other requests. Raises a 422 Problem that names index and field."""
     try:
-        value = msgspec.json.decode(body)
+        value = _elements.decode(body) if body.lstrip()[:1] == b"[" else [_element.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refused(0, BadEvent("body", "JSON: one event or an array of events", str(error))) from error
-    values = value if isinstance(value, list) else [value]
+    values = [bytes(each) for each in value[: MAX_EVENTS + 1]]
     if not 1 <= len(values) <= MAX_EVENTS:
-        raise _refused(0, BadEvent("body", f"1 to {MAX_EVENTS} events", str(len(values))))
+        raise _refused(0, BadEvent("body", f"1 to {MAX_EVENTS} events", str(len(value))))
     events = []
     for index, each in enumerate(values):
         try:
-            events.append(complete_event(wire_from_json(each), server))
+            if len(each) > MAX_BYTES:
+                raise BadEvent("event", f"at most {MAX_BYTES} bytes", f"{len(each)} bytes")
+            events.append(complete_event(read_wire(each), server))
         except BadEvent as error:
             raise _refused(index, error) from error
     return events

@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics."""
+"""/healthz, /readyz, /metrics: by GET, and by HEAD, as some balancers check."""
 
 from typing import Annotated, Literal
 
@@ -49,6 +49,7 @@ class Readiness(msgspec.Struct, frozen=True):
     labelled: list[str]
 
 
+@router.head(ALIVE, include_in_schema=False)
 @router.get(ALIVE)
 @contract(Alive)
 async def healthz() -> JsonResponse:
@@ -56,6 +57,7 @@ async def healthz() -> JsonResponse:
     return JsonResponse(Alive("alive", VERSION))
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 @contract(Readiness, also=(503,))
 async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
@@ -72,6 +74,7 @@ async def readyz(server: Annotated[Server, Depends(server_of)]) -> JsonResponse:
     return JsonResponse(Readiness(ready, parts, models, labelled), 200 if ready else 503)
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics")
 @contract(str, media_type="text/plain")
 async def get_metrics(server: Annotated[Server, Depends(server_of)]) -> Response:

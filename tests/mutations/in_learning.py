@@ -220,8 +220,8 @@ FAULTS: Final = (
     Fault(
         "a candidate on trial is replaced each hour",
         "infra/learning/learning_rules.py",
-        "    if labels.candidate is not None:\n",
-        "    if False:\n",
+        "if labels.candidate is not None and (",
+        "if False and (",
         ("test_weights_become_a_candidate_when_the_judge_is_free_and_an_hour_is_over",),
     ),
     Fault(

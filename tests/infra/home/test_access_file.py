@@ -4,6 +4,7 @@ import json
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -12,7 +13,8 @@ from infra.cli.main import app
 from infra.home.access_file import add_key, ensure_access, hash_keys, names, read_home_access, revoke_key
 from infra.home.paths import Home
 from infra.home.record import HomeRecord
-from online.access.access import Caller
+from online.access.access import MAX_KEYS, Access, Caller, StoredKey
+from online.access.api_keys import hashed
 from online.access.rate_limits import Limit
 from tests.infra.roles.new_homes import described_home
 
@@ -108,7 +110,8 @@ def test_the_command_prints_the_key_alone(home: Home) -> None:
         (["forget"], "list, add, revoke, hash"),
         (["revoke", "shop", "--role", "read"], "keys add NAME with them"),
         (["add", "shop", "--role", "read", "--burst", "3"], "both or neither"),
-        (["add", "shop", "--role", "read", "--per-second", "0", "--burst", "3"], "more than 0"),
+        (["add", "shop", "--role", "read", "--per-second", "0", "--burst", "3"], "above 0"),
+        (["add", "shop", "--role", "read", "--per-second", "inf", "--burst", "3"], "above 0"),
     ],
 )
 def test_what_is_wrong_with_an_option_is_named(home: Home, words: list[str], expected: str) -> None:
@@ -116,6 +119,15 @@ def test_what_is_wrong_with_an_option_is_named(home: Home, words: list[str], exp
     assert isinstance(result.exception, BadInput)
     assert expected in str(result.exception)
     assert read_home_access(home).keys == {}
+
+
+def test_one_key_too_many_is_refused_and_the_file_stays(home: Home) -> None:
+    keys = {f"n{number}": StoredKey(hashed(f"k{number}"), "read") for number in range(MAX_KEYS)}
+    content = msgspec.json.encode(Access(keys={**keys}))
+    home.access_file.write_bytes(content)
+    with pytest.raises(BadInput, match=f"at most {MAX_KEYS} keys"):
+        add_key(home, "one more", "read", None)
+    assert home.access_file.read_bytes() == content
 
 
 def test_a_home_that_no_api_has_served_takes_its_first_key_by_the_command(tmp_path: Path) -> None:

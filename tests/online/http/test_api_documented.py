@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from jsonschema_rs import ValidationError, validator_for
 
-from features.contracts.events import to_event, wire_from_json
+from features.contracts.events import read_wire, to_event
 from features.types import KINDS
 from infra.system.repository import REPO
 from online.routes.stream import Move
@@ -129,5 +129,5 @@ def test_a_stream_tells_lists_and_moves(document: dict[str, Any]) -> None:
 def test_there_is_an_event_of_each_kind_and_all_are_events() -> None:
     assert [event["type"] for event in EVENTS] == list(KINDS)
     for event in EVENTS:
-        assert to_event(wire_from_json(event), MOVIES).event_id == event["event_id"]
-        assert set(event) <= set(wire_from_json(event).__struct_fields__)
+        assert to_event(read_wire(json.dumps(event).encode()), MOVIES).event_id == event["event_id"]
+        assert set(event) <= set(read_wire(json.dumps(event).encode()).__struct_fields__)

@@ -1,0 +1,19 @@
+"""Where the pages lie: beside the API, not over it."""
+
+from typing import Final
+
+from starlette.routing import Match, Mount
+from starlette.types import Scope
+
+API: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json")
+"""Beginnings of the paths that are the API's alone."""
+
+
+class PagesMount(Mount):
+    """A mount of every path but the API's: there a method that a path does not have is a 405 that names those which it has, and
+    no file that is not there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope.get("path", "").startswith(API):
+            return Match.NONE, {}
+        return super().matches(scope)
