@@ -38,6 +38,9 @@ def _summary(home: Home, proposal: Proposal) -> Iterator[str]:
     for each in proposal.of_users:
         examples = f": {', '.join(text[:24] for text in each.examples)}" if each.examples else ""
         yield f"  {each.filled:>12,}  {each.name} of users, {each.type}{', several' if each.many else ''}{examples}"
+    for column in proposal.of_context:
+        examples = ", ".join(text[:24] for text in column.values[:3])
+        yield f"  {column.filled:>12,}  {column.name} of events' context, facet: {examples}"
     if proposal.doubts:
         yield "doubts:"
         yield from (f"  - {doubt}" for doubt in proposal.doubts)

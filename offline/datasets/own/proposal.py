@@ -38,6 +38,7 @@ class Proposal(NamedTuple):
     kinds        name → events
     attributes   of items
     of_users     their attributes
+    of_context   what events say of their circumstances
     doubts       in words, each a line
     events, users, items  how many were seen
     """
@@ -48,6 +49,7 @@ class Proposal(NamedTuple):
     kinds: Counter[str]
     attributes: tuple[Attribute, ...]
     of_users: tuple[Attribute, ...]
+    of_context: tuple[ContextColumn, ...]
     doubts: tuple[str, ...]
     events: int
     users: int
@@ -126,6 +128,7 @@ def propose(found: Found, preset_name: str | None = None) -> Proposal:
         kinds,
         attributes,
         of_users,
+        tuple(in_context),
         tuple(doubts),
         kinds.total(),
         len(users),

@@ -39,6 +39,9 @@ def test_columns_of_known_names_are_proposed(tmp_path: Path) -> None:
     schema = read_schema(proposal.schema, "schema.toml")
     assert {name: each.type for name, each in schema.context.declared.items()} == {"device_category": "facet"}
     assert "# device_category of events: 2 different in 51 of 101, such as 'phone', 'tv'" in proposal.schema
+    assert [(each.name, each.filled, each.values) for each in proposal.of_context] == [
+        ("device_category", 51, ("phone", "tv"))
+    ]
     (events,) = proposal.description.events
     assert events.context == {"device_category": "deviceCategory"}
     assert "the column browser of events is left out: more than 100 different values" in proposal.doubts
