@@ -13,6 +13,7 @@ from features.errors import BadInput
 from features.schema.tables import Schema
 from features.types import Item, Millis
 from online.http.problems import Problem
+from online.http.slashes import check_reachable
 
 MAX_LINES: Final = 10_000
 """Items of one call."""
@@ -96,6 +97,7 @@ def _read_item(line: bytes, now: Millis, schema: Schema) -> Made:
     try:
         fields = read_object(line)
         item_id, outer = id_of(fields, schema.ids)
+        check_reachable(outer, "item_id")
         item = compile_item(item_id, fields, now, schema.items, outer)
         return item, write_item(item, schema.items)
     except BadInput as error:

@@ -1,12 +1,16 @@
-"""Ids with a slash in them: a path keeps `%2F` encoded until its parameters have been found.
+"""Ids in paths. Of those with a slash in them a path keeps `%2F` encoded until its parameters have been found.
 
 Servers decode the path before it is matched, so that an id such as "a/b" would look like two parts of it.
 """
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from features.errors import BadEvent
+
+_DOTS: Final = (".", "..")
 
 
 def path_of(raw: bytes) -> str:
@@ -30,3 +34,10 @@ class EncodedSlashes:
         if scope["type"] == "http" and raw and (b"%2F" in raw or b"%2f" in raw or b"%25" in raw):
             scope["path"] = path_of(raw)  # of this scope: the router notes the route in it, which is counted under
         await self._app(scope, receive, send)
+
+
+def check_reachable(outer: str, where: str) -> None:
+    """Raise BadEvent, which names the field `where`, for an id that no path can name: of . and .. clients make other paths before
+    they send them (RFC 3986, 5.2.4), percent-encoded or not. The log may hold such ids."""
+    if outer in _DOTS:
+        raise BadEvent(where, "another id than . and .., which no path can name", repr(outer))

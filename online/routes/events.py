@@ -14,6 +14,7 @@ from online.http.json_response import JsonResponse
 from online.http.openapi import contract
 from online.http.problems import Problem, problem_response
 from online.http.seen_token import make_token
+from online.http.slashes import check_reachable
 from online.server import Server, server_of
 from online.support import metrics
 from online.support.log_lines import note_ids
@@ -64,6 +65,8 @@ def complete_event(wire: Wire, server: Server) -> Event:
     if wire.ts is UNSET:
         wire.ts = server.clock.now()
     event = to_event(wire, server.schema)
+    check_reachable(event.user, "user_id")
+    check_reachable(event.item, "item_id")
     check_time(event.ts, server.clock.wall(), server.clock.limit())
     return event
 

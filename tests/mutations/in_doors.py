@@ -267,6 +267,13 @@ FAULTS: Final = (
         ("test_an_array_of_items_with_a_long_element_is_refused_unread",),
     ),
     Fault(
+        "an id that no path can name is taken",
+        "online/http/slashes.py",
+        "if outer in _DOTS:",
+        "if not outer and where:",
+        ("test_an_id_that_no_path_can_name_is_refused_where_it_comes",),
+    ),
+    Fault(
         "a full queue is no reason to refuse",
         SHEDDING,
         "return self._waiting >= self._max_waiting",
