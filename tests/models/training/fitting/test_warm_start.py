@@ -164,7 +164,7 @@ def test_the_gate_compares_on_the_same_validation() -> None:
         return a_manifest("fusion", version=3, metrics=metrics)
 
     promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.6), of(auc=0.9))
-    with pytest.raises(Broken, match=r"auc 0\.6000 is more than 0\.02 below the 0\.7000 of live version 3"):
+    with pytest.raises(Broken, match=r"auc 0\.6000 is more than 0\.02 below the 0\.7000 of version 3"):
         promotion_gate.check_not_worse(of(auc=0.6, live_auc=0.7), of(auc=0.5))
 
 
