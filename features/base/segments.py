@@ -1,6 +1,6 @@
 """What a segment likes more than all do (M. Pazzani, A Framework for Collaborative, Content-Based and Demographic Filtering,
 Artificial Intelligence Review 1999). A segment is the users who have one value of an attribute, or whoever acts under one value
-of the context: of a facet, or of a flag.
+of the context: of a facet or a flag, or in one band of a number.
 
 Who has done nothing yet, but has attributes, is known by it; so are those who did little. What is liked on a phone, or in the
 morning, is known of everybody.
@@ -25,6 +25,7 @@ from features.errors import Broken
 from features.recall.compiled import NumberArray, scratch
 from features.recall.sparse import run_sums
 from features.schema.checked_fields import Fields
+from features.schema.declarations import band_of
 
 SEGMENT_ARRAYS: Final = {"names": np.uint8, "starts": np.int64, "others": np.int64, "weights": np.float32}
 """By name and type, in this order."""
@@ -38,9 +39,9 @@ def segments_of(attributes: str, users: Fields) -> list[str]:
     """The segments of a user, by what their attributes say as canonical JSON, in the schema's order.
 
     >>> from features.schema.tables import read_schema
-    >>> text = '[events.buy]\\nweight = 1\\n[users.plan]\\ntype = "facet"\\n[users.age]\\ntype = "number"\\n'
+    >>> text = '[events.buy]\\nweight = 1\\n[users.plan]\\ntype = "facet"\\n[users.age]\\ntype = "number"\\nbands = [18, 50]\\n'
     >>> segments_of('{"plan":"gold","age":40}', read_schema(text, "schema.toml").users)
-    ['plan:gold']
+    ['plan:gold', 'age:18-50']
     """
     return list(_named(users.read(attributes), users)) if attributes else []
 
@@ -59,6 +60,8 @@ def segments_of_context(has: Mapping[str, Any], context: Fields) -> list[str]:
 def _named(has: Mapping[str, Any], fields: Fields) -> Iterator[str]:
     for name, declared in fields.declared.items():
         value = has.get(name)
+        if declared.type == "number" and value is not None and (band := band_of(name, declared.bands, value)):
+            yield band
         if value is None or declared.type not in _TYPES:
             continue
         values = value if isinstance(value, list) else [str(value).lower() if declared.type == "flag" else value]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from features.schema.attribute_values import Checked
 from features.schema.checked_fields import Fields
-from features.schema.declarations import Attribute, Number
+from features.schema.declarations import Attribute, Number, band_of
 from features.types import Item, ItemId
 
 MAX_TASTE_BYTES: Final = 48
@@ -94,15 +94,8 @@ class Attributes(Fields):
     def _number_tastes(name: str, attribute: Attribute, number: Number) -> list[str]:
         if attribute.tastes == "decade":
             return [f"{int(number) // 10 * 10}s"] if number > 0 else []
-        starts = [start for start in attribute.bands if start <= number]
-        if not starts:
-            return []
-        start, rest = starts[-1], attribute.bands[len(starts) :]
-        return [_short(f"{name}:{_digits(start)}-{_digits(rest[0])}" if rest else f"{name}:{_digits(start)}+")]
-
-
-def _digits(number: Number) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
+        band = band_of(name, attribute.bands, number)
+        return [_short(band)] if band else []
 
 
 def _short(name: str) -> str:

@@ -17,13 +17,17 @@ size = 64
 [users.plan]
 type = "facet"                 # or number, time, flag, text; `many` as above
 
+[users.age]
+type = "number"
+bands = [0, 18, 30, 50]        # counts by band (`features.base.segments`)
+
 [context.device]
-type = "facet"                 # of one value; or number, flag
+type = "facet"                 # of one value; or number, flag; `bands` as above
 """
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -93,12 +97,31 @@ class UserAttribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     type: UserAttributeType
     many: bool = False
+    bands: tuple[Number, ...] = ()
 
 
 class ContextField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One field of the context of events and requests, as the module's docstring shows it."""
 
     type: ContextType
+    bands: tuple[Number, ...] = ()
+
+
+def band_of(name: str, bands: Sequence[Number], number: Number) -> str:
+    """The band that a number lies in, as a name; "" below the first one.
+
+    >>> band_of("age", (0, 18, 30.5), 20), band_of("age", (0, 18, 30.5), 31), band_of("age", (18,), 17)
+    ('age:18-30.5', 'age:30.5+', '')
+    """
+    starts = [start for start in bands if start <= number]
+    if not starts:
+        return ""
+    rest = bands[len(starts) :]
+    return f"{name}:{_digits(starts[-1])}-{_digits(rest[0])}" if rest else f"{name}:{_digits(starts[-1])}+"
+
+
+def _digits(number: Number) -> str:
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def check_items(items: Mapping[str, Attribute], refuse: Refuse) -> None:
@@ -118,11 +141,14 @@ def check_users(users: Mapping[str, UserAttribute], refuse: Refuse) -> None:
         if name == USER_ID:
             raise refuse(("users", name), "another name: this one is that of the id", name)
         _check_many(attribute.type, attribute.many, ("users", name), refuse)
+        _check_bands(attribute.type, attribute.bands, ("users", name), refuse)
 
 
 def check_context(context: Mapping[str, ContextField], refuse: Refuse) -> None:
     """As `check_items`, of the context."""
     _check_names("context", context, MAX_CONTEXT, refuse)
+    for name, each in context.items():
+        _check_bands(each.type, each.bands, ("context", name), refuse)
 
 
 def _check_names(table: str, given: Mapping[str, object], limit: int, refuse: Refuse) -> None:
@@ -141,10 +167,9 @@ def _check_many(kind: AttributeType, many: bool, path: tuple[str, ...], refuse: 
 def _check_one(attribute: Attribute, path: tuple[str, ...], refuse: Refuse) -> None:
     kind = attribute.type
     _check_many(kind, attribute.many, path, refuse)
+    _check_bands(kind, attribute.bands, path, refuse)
     if kind == "number":
         _check_number(attribute, path, refuse)
-    elif attribute.bands:
-        raise refuse((*path, "bands"), "no `bands`: a number alone has them", kind)
     elif attribute.tastes == "decade" or (attribute.tastes and kind != "facet"):
         raise refuse(
             (*path, "tastes"), 'true or false with a facet, "decade" with a number', f"{attribute.tastes} with {kind}"
@@ -162,6 +187,11 @@ def _check_number(attribute: Attribute, path: tuple[str, ...], refuse: Refuse) -
         raise refuse((*path, "bands"), 'either `bands` or `tastes = "decade"`', "both")
     if attribute.tastes is False and attribute.bands:
         raise refuse((*path, "tastes"), "no `bands` with `tastes = false`", "both")
-    bands = list(attribute.bands)
+
+
+def _check_bands(kind: AttributeType, given: Sequence[Number], path: tuple[str, ...], refuse: Refuse) -> None:
+    if given and kind != "number":
+        raise refuse((*path, "bands"), "no `bands`: a number alone has them", kind)
+    bands = list(given)
     if not all(map(math.isfinite, bands)) or bands != sorted(set(bands)) or len(bands) > MAX_BANDS:
         raise refuse((*path, "bands"), f"at most {MAX_BANDS} numbers, ascending", str(bands))

@@ -102,8 +102,10 @@ class Schema:
         self.kind_of = {kind.name: kind for kind in self.kinds if kind is not None}
         self.by_value = frozenset(kind.code for kind in self.kind_of.values() if kind.goes_by_value)
         self.items = Attributes(document.items)
-        self.users = Fields({name: Attribute(each.type, each.many) for name, each in document.users.items()})
-        self.context = Fields({name: Attribute(each.type) for name, each in document.context.items()})
+        self.users = Fields(
+            {name: Attribute(each.type, each.many, bands=each.bands) for name, each in document.users.items()}
+        )
+        self.context = Fields({name: Attribute(each.type, bands=each.bands) for name, each in document.context.items()})
         read_by_fold: list[object] = [self.unit, self.kinds, self.items.taste_rules(), self.together]
         if self.users:
             self.kind_of[_PROFILE.name] = _PROFILE

@@ -84,7 +84,7 @@ FAULTS: Final = (
     ),
     Fault(
         "a band ends with what begins the next",
-        "features/schema/attributes.py",
+        "features/schema/declarations.py",
         "if start <= number]",
         "if start < number]",
         ("test_labels_come_first_wherever_the_schema_has_them",),

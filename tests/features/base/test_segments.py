@@ -8,9 +8,10 @@ import pytest
 
 from features.arrays import BoolArray
 from features.base.reader import read_segments
-from features.base.segments import SEGMENT_ARRAYS, Segments, segments_of
+from features.base.segments import SEGMENT_ARRAYS, Segments, segments_of, segments_of_context
 from features.errors import Broken
 from features.recall.sparse import ROW, values_of
+from features.schema.tables import read_schema
 from tests.schemas import MOVIES, peopled
 
 IDS = np.array([30, 10, 20])
@@ -40,6 +41,23 @@ def strengths(known: Segments, names: list[str], allowed: BoolArray = ALL) -> di
 
 
 FOUND = {"plan:gold": [(10, 0.5), (99, 0.4), (20, 0.25)], "plan:free": [(30, 0.125)], "insider:true": [(20, 1.0)]}
+
+
+def test_numbers_with_bands_name_segments_by_them() -> None:
+    """The digest stays: nothing that is folded goes by bands."""
+    plain = read_schema('preset = "shop"\n[users.age]\ntype = "number"\n[context.hour]\ntype = "number"\n', "x")
+    bands = read_schema(
+        'preset = "shop"\n[users.age]\ntype = "number"\nbands = [0, 18, 30.5]\n'
+        '[context.hour]\ntype = "number"\nbands = [6, 12]\n',
+        "x",
+    )
+    assert bands.digest == plain.digest
+    assert read_schema(bands.text(), "x").users.declared == bands.users.declared
+    for age, band in ((-1, []), (0, ["age:0-18"]), (18.0, ["age:18-30.5"]), (90, ["age:30.5+"])):
+        assert segments_of(f'{{"age":{age}}}', bands.users) == band
+        assert segments_of(f'{{"age":{age}}}', plain.users) == []
+    assert segments_of_context({"hour": 7}, bands.context) == ["context.hour:6-12"]
+    assert segments_of_context({"hour": 5}, bands.context) == segments_of_context({}, bands.context) == []
 
 
 def test_facets_and_flags_name_segments_and_nothing_else_does() -> None:

@@ -119,7 +119,17 @@ BAD = [
         CLICK + '[users.home]\ntype = "place"',
         "line 4, users.home.type: expected one of facet, number, time, flag, text,",
     ),
-    (CLICK + '[users.age]\ntype = "number"\nbands = [1]', "line 5, users.age.bands: expected one of type, many, got"),
+    (
+        CLICK + '[users.age]\ntype = "number"\nsize = 1',
+        "line 5, users.age.size: expected one of type, many, bands, got",
+    ),
+    (CLICK + '[users.age]\ntype = "number"\nbands = [2, 1]', "line 5, users.age.bands: expected at most 16 numbers"),
+    (CLICK + '[users.plan]\ntype = "facet"\nbands = [1]', "line 5, users.plan.bands: expected no `bands`"),
+    (
+        CLICK + '[context.hour]\ntype = "number"\nbands = [1, 1]',
+        "line 5, context.hour.bands: expected at most 16 numbers",
+    ),
+    (CLICK + '[context.beta]\ntype = "flag"\nbands = [1]', "line 5, context.beta.bands: expected no `bands`"),
     (CLICK + '[users.plan]\ntype = "facet"\ntastes = true', "line 5, users.plan.tastes: expected one of type, many,"),
     (CLICK + '[users.age]\ntype = "number"\nmany = true', "line 5, users.age.many: expected no `many`"),
     (CLICK + '[users.plan]\ntype = "facet"\n[users.plan]\ntype = "flag"', "schema.toml: expected TOML"),
@@ -132,7 +142,10 @@ BAD = [
         CLICK + '[context.device]\ntype = "text"',
         "line 4, context.device.type: expected one of facet, number, flag, got",
     ),
-    (CLICK + '[context.device]\ntype = "facet"\nmany = true', "line 5, context.device.many: expected one of type, got"),
+    (
+        CLICK + '[context.device]\ntype = "facet"\nmany = true',
+        "line 5, context.device.many: expected one of type, bands, got",
+    ),
     (
         CLICK + "\n".join(f'[context.a{at}]\ntype = "flag"' for at in range(9)),
         "context: expected at most 8 attributes, got 9",
