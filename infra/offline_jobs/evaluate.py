@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -161,15 +160,6 @@ def over_http(
     console.print(f"{seconds:.0f} s, {degraded} lists degraded or late; report: {out / 'report.html'}")
 
 
-def _text(value: Any) -> str:
-    """A value as it stands in a query: a flag as true or false.
-
-    >>> _text(True), _text("phone"), _text(7.5)
-    ('true', 'phone', '7.5')
-    """
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def fetch_lists(
     client: httpx.Client,
     dataset: Dataset,
@@ -190,11 +180,9 @@ def fetch_lists(
         event = event_of(dataset.name, *row.event)
         if row.is_query or row.opens_page:
             user_id = event.user or str(event.user_id)
-            parameters: dict[str, str | int] = {"user_id": user_id, "size": TOP, "at": row.ts}
+            parameters: dict[str, str | int | float | bool] = {"user_id": user_id, "size": TOP, "at": row.ts}
             parameters |= {"model": model} if model else {}
-            parameters |= {
-                f"context.{name}": _text(value) for name, value in schema.context.read(event.context).items()
-            }
+            parameters |= {f"context.{name}": value for name, value in schema.context.read(event.context).items()}
             parameters |= {"seen": tokens[row.user_id]} if row.user_id in tokens else {}
             response = client.get("/v1/recommendations", params=parameters).raise_for_status().json()
             found = as_list([schema.ids.inside(item["item_id"]) for item in response["items"]])

@@ -5,7 +5,9 @@ from typing import Final
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-API: Final = ("/v1/", "/healthz", "/readyz", "/metrics", "/openapi.json")
+from online.support.api_paths import API
+
+_BESIDE: Final = (API, "/healthz", "/readyz", "/metrics", "/openapi.json")
 """Beginnings of the paths that are the API's alone."""
 
 
@@ -14,6 +16,6 @@ class PagesMount(Mount):
     no file that is not there."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope.get("path", "").startswith(API):
+        if scope.get("path", "").startswith(_BESIDE):
             return Match.NONE, {}
         return super().matches(scope)

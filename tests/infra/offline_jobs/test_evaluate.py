@@ -24,7 +24,7 @@ from infra.home.paths import write_json
 from infra.offline_jobs.evaluate import fetch_lists, in_memory, recall, training_constants, training_constants_argv
 from offline.datasets.dataset import Dataset
 from offline.evaluation.ranking_metrics import NO_RANK, ranks_of
-from tests.schemas import MOVIES, SHOP
+from tests.schemas import MOVIES, SHOP, peopled
 
 ROWS = [  # user, item, rating, ts
     (1, 10, 5.0, 1 * HOUR_MS),
@@ -145,7 +145,7 @@ def test_a_row_is_asked_for_before_it_is_posted(dataset: Dataset) -> None:
     assert lines == [2, 3, 4, 5]
 
 
-def test_ids_that_are_strings_go_out_and_come_back_as_they_are(tmp_path: Path) -> None:
+def test_ids_that_are_strings_and_the_context_go_out_as_they_are(tmp_path: Path) -> None:
     words, inside = [("anna", "SKU-1"), ("bert", "SKU-2"), ("anna", "SKU-2")], SHOP.ids.inside
     columns: dict[str, list[Any]] = {
         "user_id": [inside(user) for user, _ in words],
@@ -155,15 +155,18 @@ def test_ids_that_are_strings_go_out_and_come_back_as_they_are(tmp_path: Path) -
         "ts": [HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS],
         "user": [user for user, _ in words],
         "item": [item for _, item in words],
-        "context": [""] * 3,
+        "context": ["", "", '{"device":"phone","hour":7.5,"logged_in":true}'],
     }
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     home, dataset = Home(("SKU-2", "SKU-1")), Dataset("shop", tmp_path / "rows.parquet", [], 3, HOUR_MS, 3 * HOUR_MS)
     client = httpx.Client(base_url="http://home", transport=httpx.MockTransport(home))
-    walked, _ = fetch_lists(client, dataset, SHOP, 2, 3, None, "live", lambda _: None)
+    walked, _ = fetch_lists(client, dataset, peopled("shop"), 2, 3, None, "live", lambda _: None)
     (_, parameters), (_, event) = home.calls
     assert parameters["user_id"] == event["user_id"] == "anna"
     assert event["item_id"] == "SKU-2"
+    said = {name: value for name, value in parameters.items() if name.startswith("context.")}
+    assert said == {"context.device": "phone", "context.hour": "7.5", "context.logged_in": "true"}
+    assert event["context"] == {"device": "phone", "hour": 7.5, "logged_in": True}
     assert ranks_of(walked.lists["live"], walked.queries.wanted).tolist() == [0]
 
 
