@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from online.support.api_paths import API
 
-_BESIDE: Final = (API, "/healthz", "/readyz", "/metrics", "/openapi.json")
+_API_PATHS: Final = (API, "/healthz", "/readyz", "/metrics", "/openapi.json")
 """Beginnings of the paths that are the API's alone."""
 
 
@@ -16,6 +16,6 @@ class PagesMount(Mount):
     no file that is not there."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope.get("path", "").startswith(_BESIDE):
+        if scope.get("path", "").startswith(_API_PATHS):
             return Match.NONE, {}
         return super().matches(scope)
