@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pyarrow as pa
 from msgspec.structs import replace
 
 from features.schema.declarations import Attribute
@@ -49,11 +50,17 @@ def circumstances(files: Sequence[EventFile]) -> list[ContextColumn]:
     be read."""
     found: dict[str, ContextColumn] = {}
     for file in files:
-        for name, column in _by_name(file):
-            if plain(column.removeprefix(CONTEXT)) in known_names.CONTEXT:
+        known = {
+            name: column
+            for name, column in reversed([*_by_name(file)])
+            if plain(column.removeprefix(CONTEXT)) in known_names.CONTEXT
+        }
+        columns = list(known.values())
+        for table in tables(Path(file.file), columns, Rejects(), (), file.quotes) if known else ():
+            for name, column in known.items():
                 had = found.get(name, ContextColumn(column, name, 0, 0, ()))
-                found[name] = _surveyed(file, column, had)
-    return [each for each in found.values() if len(each.values) > 1]
+                found[name] = _with(had, texts(table[column]))
+    return [found[name] for name in sorted(found) if len(found[name].values) > 1]
 
 
 def context_columns(file: EventFile, document: Document) -> dict[str, str]:
@@ -68,14 +75,10 @@ def _by_name(file: EventFile) -> Iterator[tuple[str, str]]:
             yield attribute_name(column.removeprefix(CONTEXT)), column
 
 
-def _surveyed(file: EventFile, column: str, had: ContextColumn) -> ContextColumn:
-    rows, filled, values = had.rows, had.filled, dict.fromkeys(had.values)
-    for table in tables(Path(file.file), [column], Rejects(), (), file.quotes):
-        words = texts(table[column])
-        rows, filled = rows + len(words), filled + len(words) - words.null_count
-        values |= dict.fromkeys(word for word in words.unique().to_pylist() if word is not None)
-        values = dict.fromkeys([*values][: MAX_CONTEXT_VALUES + 1])
-    return ContextColumn(had.column, had.name, rows, filled, tuple(values))
+def _with(had: ContextColumn, words: pa.Array) -> ContextColumn:
+    values = dict.fromkeys([*had.values, *(word for word in words.unique().to_pylist() if word is not None)])
+    rows, filled = had.rows + len(words), had.filled + len(words) - words.null_count
+    return ContextColumn(had.column, had.name, rows, filled, tuple(values)[: MAX_CONTEXT_VALUES + 1])
 
 
 def describe(folder: Path, document: Document, rejects: Rejects) -> Description:
