@@ -6,10 +6,11 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from features.http_bodies import STANDS_STILL
-from online.http.body_limit import BODY_LIMIT, SMALL, BodyLimit
+from online.http.body_limit import LARGE_LIMITS, SMALL, BodyLimit
 from tests.patience import patience
 
 LARGE = 1 << 20
+LIMIT = LARGE_LIMITS["POST", "/v1/events"]
 Status = int
 
 
@@ -103,9 +104,9 @@ def test_what_is_refused_holds_nothing() -> None:
     async def play() -> None:
         app = Held()
         app.release.set()
-        limit = BodyLimit(app, together=BODY_LIMIT)
+        limit = BodyLimit(app, together=LIMIT)
         for _ in range(3):
-            assert (await send_body(limit, BODY_LIMIT + 1))[0] == 413
-            assert (await send_body(limit, BODY_LIMIT))[0] == 200
+            assert (await send_body(limit, LIMIT + 1))[0] == 413
+            assert (await send_body(limit, LIMIT))[0] == 200
 
     asyncio.run(play())

@@ -10,14 +10,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from features.contracts.items import ITEM_LIMIT
-from online.http.body_limit import BODY_LIMIT
+from features.ids import MAX_LENGTH
+from online.http.body_limit import BODY_LIMIT, LARGE_LIMITS
 from online.http.item_lines import read_items
 from online.http.problems import Problem
 from online.routes.events import MAX_BYTES, MAX_EVENTS
+from online.routes.recommendations import MAX_EXCLUDED
 from tests.online.in_process import NOW, api
 from tests.schemas import MOVIES
 
 LIKE = {"type": "like", "user_id": 7, "item_id": 1}
+EVENTS_LIMIT = LARGE_LIMITS["POST", "/v1/events"]
 
 
 @pytest.fixture
@@ -39,11 +42,30 @@ def at_most(size: int) -> Iterator[None]:
 
 def test_an_event_of_too_many_bytes_is_refused_unread(client: TestClient) -> None:
     for body in (b"[[%b[]]]", b'{"a":[%b[]]}', b'[{"type":"like","attributes":[%b[]]}]'):
-        with at_most(2 * BODY_LIMIT):
-            answer = client.post("/v1/events", content=body % (b"[]," * (BODY_LIMIT // 12)))
+        with at_most(2 * EVENTS_LIMIT):
+            answer = client.post("/v1/events", content=body % (b"[]," * (EVENTS_LIMIT // 12)))
         assert answer.status_code == 422
         (error,) = answer.json()["errors"]
         assert (error["index"], error["field"], error["expected"]) == (0, "event", f"at most {MAX_BYTES} bytes")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PUT", "/v1/users/7"), ("PUT", "/v1/items/7"), ("POST", "/v1/recommendations"), ("POST", "/v1/rank")],
+)
+def test_a_body_that_is_read_at_once_is_refused_unread_where_it_is_long(
+    client: TestClient, method: str, path: str
+) -> None:
+    """Two MiB of empty lists become half a million objects, for which all other requests would wait."""
+    with at_most(2 * EVENTS_LIMIT):
+        answer = client.request(method, path, content=b'{"attributes":[%b[]]}' % (b"[]," * (EVENTS_LIMIT // 12)))
+    assert (answer.status_code, answer.json()["detail"]) == (413, f"the body is over {BODY_LIMIT} bytes")
+
+
+def test_as_many_ids_as_may_be_excluded_fit_into_a_body(client: TestClient) -> None:
+    """Of the longest that there are. The server stands still: it has no list, and says so."""
+    ids = [f"{number:0{MAX_LENGTH}}" for number in range(MAX_EXCLUDED)]
+    assert client.post("/v1/recommendations", json={"user_ids": [7], "exclude": ids}).status_code != 413
 
 
 @pytest.mark.parametrize(
