@@ -1,10 +1,12 @@
-"""Draws a small shop: events.csv (view, click, add_to_cart, purchase) and items.csv (title, category, brand, price), by a seed.
+"""Draws a small shop by a seed: events.csv (view, click, add_to_cart, purchase, and on which device), items.csv (title, category,
+brand, price) and users.csv (plan, country).
 
     python -m examples.shop FOLDER [--users 2000] [--items 600] [--days 60] [--seed 1] [--end 2026-11-01T00:00:00Z]
 
 Every customer has a favourite category or two, a brand and a purse; every item a popularity. A visit stays in one category, and
-its end is more or less likely a purchase by how well the items suit the customer. So there is something to learn, and it is known
-what. The same seed gives the same shop; its last visit is at --end, by default the full hour that has just passed.
+its end is more or less likely a purchase by how well the items suit the customer. Each country drinks something else, members
+have the larger purse, and on a phone people look for small things. So there is something to learn, and it is known what. The same
+seed gives the same shop; its last visit is at --end, by default the full hour that has just passed.
 """
 
 import argparse
@@ -29,6 +31,10 @@ CATEGORIES = {
 BRANDS = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Iris", "Juniper", "Kelp", "Larch")
 WORDS = ("classic", "small", "large", "organic", "fine", "bold", "mild", "rare", "daily", "winter", "summer", "old")
 TAGS = ("new", "sale", "vegan", "handmade", "limited")
+COUNTRIES = {"GB": "tea", "IN": "tea", "IT": "coffee", "SE": "coffee", "JP": "cups"}
+"""Country → the category that half of its customers like most."""
+DEVICES = {"phone": ("sweets", "gifts"), "desktop": ("kettles", "grinders", "books")}
+"""Device → the categories in which a visit by it ends up three times as often."""
 BUY = 0.35
 """Of what lies in a cart, this share is bought."""
 
@@ -49,14 +55,16 @@ class Customer(NamedTuple):
     """Who visits. tastes: category → weight; purse: the price that suits best; visits: how often, against others."""
 
     user_id: str
+    country: str
+    plan: str
     tastes: dict[str, float]
     brand: str
     purse: float
     visits: float
 
 
-Event = tuple[str, str, str, str, str, str]
-"""(user_id, item_id, time, type, quantity, price), as text."""
+Event = tuple[str, str, str, str, str, str, str]
+"""(user_id, item_id, time, type, quantity, price, device), as text."""
 
 
 def draw_items(count: int, rng: random.Random) -> list[Product]:
@@ -78,10 +86,15 @@ def draw_customers(count: int, rng: random.Random) -> list[Customer]:
     customers = []
     for number in range(1, count + 1):
         tastes = dict.fromkeys(CATEGORIES, 0.03)
-        for category, weight in zip(rng.sample(list(CATEGORIES), 2), (1.0, 0.4), strict=True):
-            tastes[category] = weight
+        country, plan = rng.choice(list(COUNTRIES)), rng.choice(("member", "free", "free"))
+        most, second = rng.sample(list(CATEGORIES), 2)
+        if rng.random() < 0.5:
+            most = COUNTRIES[country]
+        tastes[second] = 0.4
+        tastes[most] = 1.0
+        purse = rng.lognormvariate(3.3 if plan == "member" else 2.6, 0.4)
         visits = rng.paretovariate(1.5)
-        customers.append(Customer(f"c{number:05d}", tastes, rng.choice(BRANDS), rng.lognormvariate(2.8, 0.4), visits))
+        customers.append(Customer(f"c{number:05d}", country, plan, tastes, rng.choice(BRANDS), purse, visits))
     return customers
 
 
@@ -95,36 +108,40 @@ def draw_visit(
     customer: Customer, shelves: dict[str, list[Product]], began: datetime, rng: random.Random
 ) -> Iterator[Event]:
     """The events of one visit, seconds apart."""
-    category = rng.choices(list(customer.tastes), list(customer.tastes.values()))[0]
+    device = rng.choice(list(DEVICES))
+    tastes = {category: (3 if category in DEVICES[device] else 1) * each for category, each in customer.tastes.items()}
+    category = rng.choices(list(tastes), list(tastes.values()))[0]
     shelf = shelves[category]
     weights = [product.popularity * suits(customer, product) ** 2 for product in shelf]
     at = began
     for product in rng.choices(shelf, weights, k=rng.randint(2, 9)):
         at += timedelta(seconds=rng.randint(4, 60))
         liking = suits(customer, product)
-        yield _event(customer, product, at, "view")
+        yield _event(customer, product, at, "view", device)
         if rng.random() > 0.3 + 0.5 * liking:
             continue
         at += timedelta(seconds=rng.randint(2, 20))
-        yield _event(customer, product, at, "click")
+        yield _event(customer, product, at, "click", device)
         if rng.random() > 0.4 * liking:
             continue
         at += timedelta(seconds=rng.randint(5, 40))
         quantity = rng.choice((1, 1, 1, 2))
-        yield _event(customer, product, at, "add_to_cart", str(quantity))
+        yield _event(customer, product, at, "add_to_cart", device, str(quantity))
         if rng.random() < BUY:
             at += timedelta(seconds=rng.randint(20, 90))
-            yield _event(customer, product, at, "purchase", str(quantity), f"{quantity * product.price:.2f}")
+            yield _event(customer, product, at, "purchase", device, str(quantity), f"{quantity * product.price:.2f}")
 
 
-def _event(customer: Customer, product: Product, at: datetime, kind: str, quantity: str = "", price: str = "") -> Event:
-    return customer.user_id, product.item_id, at.isoformat(timespec="seconds"), kind, quantity, price
+def _event(
+    customer: Customer, product: Product, at: datetime, kind: str, device: str, quantity: str = "", price: str = ""
+) -> Event:
+    return customer.user_id, product.item_id, at.isoformat(timespec="seconds"), kind, quantity, price, device
 
 
 def draw_shop(
     folder: Path, users: int = 2000, items: int = 600, days: int = 60, seed: int = 1, end: datetime | None = None
 ) -> int:
-    """Write events.csv and items.csv into a folder; how many events there are."""
+    """Write events.csv, items.csv and users.csv into a folder; how many events there are."""
     rng = random.Random(seed)
     last = end or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     products, customers = draw_items(items, rng), draw_customers(users, rng)
@@ -138,9 +155,13 @@ def draw_shop(
         events += draw_visit(customer, shelves, last - timedelta(seconds=round(back) + 1_000), rng)
     events.sort(key=lambda event: event[2])
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "events.csv", ("user_id", "item_id", "timestamp", "event_type", "quantity", "price"), events)
+    _write(
+        folder / "events.csv", ("user_id", "item_id", "timestamp", "event_type", "quantity", "price", "device"), events
+    )
     rows = [(each.item_id, each.title, each.category, each.brand, each.price, "|".join(each.tags)) for each in products]
     _write(folder / "items.csv", ("item_id", "title", "category", "brand", "price", "tags"), rows)
+    people = [(each.user_id, each.plan, each.country) for each in customers]
+    _write(folder / "users.csv", ("user_id", "plan", "country"), people)
     return len(events)
 
 
@@ -162,7 +183,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--end", type=datetime.fromisoformat, default=None, help="time of the last visit, with a zone")
     given = parser.parse_args(argv)
     count = draw_shop(given.folder, given.users, given.items, given.days, given.seed, given.end)
-    print(f"{count} events, {given.items} items in {given.folder}; now: ./martlet init --from {given.folder}")
+    print(
+        f"{count} events, {given.items} items, {given.users} users in {given.folder}; now: ./martlet init --from {given.folder}"
+    )
     return 0
 
 

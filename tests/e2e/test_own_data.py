@@ -1,5 +1,6 @@
 """Homes of one's own data, or of no file at all: lists come, the home learns, and all comes out again."""
 
+import csv
 import json
 import random
 from collections import Counter
@@ -44,8 +45,6 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
     home = tmp_path / "home"
     done = run_martlet("init", "--from", str(tmp_path / "shop"), "--home", str(home))
     assert done.returncode == 0, done.stderr
-    with (home / "schema.toml").open("a") as schema:
-        schema.write('\n[users.plan]\ntype = "facet"\n[context.device]\ntype = "facet"\n')
     with running(home) as martlet:
         answer = until(lambda: (body := listed(martlet, "c00007"))["degraded"] == [] and body, 120, "a whole list")
         assert answer["model"] == "fusion"
@@ -72,6 +71,7 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
         assert (counts["applied"], counts["rejected"]) == (8, 1)
         assert martlet.http.get("/v1/users/c00007").json()["attributes"] == {"plan": "paid"}
         assert martlet.http.get("/v1/users/c00001").json()["attributes"] == {}
+        assert set(martlet.http.get("/v1/users/c00002").json()["attributes"]) == {"plan", "country"}, "as the file says"
         done = martlet.command("export", "--to", str(tmp_path / "out"))
         assert done.returncode == 0, done.stderr
         data = home / "data"
@@ -80,8 +80,11 @@ def test_a_shop_of_files(tmp_path: Path) -> None:
         rows = [row for batch in rows_between(dataset, 0, dataset.rows, columns=columns) for row in batch.to_pylist()]
         expected = Counter(SHOP.kind(row["kind"]).name for row in rows if row["user"] != "c00001")
         assert kinds_of(tmp_path / "out", tmp_path / "data") == expected + Counter({"click": 1})
-        users = pq.read_table(tmp_path / "out" / "users.parquet").to_pylist()
-        assert users == [{"user_id": "c00007", "plan": "paid"}]
+        exported = {row.pop("user_id"): row for row in pq.read_table(tmp_path / "out" / "users.parquet").to_pylist()}
+        with (tmp_path / "shop" / "users.csv").open() as file:
+            drawn: dict[str, dict[str, str | None]] = {row.pop("user_id"): dict(row) for row in csv.DictReader(file)}
+        del drawn["c00001"], drawn["c00009"]
+        assert exported == drawn | {"c00007": {"plan": "paid", "country": None}}
 
 
 def test_a_home_that_never_had_a_file(tmp_path: Path) -> None:

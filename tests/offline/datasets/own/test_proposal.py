@@ -40,6 +40,8 @@ def test_a_drawn_shop(tmp_path: Path) -> None:
     assert list(proposal.kinds) == ["view", "click", "add_to_cart", "purchase"]
     document = read_document(proposal.schema, "schema.toml")
     assert document.events == preset("shop").events
+    assert {name: each.type for name, each in document.users.items()} == {"plan": "facet", "country": "facet"}
+    assert {name: each.type for name, each in document.context.items()} == {"device": "facet"}
     assert (
         f"# {proposal.kinds['purchase']:,} events\n# its value stands in the column price\n[events.purchase]"
         in proposal.schema
