@@ -210,10 +210,14 @@ class Base:
         """The version of the base's items."""
         return min(self.catalogue_versions.values())
 
-    @property
+    def root_base(self) -> "Base":
+        """The base that `root` numbers. Raises Broken if it is not there or not whole."""
+        return self if self.root == self.manifest["number"] else Base(self.folder.parent / str(self.root))
+
+    @cached_property
     def horizon(self) -> int:
-        """Time of the newest event of the whole data set, ms: a replay may go there."""
-        return int(self.manifest.get("last_ts", 0))
+        """Time of the newest event of the whole data set at the root, ms: a replay may go there, whatever was learned since."""
+        return int(self.root_base().manifest.get("last_ts", 0))
 
     def user(self, user_id: int) -> StoredUser | None:
         value = self._users.get(user_id)

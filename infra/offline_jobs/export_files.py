@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.base.reader import Base
 from features.errors import BadInput
 from features.keys import EVENTS
 from features.types import Event
@@ -28,7 +27,7 @@ def export_files(home: Home, folder: Path, form: str) -> list[str]:
         raise BadInput("--format", " or ".join(FORMATS), form)
     running_status(home)
     base, settings = HomeRecord(home).base(), read_settings(home.flink / "job.json")
-    root = base if base.root == base.manifest["number"] else Base(home.bases / str(base.root))
+    root = base.root_base()
     log = KafkaLog(settings.kafka)
     spans = [span._replace(start=root.offsets[EVENTS][span.partition]) for span in log.spans(EVENTS)]
     applied = AppliedLog(root, log, spans, settings.clock())

@@ -219,7 +219,7 @@ def replay_home(
         raise BadInput("--speed", 'a positive number like "100x", or "max"', speed) from None
     record = HomeRecord(home)
     schema = schema_of(home).salted(record.salt)
-    own = record.dataset if record.base_number is None else dataset_of(home, record.base())
+    own = record.dataset if record.base_number is None else dataset_of(home, record.base().root_base())
     data = open_dataset(dataset or own, home.data, schema)
     first = cut_row(data, record.history) if dataset is None else 0
     last = data.rows

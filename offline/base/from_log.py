@@ -225,7 +225,7 @@ def _made_of(learned: Dataset, number: int) -> dict[str, Any]:
 
 def _learn(previous: Base, log: Log, spans: Sequence[Span], clock: Clock, out: Path, items: Sequence[Item]) -> Dataset:
     """Take all that the home has seen, up to the ends of the spans, as the data set `out`, beside the others."""
-    first, data_dir = Base(previous.folder.parent / str(previous.root)), out.parent
+    first, data_dir = previous.root_base(), out.parent
     ends = previous.offsets[EVENTS] | {span.partition: span.end for span in spans if span.topic == EVENTS}
     with step("  log as a data set") as this:
         history = open_dataset(str(data_dir / first.manifest["dataset"]), data_dir, previous.schema)

@@ -16,6 +16,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks.faults.suspended import resume, suspend, suspended
+from benchmarks.harness.base_writer import write_small_base
 from examples.shop import draw_shop
 from features.contracts.events import read_event
 from features.engines.kafka_address import KafkaAddress
@@ -23,13 +24,16 @@ from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
 from features.errors import Unavailable
+from features.fold.state import FOLD_VERSION
 from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.schema.tables import Schema
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home
-from infra.replay.replayer import Plan, Replayer, Sent, events_of
+from infra.home.record import HomeRecord
+from infra.replay.perturbation import UNPERTURBED
+from infra.replay.replayer import Plan, Replayer, Sent, events_of, replay_home
 from infra.system.repository import REPO
-from offline.datasets.dataset import Dataset, open_dataset
+from offline.datasets.dataset import Dataset, cut_row, open_dataset
 from tests.kafka_process import kafka_process
 from tests.patience import patience
 from tests.schemas import MOVIES, SHOP
@@ -124,6 +128,28 @@ def test_users_with_names_lie_where_their_names_say(home: Home, log: Log, tmp_pa
     plan = Plan(0, shop.rows, None)
     assert Replayer(home, KafkaAddress(bootstrap(home)), shop, SHOP).run(plan, 0).records == shop.rows
     assert log.read(SHOP) == expected(shop, plan)
+
+
+def test_a_home_that_has_learned_from_its_log_sends_the_rest_of_its_files(home: Home, log: Log, tmp_path: Path) -> None:
+    """Not of what it learned from, whose events are known by other ids and have been in the log."""
+    draw_shop(tmp_path / "shop", users=60, items=20, seed=4)
+    learner = Home(tmp_path / "home").make()
+    record = HomeRecord(learner)
+    record.put_schema(SHOP.text())
+    record.describe(str(tmp_path / "shop"), 0.5)
+    shop = open_dataset(str(tmp_path / "shop"), learner.data, SHOP.salted(record.salt))
+    shutil.copytree(learner.data / shop.name, learner.data / "log-2")
+    for number, name in ((1, shop.name), (2, "log-2")):
+        manifest = {"number": number, "root": 1, "cut": shop.last_ts, "dataset": name, "fold_version": FOLD_VERSION}
+        write_small_base(
+            learner.bases / str(number), SHOP, manifest | {"salt": record.salt, "schema": SHOP.digest}, shop.items
+        )
+        record.take_base(number)
+    record.save()
+    engines = Engines(KafkaAddress(bootstrap(home)), RedisAddress(LOOPBACK, 1))
+    printed = list[str]()
+    replay_home(learner, engines, None, "max", None, None, False, UNPERTURBED, printed.append)
+    assert log.read(SHOP.salted(record.salt)) == expected(shop, Plan(cut_row(shop, 0.5), shop.rows, None)), printed
 
 
 def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:

@@ -150,6 +150,7 @@ def test_once_the_data_sets_files_are_deleted_the_log_still_teaches_weights_betw
     second = Base(out)
     assert (second.data_base, second.root, second.clock_start) == (2, 1, first.clock_start)
     assert (second.manifest["dataset"], second.manifest["clock"]) == ("log-2", "data")
+    assert second.horizon == first.horizon == dataset.last_ts != second.manifest["last_ts"], "a replay still goes there"
     applied = second.manifest["ledger"][EVENTS]["applied"]
     assert 0 < open_dataset(str(learned), data_dir).rows <= first.manifest["history_rows"] + applied
     weights = "relations/ease/weights.npy"
