@@ -36,8 +36,12 @@ class Connection:
             raise
 
     def send(self, commands: list[bytes]) -> None:
+        """Send commands; however many they are, the server takes some of them within each wait. (With `sendall` it would have to
+        take all within one.)"""
+        left = memoryview(b"".join(commands))
         try:
-            self._socket.sendall(b"".join(commands))
+            while left:
+                left = left[self._socket.send(left) :]
         except OSError as error:
             raise Unavailable(f"Redis: {error}") from error
 

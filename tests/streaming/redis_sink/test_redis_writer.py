@@ -2,15 +2,17 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from benchmarks.faults.suspended import resume, suspend
+from benchmarks.faults.suspended import resume, suspend, suspended
 from features.engines.redis_address import RedisAddress
 from features.keys import CHANGED_KEYS, ITEMS_RETAINED, ITEMS_STREAM, item_key, seen_key, user_key
 from features.store.freshness import FreshnessHistogram
@@ -20,11 +22,12 @@ from infra.system import packages, probes
 from infra.system.processes import free_ports, spawn
 from streaming.operators.stored_state import StoredLane
 from streaming.redis_sink.redis_commands import LaneWrite, StateWrite, UserWrite
-from streaming.redis_sink.redis_writer import REPORT_EVERY, FeatureWriter
-from streaming.redis_sink.server_pipe import IN_FLIGHT
+from streaming.redis_sink.redis_writer import BUFFER_KEYS, REPORT_EVERY, FeatureWriter
+from streaming.redis_sink.server_pipe import CALL_TIMEOUT, IN_FLIGHT
 from streaming.testing.manual_time import ManualTime
 from streaming.testing.unsteady_redis import UnsteadyRedis
 from tests.home import until
+from tests.patience import patience
 
 pytestmark = pytest.mark.services
 
@@ -62,6 +65,25 @@ def server(tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     resume(process.pid)
     process.kill()
     process.wait(10)
+
+
+@contextmanager
+def slowed(pid: int) -> Iterator[None]:
+    """A process runs for a moment in each quarter of a second, while the context lasts."""
+    ended = threading.Event()
+
+    def slow_down() -> None:
+        while not ended.wait(0.005):
+            with suspended(pid):
+                ended.wait(0.25)
+
+    thread = threading.Thread(target=slow_down)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(patience(10))
 
 
 def settle(writer: FeatureWriter, *keys: str) -> None:
@@ -279,6 +301,22 @@ def test_changed_items_are_told_in_a_stream_of_bounded_length(server: tuple[int,
         writer.put({item_key(7): StateWrite(number, 0, b"x")})
         writer.tick()
     assert ITEMS_RETAINED <= client.xlen(ITEMS_STREAM) < ITEMS_RETAINED + 200
+    writer.close()
+
+
+def test_a_redis_that_takes_long_for_all_that_waits_gets_it(server: tuple[int, "subprocess.Popen[bytes]"]) -> None:
+    """As after a long absence of many users with much each: it takes some all the time, and the rest later than any one wait."""
+    port, process = server
+    writer = FeatureWriter(RedisAddress("127.0.0.1", port), 1, "users", 0)
+    keys = [user_key(number) for number in range(BUFFER_KEYS)]
+    writer.put({keys[0]: UserWrite(1, 100, b"one")})
+    settle(writer, keys[0])
+    whole = {key: UserWrite(2, 100, bytes(12_000), whole=True) for key in keys}
+    with slowed(process.pid):
+        began = time.monotonic()
+        writer.put(whole)
+        settle(writer, *keys)
+        assert time.monotonic() - began > CALL_TIMEOUT, "or nothing was long"
     writer.close()
 
 
