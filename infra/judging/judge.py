@@ -23,7 +23,7 @@ from infra.judging.rules import decide
 from infra.judging.score_topic import KAFKA_MS, append_score
 from infra.system.readiness import read_readiness
 from infra.system.times import wall_ms
-from models.registry import Labels, change_labels, list_models, list_versions, read_labels
+from models.registry import Labels, change_labels, fitting_versions, list_models, list_versions, read_labels
 from online.ranking.policy import NO_SERVING, read_serving
 from online.support.reloadable_file import ReloadableFile
 
@@ -64,6 +64,8 @@ class Judge:
         self._read_api_at: dict[str, float] = {}
         self._away_since: dict[tuple[str, int | None], float] = {}
         """Since when a stable version does not rank, by model and version."""
+        self._fitting: dict[str, tuple[list[int], list[int]]] = {}
+        """Model → its versions on disk, and those of them that can rank."""
         self._saved = time.monotonic()
         self._saved_offsets: dict[str, dict[int, int]] = {}
         self._printed = 0, 0
@@ -103,13 +105,20 @@ class Judge:
             self._adopt(name, stable)
             return
         now = wall_ms()
-        after = decide(name, labels, versions, self.evidence, now)
+        after = decide(name, labels, self._rankable(name, versions), self.evidence, now)
         if after == labels:
             return
         changed = change_labels(self._models, name, lambda found: after if found == labels else found)
         if changed == after:
             self._announce(name, after)
         self._forget_others(name, changed)
+
+    def _rankable(self, name: str, versions: list[int]) -> list[int]:
+        """Those of a model's versions on disk that can rank; the files are read anew where there are others than before."""
+        before = self._fitting.get(name)
+        if before is None or before[0] != versions:
+            before = self._fitting[name] = versions, fitting_versions(self._models, name, self._schema.digest)
+        return before[1]
 
     def _is_away(self, name: str, stable: int | None) -> bool:
         """Whether another version than the stable one has ranked for AWAY_S, since the API refuses that."""
@@ -148,7 +157,8 @@ class Judge:
         fresh = NOTHING | {"stable": version}
 
         def adopted(found: Labels) -> Labels:
-            return found.decided(wall_ms(), text, **fresh) if found.stable == away else found
+            lost = tuple(each for each in found.lost if each != version)
+            return found.decided(wall_ms(), text, **fresh, lost=lost) if found.stable == away else found
 
         changed = change_labels(self._models, name, adopted)
         if changed.stable == version:
@@ -156,10 +166,8 @@ class Judge:
         self._away_since.pop((name, away), None)
 
     def _forget_others(self, name: str, labels: Labels) -> None:
-        stable: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.interleaved}
-        candidates: dict[str, int | None] = {key[0]: key[1] for key in self.evidence.shadows}
         lost = {f"{name}:{version}" for version in labels.lost}
-        self.evidence.retain(stable | {name: labels.stable}, candidates | {name: labels.candidate}, lost)
+        self.evidence.retain(name, labels.stable, labels.candidate, lost)
 
     def _announce(self, name: str, labels: Labels) -> None:
         """Print the newest decision, and log it to the topic `scores`; the labels stand in any case."""

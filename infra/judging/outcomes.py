@@ -4,7 +4,7 @@ A list is counted once its window is over, with what was liked of it until then.
 far both topics were read is one JSON document: a judge that was killed goes on with no list lost, and none counted twice.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -155,15 +155,15 @@ class Evidence:
         """What came of a comparison; nothing yet where there was none."""
         return self.interleaved.get((model, stable, opponent), Interleaving())
 
-    def retain(
-        self, stable: Mapping[str, int | None], candidates: Mapping[str, int | None], lost: Collection[str] = ()
-    ) -> None:
-        """Drop what was counted of versions that are neither stable nor candidates any more, and of opponents that have lost
-        (`model:version`): nothing is decided by it again."""
+    def retain(self, model: str, stable: int | None, candidate: int | None, lost: Collection[str] = ()) -> None:
+        """Drop what was counted of a model's versions that are neither stable nor the candidate any more, and of opponents that
+        have lost (`model:version`): nothing is decided by it again. What was counted of other models stays."""
         self.interleaved = {
-            key: each for key, each in self.interleaved.items() if stable.get(key[0]) == key[1] and key[2] not in lost
+            key: each
+            for key, each in self.interleaved.items()
+            if key[0] != model or (key[1] == stable and key[2] not in lost)
         }
-        self.shadows = {key: each for key, each in self.shadows.items() if candidates.get(key[0]) == key[1]}
+        self.shadows = {key: each for key, each in self.shadows.items() if key[0] != model or key[1] == candidate}
 
 
 def ndcg(ranks: Sequence[int]) -> float:

@@ -38,8 +38,8 @@ shown, so some of it is due to that."""
 
 
 def decide(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels:
-    """The labels after at most one decision; the same where nothing is decided. versions: on disk, ascending; now: wall time, ms.
-    The stable version must be labelled."""
+    """The labels after at most one decision; the same where nothing is decided. versions: those that can rank, ascending; now:
+    wall time, ms. The stable version must be labelled."""
     assert labels.stable is not None
     for rule in (_rolled_back, _tried, _proved, _nominated):
         after = rule(name, labels, versions, evidence, now)
@@ -49,7 +49,8 @@ def decide(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
 
 
 def _rolled_back(name: str, labels: Labels, versions: Sequence[int], evidence: Evidence, now: int) -> Labels | None:
-    """The stable version gives way to one that is better; to the yardstick only where there is an older version."""
+    """The stable version gives way to the one before where that is better; or where the yardstick is, unless it is itself better
+    than the one before: that would be worse still."""
     stable = labels.stable
     assert stable is not None
     older = labels.last_good
@@ -57,7 +58,8 @@ def _rolled_back(name: str, labels: Labels, versions: Sequence[int], evidence: E
         older = next((each for each in reversed(versions) if each < stable and each not in labels.lost), None)
     if older is None:
         return None
-    for opponent in (_named(name, older), YARDSTICK):
+    is_better = _e(evidence.of(name, stable, _named(name, older)), 1) >= ENOUGH
+    for opponent in (_named(name, older), *([] if is_better else [YARDSTICK])):
         found = evidence.of(name, stable, opponent)
         if (e := _e(found, -1)) >= ENOUGH:
             reason = _reason(found, name, stable, opponent, e)
@@ -73,7 +75,7 @@ def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
     if candidate is None:
         return None
     if candidate not in versions:
-        return labels.without(now, f"{candidate} is no candidate any more: it is not on disk", candidate)
+        return labels.without(now, f"{candidate} is no candidate any more: it is not on disk, or can't rank", candidate)
     if labels.phase == "shadow":
         return _shadowed(name, labels, candidate, evidence, now)
     opponent = _named(name, candidate)
@@ -119,7 +121,7 @@ def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Eviden
     if labels.proved or labels.stable is None:
         return None
     if labels.last_good is None or labels.last_good not in versions:
-        text = f"{labels.stable} is held to no version: the one that ranked before is not on disk any more"
+        text = f"{labels.stable} is held to no version: the one that ranked before is gone, or can't rank"
         return labels.decided(now, text, proved=True, last_good=None)
     opponent = _named(name, labels.last_good)
     found = evidence.of(name, labels.stable, opponent)

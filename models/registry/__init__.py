@@ -27,6 +27,7 @@ from models.registry.manifest import (
 )
 from models.registry.versions import (
     discard,
+    fitting_versions,
     list_models,
     list_versions,
     newest,
@@ -52,6 +53,7 @@ __all__ = [
     "change_labels",
     "discard",
     "encode_manifest",
+    "fitting_versions",
     "folder_digests",
     "folder_stamp",
     "list_models",

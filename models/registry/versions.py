@@ -84,15 +84,21 @@ def newest(models_dir: Path, name: str) -> Manifest | None:
 def trained_otherwise(models_dir: Path, digest: str) -> set[str]:
     """Names of the models all of whose versions were trained under a schema of another digest, or take inputs that today's code
     does not make. Of a version that can't be read that is not known."""
+    return {name for name in list_models(models_dir) if not fitting_versions(models_dir, name, digest)}
 
-    def is_other(folder: Path) -> bool:
+
+def fitting_versions(models_dir: Path, name: str, digest: str) -> list[int]:
+    """The versions of a model, ascending, that were trained under a schema of this digest and take inputs that today's code
+    makes: the others can't rank. Of a version that can't be read that is not known: it is among them."""
+
+    def fits(folder: Path) -> bool:
         try:
             manifest = read_manifest(folder)
         except Broken:
-            return False
-        return manifest.schema != digest or not has_current_inputs(manifest)
+            return True
+        return manifest.schema == digest and has_current_inputs(manifest)
 
-    return {name for name in list_models(models_dir) if all(map(is_other, _folders(models_dir / name).values()))}
+    return [version for version, folder in sorted(_folders(models_dir / name).items()) if fits(folder)]
 
 
 def staging_folder(models_dir: Path, name: str) -> Path:

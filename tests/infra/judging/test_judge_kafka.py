@@ -13,11 +13,12 @@ from features.contracts.scores import DecisionRecord, InterleavedList, read_scor
 from features.engines.kafka_address import KafkaAddress
 from features.errors import Broken
 from features.keys import DEFAULT_PARTITIONS, EVENTS, SCORES, partition_of
+from features.schema.tables import Schema
 from infra.judging.judge import Judge, begin, release
 from models.registry import change_labels, read_labels
 from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.models.fake_version import publish_one
-from tests.schemas import MOVIES
+from tests.schemas import MOVIES, SHOP
 
 pytestmark = pytest.mark.services
 
@@ -33,12 +34,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 class Trial:
     """A model with versions 1 and 2 of which the second is on trial, its users, and judges of it."""
 
-    def __init__(self, broker: Broker, folder: Path) -> None:
+    def __init__(self, broker: Broker, folder: Path, schema: Schema = MOVIES) -> None:
+        """schema: which the second version was trained under."""
         self._broker, self.models = broker, folder / "models"
         self._state, self._serving = folder / "judge.json", folder / "serving.json"
         self._serving.write_text('{"judge": {"window_s": 1}}')
-        for _ in range(2):
-            publish_one(self.models)
+        publish_one(self.models)
+        publish_one(self.models, schema=schema.digest)
         change_labels(self.models, "toy", lambda found: found.decided(1, "begun", stable=1, candidate=2, phase="trial"))
 
     def judge(self) -> Judge:
@@ -141,6 +143,14 @@ def test_a_better_candidate_is_promoted_and_the_topic_has_the_decision(broker: B
     assert [(each.model, each.text, each.labels) for each in found] == [
         ("toy", trial.decisions()[1], {"stable": 2, "last-good": 1})
     ]
+
+
+def test_a_better_candidate_that_can_not_rank_is_none(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path, SHOP)
+    judge = trial.judge()
+    trial.show(range(300, 370), liked=2)
+    until_counted(judge, 70)
+    assert trial.decisions() == ["begun", "2 is no candidate any more: it is not on disk, or can't rank"]
 
 
 def test_where_judging_is_off_the_newest_version_ranks_that_has_not_lost(tmp_path: Path) -> None:

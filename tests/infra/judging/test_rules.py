@@ -104,6 +104,14 @@ def test_below_the_yardstick_an_older_version_ranks_if_there_is_one() -> None:
     assert Home(Labels(stable=1), [1], {YARDSTICK: 0.9}).run(200) == (Labels(stable=1), None)
 
 
+def test_a_version_below_the_yardstick_stays_where_the_one_before_is_worse_still() -> None:
+    home = Home(FORCED, [1, 2], {"m:1": 0.1})
+    home.labels, _ = home.run(300)
+    assert (home.labels.stable, home.labels.proved) == (2, True)
+    home.won = {YARDSTICK: 0.9}
+    assert home.run(300) == (home.labels, None)
+
+
 def test_a_version_whose_predecessor_is_gone_is_held_to_none_and_others_are_tried() -> None:
     for labels, versions in ((FORCED, [2, 3]), (Labels(stable=2, proved=False), [1, 2, 3])):
         after = decide("m", labels, versions, Evidence(), 5)
