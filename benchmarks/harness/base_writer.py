@@ -39,8 +39,8 @@ def write_small_base(
     items: Rows = (),
     near: Mapping[ItemId, Sequence[tuple[ItemId, float]]] | None = None,
 ) -> None:
-    """Write a base into a new folder. users, items: states; near: of an item its neighbours with their weights, best first, in
-    both kinds of relations, each with whom it had a session."""
+    """Write a base into a new folder, numbered 1 unless the manifest says otherwise. users, items: states; near: of an item its
+    neighbours with their weights, best first, in both kinds of relations, each with whom it had a session."""
     folder.mkdir(parents=True)
     tables: Mapping[str, Rows] = {
         USERS: users,
@@ -63,7 +63,7 @@ def write_small_base(
         write_relations(folder / RELATIONS / kind, ids, starts, others, weights)
     _write_sessions(folder / RELATIONS / SESSIONS, near)
     (folder / FILE).write_text(schema.text())
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps({"number": 1, **manifest}))
 
 
 def _write_sessions(folder: Path, near: Mapping[ItemId, Sequence[tuple[ItemId, float]]]) -> None:

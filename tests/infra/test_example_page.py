@@ -28,5 +28,5 @@ def test_it_is_of_a_user_whom_the_base_knows(tmp_path: Path, users: dict[int, Ou
         (inside, encode_stored_user(StoredUser(encode_features(UserFeatures(outer)))))
         for inside, outer in users.items()
     ]
-    write_small_base(tmp_path / "1", SHOP, {"cut": 0, "number": 1}, [], users=states)
+    write_small_base(tmp_path / "1", SHOP, {"cut": 0}, [], users=states)
     assert example_page(Base(tmp_path / "1")) == path

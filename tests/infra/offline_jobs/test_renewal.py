@@ -68,9 +68,7 @@ def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path) -> None:
     home = Home(tmp_path).make()
     record = HomeRecord(home)
     record.describe("ml-100k", 0.8)
-    write_small_base(
-        home.bases / "1", MOVIES, {"cut": 0, "number": 1, "dataset": "ml-100k", "fold_version": 1, "partitions": 8}, []
-    )
+    write_small_base(home.bases / "1", MOVIES, {"cut": 0, "dataset": "ml-100k", "fold_version": 1, "partitions": 8}, [])
     record.take_base(1)
     record.save()
     for folder in (samples_folder(home, 1), home.data / "ml-100k"):

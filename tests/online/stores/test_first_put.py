@@ -54,13 +54,13 @@ def based(folder: Path, previous: Base, end: int) -> Base:
     log: Any = Topic()
     items = read_catalogue(log, previous, end).items(end)
     versions = dict.fromkeys(map(str, range(8)), end)
-    manifest = {"number": 1, "cut": NOW, "partitions": 8, "catalogue_versions": versions}
+    manifest = {"cut": NOW, "partitions": 8, "catalogue_versions": versions}
     write_small_base(folder, SHOP, manifest, list(items))
     return Base(folder)
 
 
 def first(folder: Path) -> Base:
-    write_small_base(folder, SHOP, {"number": 1, "cut": NOW, "partitions": 8}, [Item(1, "Old"), Item(2, "Old")])
+    write_small_base(folder, SHOP, {"cut": NOW, "partitions": 8}, [Item(1, "Old"), Item(2, "Old")])
     return Base(folder)
 
 
@@ -83,7 +83,7 @@ def test_what_is_new_is_the_same_after_a_base_of_the_log(tmp_path: Path, end: in
 
 def test_a_base_of_before_has_no_times_and_reads_as_if_all_came_with_the_data_set(tmp_path: Path) -> None:
     folder = tmp_path / "1"
-    write_small_base(folder, SHOP, {"number": 1, "cut": NOW, "partitions": 8}, [item(3, 0), item(4, 0), item(5, 0)])
+    write_small_base(folder, SHOP, {"cut": NOW, "partitions": 8}, [item(3, 0), item(4, 0), item(5, 0)])
     store = ItemStore(Base(folder))
     store.put_item(item(4, NOW, "Changed"))
     store.put_item(item(9, NOW - 1))
