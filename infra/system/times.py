@@ -12,14 +12,22 @@ def wall_ms() -> Millis:
     return time.time_ns() // 1_000_000
 
 
+MS_DIGITS = 12
+"""Whole numbers with fewer digits are no ms since 1970 that anybody means: 11 digits end in March 1973, and seconds have 10."""
+
+
 def parse_time(where: str, text: str) -> int:
     """Parse a date or date and time (UTC unless it has an offset), or milliseconds since 1970; returns ms. Raises BadInput."""
-    if text.isascii() and text.isdigit():
+    digits = text.isascii() and text.isdigit()
+    if digits and len(text) >= MS_DIGITS:
         return int(text)
     try:
+        if digits and len(text) != len("19980301"):
+            raise ValueError(text)
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadInput(where, "a date like 1998-03-01, a time like 1998-03-01T12:00, or ms since 1970", text) from None
+        expected = f"a date like 1998-03-01, a time like 1998-03-01T12:00, or ms since 1970 ({MS_DIGITS} digits or more)"
+        raise BadInput(where, expected, text) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
