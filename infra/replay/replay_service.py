@@ -31,9 +31,9 @@ class Replays:
         request = read_request(self._home.run)
         if request is not None and request != self._done:
             self._supervisor.end(NAME)  # another speed is another process: it goes on where this one stops
-            self._done = request
             if request.speed is not None:
                 self._supervisor.begin(self._service(request.speed))
+            self._done = request
         self._report()
 
     def _service(self, speed: float | str) -> Service:

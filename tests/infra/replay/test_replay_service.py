@@ -49,6 +49,29 @@ def state(home: Home) -> ReplayState:
     return found
 
 
+class Delayed(Tried):
+    """Has no room for a process the first time."""
+
+    def __init__(self, home: Home, supervisor: Supervisor) -> None:
+        super().__init__(home, supervisor)
+        self.refusals = 1
+
+    def _service(self, speed: float | str) -> Service:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError("no room")
+        return super()._service(speed)
+
+
+def test_a_wish_whose_start_fails_is_carried_out_by_the_next_poll(home: Home, supervisor: Supervisor) -> None:
+    replays = Delayed(home, supervisor)
+    request(home, speed=100.0, id="a")
+    with pytest.raises(OSError, match="no room"):
+        replays.poll()
+    replays.poll()
+    assert (state(home).id, state(home).running) == ("a", True)
+
+
 def test_a_wish_starts_another_hastens_and_none_stops(home: Home, supervisor: Supervisor) -> None:
     replays = Tried(home, supervisor)
     replays.poll()
