@@ -226,7 +226,8 @@ function showDegraded(degraded) {
 function showFault(fault, acted) {
   // A list that was there stays after a failed renewal, and is asked for again; of another model it would be a lie.
   if (page.shownFor === askedOf()) {
-    if (!acted?.token) askAgainSoon(true);
+    page.current = null; // its effect is shown by a later list
+    askAgainSoon(true);
   } else {
     page.shownFor = null;
     tiles.clear();

@@ -80,6 +80,21 @@ def test_a_list_that_is_asked_for_again_in_vain_stays_and_is_asked_for_again(
     complaints.clear()
 
 
+@pytest.mark.parametrize(("path", "tiles", "fault"), PAGES)
+def test_a_list_that_an_act_could_not_renew_is_asked_for_again(
+    visit_small: Visit, complaints: list[str], path: str, tiles: str, fault: str
+) -> None:
+    page = shown(visit_small, path, tiles)
+    page.route("**/v1/recommendations*", fail)
+    like(page, tiles)
+    expect(page.locator("#freshness")).to_contain_text("could not be renewed")
+    page.unroute_all()
+    expect(page.locator("main")).not_to_contain_text("not now", use_inner_text=True, timeout=30_000)
+    expect(page.locator(tiles)).not_to_have_count(0)
+    assert complaints
+    complaints.clear()
+
+
 @pytest.mark.parametrize(
     ("path", "asked", "fault", "films"),
     [
