@@ -340,15 +340,16 @@ class Stack:
         self.supervisor.start_monitor()
 
     def _job_settings(self) -> JobSettings:
-        record, base = self.record, self.record.base()
+        record = self.record
+        clock = record.clock
         return JobSettings(
             kafka=self.engines.kafka,
             redis=self.engines.redis,
-            base=str(base.folder),
+            base=str(record.base().folder),
             generation=record.generation,
             state_version=STATE_VERSION,
-            horizon=max(base.clock_start, base.horizon),
-            horizon_since=record.clock_since,
+            horizon=clock.horizon,
+            horizon_since=clock.since,
             parallelism=record.parallelism,
             attribution=record.attribution,
             passwords=self.settings.flink.address is None,

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from features.base.reader import MANIFEST, Base
+from features.clock import Clock
 from features.errors import BadInput, Broken
 from features.fold.state import FOLD_VERSION
 from features.ids import SALT_BYTES
@@ -248,6 +249,12 @@ class HomeRecord:
         if self._settings.clock_since is None:
             raise Broken(f"{self._home.path} has no base yet; ./martlet up makes it")
         return None if self._settings.wall_clock else self._settings.clock_since
+
+    @property
+    def clock(self) -> Clock:
+        """The home's clock as the job has it. Raises Broken before the first base."""
+        base = self.base()
+        return Clock(max(base.clock_start, base.horizon), self.clock_since)
 
     @property
     def base_number(self) -> int | None:

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from features.contracts.events import write_event
+from features.clock import Clock
+from features.contracts.events import CLOCK_SLACK_MS, write_event
 from features.engines.kafka_address import KafkaAddress
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
@@ -29,7 +30,7 @@ from infra.offline_jobs.runner import dataset_of
 from infra.replay.batch_producer import EventProducer
 from infra.replay.perturbation import UNPERTURBED, Outgoing, Perturbation
 from infra.replay.progress_notes import ProgressNotes
-from infra.system.times import parse_time
+from infra.system.times import parse_time, show_time, wall_ms
 from offline.datasets.dataset import Dataset, cut_row, event_of, open_dataset, row_at, whole_rows
 
 ACK_TIMEOUT: Final = 120.0
@@ -198,6 +199,15 @@ class Replayer:
         await producer.finish()
 
 
+def _require_past(dataset: Dataset, last: int, clock: Clock) -> None:
+    """Raise BadInput if the events before row `last` go on to where the job takes none: ahead of the home's clock."""
+    (columns,) = whole_rows(dataset, last - 1, last)
+    ts, limit = event_of(dataset.name, *columns).ts, clock.at(wall_ms()) + CLOCK_SLACK_MS
+    if ts > limit:
+        expected = f"events until {show_time(limit)}, a day after this home's clock: what is later would be rejected"
+        raise BadInput(f"{dataset.name} in replay", f"{expected} (--to ends before it)", f"one of {show_time(ts)}")
+
+
 def replay_home(
     home: Home,
     engines: Engines,
@@ -230,6 +240,8 @@ def replay_home(
     if first >= last:
         print_line("nothing to replay: all of the data set is history, or no event lies between --from and --to")
         return
+    if record.base_number is not None:
+        _require_past(data, last, record.clock)
     marked = engines.redis if dataset is None else None  # another data set has no say in the home's time
     replayer = Replayer(home, engines.kafka, data, schema, marked)
     row = first if restart else replayer.resume_row(first, last)

@@ -26,7 +26,9 @@ def parse_time(where: str, text: str) -> int:
             raise ValueError(text)
         moment = datetime.fromisoformat(text)
     except ValueError:
-        expected = f"a date like 1998-03-01, a time like 1998-03-01T12:00, or ms since 1970 ({MS_DIGITS} digits or more)"
+        expected = (
+            f"a date like 1998-03-01, a time like 1998-03-01T12:00, or ms since 1970 ({MS_DIGITS} digits or more)"
+        )
         raise BadInput(where, expected, text) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from features.engines.kafka_address import KafkaAddress
 from features.engines.loopback import LOOPBACK
 from features.engines.redis_address import RedisAddress
 from features.engines.shared_engines import Engines
-from features.errors import Unavailable
+from features.errors import BadInput, Unavailable
 from features.fold.state import FOLD_VERSION
 from features.keys import DEFAULT_PARTITIONS, EVENTS, partition_of
 from features.schema.tables import Schema
@@ -150,6 +151,41 @@ def test_a_home_that_has_learned_from_its_log_sends_the_rest_of_its_files(home: 
     printed = list[str]()
     replay_home(learner, engines, None, "max", None, None, False, UNPERTURBED, printed.append)
     assert log.read(SHOP.salted(record.salt)) == expected(shop, Plan(cut_row(shop, 0.5), shop.rows, None)), printed
+
+
+def test_a_data_set_of_a_later_time_than_the_homes_is_refused_with_a_way_on(
+    home: Home, dataset: Dataset, log: Log, tmp_path: Path
+) -> None:
+    """The job rejects what is ahead of the home's clock: as good as nothing of a shop's new year comes into films of 1998."""
+    older = Home(tmp_path / "home").make()
+    record = HomeRecord(older)
+    record.describe("ml-100k", 0.5)
+    films = {"number": 1, "root": 1, "cut": dataset.last_ts, "dataset": dataset.name, "fold_version": FOLD_VERSION}
+    write_small_base(older.bases / "1", MOVIES, films | {"salt": record.salt, "schema": MOVIES.digest}, dataset.items)
+    record.take_base(1)
+    record.save()
+    first = datetime.fromtimestamp(dataset.last_ts / 1000, UTC)
+    own_files(tmp_path / "new", first)
+    engines, printed = Engines(KafkaAddress(bootstrap(home)), RedisAddress(LOOPBACK, 1)), list[str]()
+
+    def replay(end: str | None) -> None:
+        replay_home(older, engines, str(tmp_path / "new"), "max", None, end, False, UNPERTURBED, printed.append)
+
+    with pytest.raises(BadInput, match="after this home's clock"):
+        replay(None)
+    assert sum(map(len, log.read())) == 0
+    replay((first + timedelta(hours=12)).isoformat())
+    assert sum(map(len, log.read())) == 1, printed
+
+
+def own_files(folder: Path, first: datetime) -> None:
+    """Two ratings, a year between them."""
+    folder.mkdir()
+    times = (int(first.timestamp()), int((first + timedelta(days=365)).timestamp()))
+    (folder / "ratings.csv").write_text(
+        "userId,movieId,rating,timestamp\n" + "".join(f"1,1,4.0,{ts}\n" for ts in times)
+    )
+    (folder / "movies.csv").write_text("movieId,title,genres\n1,One (1990),Drama\n")
 
 
 def test_each_partition_has_its_rows_once_and_in_order(home: Home, dataset: Dataset, log: Log) -> None:
