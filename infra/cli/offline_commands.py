@@ -1,6 +1,5 @@
 """Offline commands: features, models, embeddings and evaluation."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,8 @@ from features.errors import BadInput, Broken, Unavailable
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
 from infra.home.paths import Home
 from infra.home.running import engines_of, running_status
+from infra.home.schema_file import schema_of
+from infra.system.times import wall_ms
 
 app = typer.Typer()
 
@@ -331,7 +332,7 @@ def rollback(
     from models.registry import withdraw
 
     target = home_of(home)
-    now = withdraw(target.models, model, time.time_ns() // 1_000_000)
+    now = withdraw(target.models, model, wall_ms(), schema_of(target).digest)
     typer.echo(f"{model} is back at version {now}")
     mirror_models(target)
 
@@ -353,6 +354,6 @@ def promote(
             f'"judge" in serving.json of {target.path}: without it the newest version ranks, and rollback withdraws it'
         )
         raise BadInput("promote", why, "none")
-    label(target.models, model, version, time.time_ns() // 1_000_000)
+    label(target.models, model, version, wall_ms(), schema_of(target).digest)
     typer.echo(f"{model} version {version} ranks from now on")
     mirror_models(target)

@@ -15,8 +15,8 @@ import msgspec
 from features.durable import write_whole
 from features.errors import BadInput, Broken
 from models.registry.disk import locked
-from models.registry.manifest import verify_digests
-from models.registry.versions import LOCK, list_versions, rollback, version_folder
+from models.registry.manifest import read_manifest, require_current_inputs, require_schema, verify_digests
+from models.registry.versions import LOCK, fitting_versions, list_versions, no_older_version, rollback, version_folder
 
 LABELS: Final = "labels.json"
 STABLE, CANDIDATE, LAST_GOOD = "stable", "candidate", "last-good"
@@ -134,29 +134,35 @@ def change_labels(models_dir: Path, name: str, change: Callable[[Labels], Labels
     return after
 
 
-def promote(models_dir: Path, name: str, version: int, ts: int) -> Labels:
-    """Have a version rank, whatever it is worth; the judge goes on comparing it. ts: wall time, ms. Raises BadInput for a version
-    that is not there."""
-    return change_labels(
-        models_dir, name, lambda labels: labels.promoted(ts, f"{version} ranks from now on: by hand", version)
-    )
+def promote(models_dir: Path, name: str, version: int, ts: int, digest: str | None = None) -> Labels:
+    """Have a version rank, whatever it is worth; the judge goes on comparing it. ts: wall time, ms; digest: of the schema that it
+    must have been trained under, None for any. Raises BadInput for a version that isn't there, Broken for one that can't rank."""
+
+    def promoted(labels: Labels) -> Labels:
+        manifest = read_manifest(version_folder(models_dir, name, version))
+        require_current_inputs(manifest)
+        if digest is not None:
+            require_schema(manifest, digest)
+        return labels.promoted(ts, f"{version} ranks from now on: by hand", version)
+
+    return change_labels(models_dir, name, promoted)
 
 
-def withdraw(models_dir: Path, name: str, ts: int) -> int:
+def withdraw(models_dir: Path, name: str, ts: int, digest: str | None = None) -> int:
     """Have the version that ranked before rank again; returns it. Where labels say what ranks, or have, only they change; else
-    the newest version is taken away (`models.registry.versions.rollback`). Raises BadInput where there is no other version,
-    Broken where it is not whole: then nothing changes."""
+    the newest version is taken away (`models.registry.versions.rollback`). digest: of the schema that the home's versions are
+    trained under, None for any. Raises BadInput where no other version can rank, Broken where the one that would is not whole:
+    then nothing changes."""
     if read_labels(models_dir, name) is None:
-        return rollback(models_dir, name)
+        return rollback(models_dir, name, digest)
     ranks = 0
 
     def withdrawn(now: Labels) -> Labels:
         nonlocal ranks
-        versions = list_versions(models_dir, name)
-        present = now.order(versions)
+        present = now.order(fitting_versions(models_dir, name, digest))
         earlier = [each for each in present[1:] if each == now.last_good or each < present[0]]
         if not earlier:
-            raise BadInput("rollback", f"at least two versions of {name}", str(min(1, len(present))))
+            raise no_older_version(name, len(list_versions(models_dir, name)))
         stable, ranks = present[0], earlier[0]
         verify_digests(version_folder(models_dir, name, ranks))
         text = f"{ranks} ranks in place of {stable}: rolled back by hand"

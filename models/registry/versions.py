@@ -87,16 +87,16 @@ def trained_otherwise(models_dir: Path, digest: str) -> set[str]:
     return {name for name in list_models(models_dir) if not fitting_versions(models_dir, name, digest)}
 
 
-def fitting_versions(models_dir: Path, name: str, digest: str) -> list[int]:
-    """The versions of a model, ascending, that were trained under a schema of this digest and take inputs that today's code
-    makes: the others can't rank. Of a version that can't be read that is not known: it is among them."""
+def fitting_versions(models_dir: Path, name: str, digest: str | None) -> list[int]:
+    """The versions of a model, ascending, that were trained under a schema of this digest (None: of any) and take inputs that
+    today's code makes: the others can't rank. Of a version that can't be read that is not known: it is among them."""
 
     def fits(folder: Path) -> bool:
         try:
             manifest = read_manifest(folder)
         except Broken:
             return True
-        return manifest.schema == digest and has_current_inputs(manifest)
+        return digest in (None, manifest.schema) and has_current_inputs(manifest)
 
     return [version for version, folder in sorted(_folders(models_dir / name).items()) if fits(folder)]
 
@@ -159,27 +159,33 @@ def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
     return version
 
 
-def rollback(models_dir: Path, name: str) -> int:
-    """Take the newest version away, so that the server falls back; returns the version that is newest then.
+def rollback(models_dir: Path, name: str, digest: str | None = None) -> int:
+    """Take the newest version away, so that the server falls back; returns the version that ranks then.
 
-    It is kept under `<models>/.retired`, and its number is not used again. Raises BadInput where there is no older
-    version, Broken where the older one is not whole: then nothing moves.
+    It is kept under `<models>/.retired`, and its number is not used again. Raises BadInput where no older version can
+    rank (`fitting_versions`), Broken where the one that would is not whole: then nothing moves.
     """
     _check_name(name)
     base = models_dir / name
     if len(_folders(base)) < 2:
-        raise BadInput("rollback", f"at least two versions of {name}", str(len(_folders(base))))
+        raise no_older_version(name, len(_folders(base)))
     with locked(base / LOCK):
         folders = _folders(base)
-        versions = sorted(folders)
-        if len(versions) < 2:
-            raise BadInput("rollback", f"at least two versions of {name}", str(len(versions)))
-        withdrawn, stays = versions[-1], versions[-2]
+        withdrawn = max(folders, default=0)
+        older = [each for each in fitting_versions(models_dir, name, digest) if each != withdrawn]
+        if not older:
+            raise no_older_version(name, len(folders))
+        stays = older[-1]
         verify_digests(folders[stays])
         note_withdrawn(models_dir, name, [withdrawn_as(folders[withdrawn], withdrawn)])
         write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())
         _retire(models_dir, name, withdrawn, folders[withdrawn])
     return stays
+
+
+def no_older_version(name: str, present: int) -> BadInput:
+    """The error of who rolls a model back that has no older version to rank, of so many."""
+    return BadInput("rollback", f"an older version of {name} that can rank", f"{present} in all")
 
 
 def _retire(models_dir: Path, name: str, version: int, folder: Path) -> None:

@@ -44,6 +44,37 @@ def test_a_version_that_is_not_there_gets_no_label(tmp_path: Path) -> None:
     assert read_labels(tmp_path, "toy") is None
 
 
+def test_a_version_that_can_not_rank_is_not_promoted(tmp_path: Path) -> None:
+    publish_one(tmp_path, schema="other")
+    publish_one(tmp_path, inputs_version=1)
+    with pytest.raises(Broken, match="another meaning of events"):
+        promote(tmp_path, "toy", 1, 5, "mine")
+    with pytest.raises(Broken, match="inputs version 1"):
+        promote(tmp_path, "toy", 2, 5)
+    assert read_labels(tmp_path, "toy") is None
+
+
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_a_rollback_passes_over_what_can_not_rank(tmp_path: Path, is_labelled: bool) -> None:
+    for schema in ("mine", "other", "mine"):
+        publish_one(tmp_path, schema=schema)
+    if is_labelled:
+        change_labels(tmp_path, "toy", lambda labels: labels.decided(1, "begun", stable=3, last_good=2))
+    assert withdraw(tmp_path, "toy", 9, "mine") == 1
+
+
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_a_rollback_to_nothing_that_can_rank_is_refused(tmp_path: Path, is_labelled: bool) -> None:
+    for schema in ("other", "mine"):
+        publish_one(tmp_path, schema=schema)
+    if is_labelled:
+        change_labels(tmp_path, "toy", lambda labels: labels.decided(1, "begun", stable=2, last_good=1))
+    before = read_labels(tmp_path, "toy")
+    with pytest.raises(BadInput, match="an older version of toy that can rank, got 2 in all"):
+        withdraw(tmp_path, "toy", 9, "mine")
+    assert (read_labels(tmp_path, "toy"), list_versions(tmp_path, "toy")) == (before, [1, 2])
+
+
 def test_labels_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     publish_one(tmp_path)
     (tmp_path / "toy" / LABELS).write_text('{"stable": "x"}')
@@ -60,7 +91,7 @@ def test_a_rollback_by_hand_moves_labels_where_there_are_some(tmp_path: Path) ->
     assert labels is not None
     assert (labels.stable, labels.last_good, labels.lost, labels.candidate) == (1, None, (2,), 3)
     assert list_versions(tmp_path, "toy") == [1, 2, 3], "nothing is taken away"
-    with pytest.raises(BadInput, match="at least two versions"):
+    with pytest.raises(BadInput, match="an older version"):
         withdraw(tmp_path, "toy", 9)
 
 

@@ -134,9 +134,9 @@ def test_rollback_goes_back_one_and_the_number_is_spent(tmp_path: Path) -> None:
 
 def test_the_only_version_stays(tmp_path: Path) -> None:
     publish_one(tmp_path)
-    with pytest.raises(BadInput, match="at least two versions of toy, got 1"):
+    with pytest.raises(BadInput, match="an older version of toy that can rank, got 1 in all"):
         rollback(tmp_path, "toy")
-    with pytest.raises(BadInput, match="at least two versions of other, got 0"):
+    with pytest.raises(BadInput, match="an older version of other that can rank, got 0 in all"):
         rollback(tmp_path, "other")
     assert list_versions(tmp_path, "toy") == [1]
     assert not (tmp_path / "other").exists()
@@ -190,7 +190,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["rollback", "--models", str(tmp_path), "--model", "toy"]) == 0
     assert capsys.readouterr().out == "toy is back at version 1\n"
     assert main(["rollback", "--models", str(tmp_path), "--model", "toy"]) == 1
-    assert capsys.readouterr().err == "error: rollback: expected at least two versions of toy, got 1\n"
+    assert capsys.readouterr().err == "error: rollback: expected an older version of toy that can rank, got 1 in all\n"
 
 
 def test_it_imports_no_tensorflow() -> None:
