@@ -25,7 +25,8 @@ MARGIN: Final = 0.1
 EXHAUSTED: Final = 50
 """Lists in a row that did not count, as their users have had their ten: what is undecided then stays so."""
 TRIAL_MS: Final = 30 * DAY_MS
-"""How long these have to be of many users: then one who is left will do."""
+"""How long these have to be of many users: then one who is left will do. Where no list has counted for so long, none is waited
+for."""
 SHADOW_LISTS: Final = 100
 """Lists beside which a candidate ranks before it is shown."""
 SHADOW_MS: Final = 30 * DAY_MS
@@ -91,9 +92,9 @@ def _tried(name: str, labels: Labels, versions: Sequence[int], evidence: Evidenc
     if (e := _e(found, 1)) >= ENOUGH:
         reason = _reason(found, name, stable, opponent, e)
         return labels.without(now, f"{candidate} is dropped, worse than {stable}: {reason}", candidate)
-    if _is_exhausted(found, labels, now):
+    if over := _over(found, labels, now):
         reason = _reason(found, name, stable, opponent, max(_e(found, side) for side in (-1, 1)))
-        text = f"{candidate} is dropped, undecided against {stable}: no user has lists left that count, {reason}"
+        text = f"{candidate} is dropped, undecided against {stable}: {over}, {reason}"
         return labels.without(now, text, candidate)
     return None
 
@@ -129,10 +130,8 @@ def _proved(name: str, labels: Labels, versions: Sequence[int], evidence: Eviden
     reason = _reason(found, name, labels.stable, opponent, e)
     if e >= ENOUGH:
         return labels.decided(now, f"{labels.stable} is proved against {labels.last_good}: {reason}", proved=True)
-    if _is_exhausted(found, labels, now):
-        text = (
-            f"{labels.stable} stays, undecided against {labels.last_good}: no user has lists left that count, {reason}"
-        )
+    if over := _over(found, labels, now):
+        text = f"{labels.stable} stays, undecided against {labels.last_good}: {over}, {reason}"
         return labels.decided(now, text, proved=True)
     return None
 
@@ -164,11 +163,14 @@ def _named(name: str, version: int) -> str:
     return f"{name}:{version}"
 
 
-def _is_exhausted(found: Interleaving, labels: Labels, now: int) -> bool:
-    """Whether no verdict is to be expected: of the users of before many may have left, who then can't say so."""
+def _over(found: Interleaving, labels: Labels, now: int) -> str:
+    """Why no verdict is to be expected, "" while one is: of the users of before many may have left, who then can't say so."""
     differences, since = found.differences, labels.decisions[-1].ts if labels.decisions else now
-    is_old = now - since >= TRIAL_MS and sum(differences.in_vain.values()) >= EXHAUSTED
-    return is_old or differences.is_exhausted(EXHAUSTED)
+    is_old = now - since >= TRIAL_MS
+    if is_old and not differences.counts:
+        return f"no list has counted in {TRIAL_MS // DAY_MS} days"
+    used_up = is_old and sum(differences.in_vain.values()) >= EXHAUSTED
+    return "no user has lists left that count" if used_up or differences.is_exhausted(EXHAUSTED) else ""
 
 
 def _e(found: Interleaving, side: int, mean: float = 0.0) -> float:

@@ -108,9 +108,16 @@ FAULTS: Final = (
     Fault(
         "what can't be decided stays on trial for good",
         "infra/judging/rules.py",
-        "is_old or differences.is_exhausted(EXHAUSTED)",
+        "used_up or differences.is_exhausted(EXHAUSTED)",
         "False",
         ("test_where_few_users_have_given_all_their_lists_an_undecided_candidate_makes_room_for_the_next",),
+    ),
+    Fault(
+        "a version that no list is made with stays on trial for good",
+        "infra/judging/rules.py",
+        "if is_old and not differences.counts:",
+        "if is_old and differences.counts:",
+        ("test_a_version_that_no_list_is_made_with_keeps_none_from_being_tried",),
     ),
     Fault(
         "one user has a candidate dropped",

@@ -187,6 +187,17 @@ def test_one_user_who_goes_on_and_on_decides_nothing_for_the_others() -> None:
     assert (after.candidate, after.lost) == (None, (2,))
 
 
+def test_a_version_that_no_list_is_made_with_keeps_none_from_being_tried() -> None:
+    """As where nobody asks that model for lists: on trial, or held to the one before, it would be for good."""
+    on_trial, held = TRIAL.decided(5, "begun", phase="trial"), FORCED.decided(5, "promoted")
+    for labels, after in ((on_trial, (1, None, (2,))), (held, (2, None, ()))):
+        assert decide("m", labels, [1, 2, 3], Evidence(), TRIAL_MS) == labels
+        ended = decide("m", labels, [1, 2, 3], Evidence(), 5 + TRIAL_MS)
+        assert (ended.stable, ended.candidate, ended.lost) == after
+        assert "no list has counted in 30 days" in ended.decisions[-1].text
+        assert decide("m", ended, [1, 2, 3], Evidence(), 5 + TRIAL_MS).candidate == 3
+
+
 def test_where_few_users_have_given_all_their_lists_a_stable_version_is_held_no_longer() -> None:
     home = Home(FORCED, [1, 2], {"m:1": 0.5}, users=5, every=1)
     after, lists = home.run(1000)
