@@ -295,7 +295,11 @@ class HomeRecord:
     def free_base_number(self) -> int:
         """Returns a number above all existing and former bases."""
         numbers = [int(folder.name) for folder in self._home.bases.iterdir() if folder.name.isdigit()]
-        return 1 + max([*numbers, self.base_number or 0])
+        return 1 + max([*numbers, self.base_number or 0, self._settings.given_up])
+
+    def give_up(self, number: int) -> None:
+        """Have no other base get the number of one that goes."""
+        self._settings.given_up = max(self._settings.given_up, number)
 
     def take_base(self, number: int) -> bool:
         """Use a base; returns True if the generation rose, so that all states start anew from it."""

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct):
     generation    fence of all writes, rises with the base, the versions of the fold and of the job's state, and `items`
     base          number of the base in use
     next_base     number of the base that the next `up` is to start from
+    given_up      the largest number of a base that was given up: no other gets it, as an API may have read of that one
     fold_version  of the fold that `generation` was made for …
     state_version … and of the job's state (`streaming.operators.stored_state`) …
     fold_items    … and what `items` was then
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct):
     generation: int = 0
     base: int | None = None
     next_base: int | None = None
+    given_up: int = 0
     fold_version: int | None = None
     state_version: int | None = None
     clock_since: int | None = None

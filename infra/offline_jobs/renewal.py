@@ -74,6 +74,8 @@ def discard(home: Home, number: int) -> None:
     used, or others have made it."""
     record = HomeRecord(home)
     if number not in (record.base_number, record.newest_base) and not is_of_others(home, number):
+        record.give_up(number)
+        record.save()
         remove_base(home, number)
 
 

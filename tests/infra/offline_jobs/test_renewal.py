@@ -42,6 +42,20 @@ def test_what_is_given_up_is_removed_unless_it_is_used_or_others_have_made_it(tm
     assert [number for number in (4, 5) if is_of_others(home, number)] == [5]
 
 
+def test_the_number_of_a_base_that_was_given_up_is_not_used_again(tmp_path: Path) -> None:
+    """An API that has read its weights would take the next one of that number for the same."""
+    home = Home(tmp_path).make()
+    record = HomeRecord(home)
+    record.describe("ml-100k", 0.8)
+    make_base(home, 1, dataset="ml-100k")
+    record.take_base(1)
+    record.save()
+    make_base(home, 2, dataset="log-2", previous=1)
+    discard(home, 2)
+    assert not (home.bases / "2").exists()
+    assert HomeRecord(home).free_base_number() == 3
+
+
 def test_a_base_of_the_data_set_that_waits_for_the_next_start_is_not_superseded(tmp_path: Path) -> None:
     home = Home(tmp_path).make()
     record = HomeRecord(home)
