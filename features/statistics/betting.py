@@ -59,6 +59,12 @@ class PairedDifferences:
         self.counts[user] = count + 1
         self.sums[user] = self.sums.get(user, 0.0) + difference
 
+    def rename(self, user: Hashable, other: Hashable) -> None:
+        """Have what counts of a user count of `other`, of whom nothing does yet."""
+        for known in (self.counts, self.sums, self.in_vain):
+            if user in known:
+                known[other] = known.pop(user)  # type: ignore[assignment]
+
     def copy(self) -> "PairedDifferences":
         return PairedDifferences(dict(self.counts), dict(self.sums), self.ignored, dict(self.in_vain))
 

@@ -17,6 +17,7 @@ from features.engines.kafka_consumer import closed_on_failure, open_consumer
 from features.errors import BadEvent, Broken, Unavailable
 from features.keys import EVENTS, SCORES
 from features.schema.tables import Schema
+from features.types import FORGET_USER
 from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
 from infra.judging.read_times import ReadTimes
 from infra.judging.rules import decide
@@ -37,8 +38,8 @@ LATE_MS: Final = 2_000
 _decoder = msgspec.json.Decoder(JudgeState)
 NOTHING: Final[dict[str, object]] = {"stable": None, "candidate": None, "last_good": None, "proved": True}
 """Labels of a model whose versions are not judged."""
-_OF_LISTS: Final = b'"request_id"', b'"undo"'
-"""One of these is in each event that says something of a list."""
+_OF_LISTS: Final = b'"request_id"', b'"undo"', b'"forget_user"'
+"""One of these is in each event that says something of a list, or of what is held of a user."""
 
 
 class Judge:
@@ -198,7 +199,11 @@ class Judge:
                 if isinstance(record, CountedList):
                     self._joined.add_list(record, ts)
             elif any(each in value for each in _OF_LISTS):
-                self._joined.add_act(read_event(value, self._schema), self._schema, ts)
+                event = read_event(value, self._schema)
+                if event.kind == FORGET_USER:
+                    self._joined.forget_user(event.outer_user)
+                    self.evidence.forget_user(event.outer_user)
+                self._joined.add_act(event, self._schema, ts)
         except BadEvent:  # rejected by the job, too
             self._joined.unreadable += 1
 

@@ -4,6 +4,7 @@ A list is counted once its window is over, with what was liked of it until then.
 far both topics were read is one JSON document: a judge that was killed goes on with no list lost, and none counted twice.
 """
 
+import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -95,6 +96,12 @@ class Joined:
                 break
             self._forget(name)
 
+    def forget_user(self, user: OuterId) -> None:
+        """Drop a user's open lists and acts."""
+        self.lists = {key: opened for key, opened in self.lists.items() if opened.record.user_id != user}
+        for name in [name for name in self.acts.lists if name[0] == user]:
+            self._forget(name)
+
     def _is_open(self, name: ListName) -> bool:
         opened = (self.lists.get(_key(kind, name[1])) for kind in (InterleavedList, ShadowList))
         return any(each is not None and _name(each.record) == name for each in opened)
@@ -154,6 +161,15 @@ class Evidence:
     def of(self, model: str, stable: int, opponent: str) -> Interleaving:
         """What came of a comparison; nothing yet where there was none."""
         return self.interleaved.get((model, stable, opponent), Interleaving())
+
+    def forget_user(self, user: OuterId) -> None:
+        """Have what was counted of a user count of somebody without a name: verdicts stay as they are."""
+        nobody = f"forgotten {secrets.token_hex(8)}"
+        for differences in (
+            *(each.differences for each in self.interleaved.values()),
+            *(each.differences for each in self.shadows.values()),
+        ):
+            differences.rename(user, nobody)
 
     def retain(self, model: str, stable: int | None, candidate: int | None, lost: Collection[str] = ()) -> None:
         """Drop what was counted of a model's versions that are neither stable nor the candidate any more, and of opponents that

@@ -15,7 +15,8 @@ from features.errors import Broken
 from features.keys import DEFAULT_PARTITIONS, EVENTS, SCORES, partition_of
 from features.schema.tables import Schema
 from infra.judging.judge import Judge, begin, release
-from models.registry import change_labels, read_labels
+from infra.system.times import wall_ms
+from models.registry import Labels, change_labels, read_labels
 from tests.kafka_process import Broker, kafka_process, read_to_end
 from tests.models.fake_version import publish_one
 from tests.schemas import MOVIES, SHOP
@@ -41,7 +42,8 @@ class Trial:
         self._serving.write_text('{"judge": {"window_s": 1}}')
         publish_one(self.models)
         publish_one(self.models, schema=schema.digest)
-        change_labels(self.models, "toy", lambda found: found.decided(1, "begun", stable=1, candidate=2, phase="trial"))
+        begun = Labels().decided(wall_ms(), "begun", stable=1, candidate=2, phase="trial")
+        change_labels(self.models, "toy", lambda _: begun)
 
     def judge(self) -> Judge:
         made = Judge(self.models, self._state, self._serving, KafkaAddress(self._broker.bootstrap), NOWHERE, MOVIES)
@@ -86,6 +88,18 @@ class Trial:
         producer.flush()
         producer.close()
 
+    def forget(self, user: int) -> None:
+        producer = KafkaProducer(bootstrap_servers=self._broker.bootstrap)
+        wish = {"event_id": f"f{user}", "type": "forget_user", "ts": 9, "user_id": user}
+        producer.send(EVENTS, json.dumps(wish).encode(), partition=partition_of(user, DEFAULT_PARTITIONS))
+        producer.flush()
+        producer.close()
+
+    @property
+    def state(self) -> str:
+        """The judge's file as it was saved."""
+        return self._state.read_text()
+
     def decisions(self) -> list[str]:
         labels = read_labels(self.models, "toy")
         assert labels is not None
@@ -124,6 +138,22 @@ def test_an_undo_takes_back_what_was_liked_of_a_list(broker: Broker, tmp_path: P
     until_counted(judge, 8)
     found = judge.evidence.of("toy", 1, "toy:2")
     assert (found.lists, found.liked) == (8, (3, 0))
+
+
+def test_who_is_forgotten_counts_on_without_a_name(broker: Broker, tmp_path: Path) -> None:
+    trial = Trial(broker, tmp_path)
+    judge = trial.judge()
+    trial.show(range(777_000, 777_003), liked=1)
+    until_counted(judge, 3)
+    trial.forget(777_001)
+    deadline = time.monotonic() + 60
+    judge.save()
+    while "777001" in trial.state:
+        assert time.monotonic() < deadline
+        judge.step()
+        judge.save()
+    found = judge.evidence.of("toy", 1, "toy:2").differences
+    assert (sorted(found.sums.values()), len(found.counts)) == ([1.0, 1.0, 1.0], 3)
 
 
 def test_a_better_candidate_is_promoted_and_the_topic_has_the_decision(broker: Broker, tmp_path: Path) -> None:

@@ -199,6 +199,24 @@ def test_what_was_counted_survives_as_json() -> None:
     assert again.joined() == joined
 
 
+def test_of_who_is_forgotten_nothing_is_held_by_name() -> None:
+    """Verdicts stay as they were; what was open is dropped, with what comes of it later."""
+    joined, evidence = Joined(), Evidence()
+    for user in ("Ada", "Bob"):
+        for number in range(12):
+            evidence.count(interleaved(f"{user}{number}", user), {1})
+        joined.add_list(interleaved(f"open {user}", user), ts=20)
+        joined.add_act(act(f"open {user}", 3, LIKE)._replace(user=user), MOVIES, ts=21)
+        joined.add_act(act(f"none {user}", 3, LIKE)._replace(user=user), MOVIES, ts=21)
+    before = evidence.of("fusion", 3, "fusion:4").verdict("a", "b")
+    joined.forget_user("Ada")
+    evidence.forget_user("Ada")
+    evidence.forget_user("nobody")
+    assert b"Ada" not in msgspec.json.encode(JudgeState.of({}, joined, evidence))
+    assert evidence.of("fusion", 3, "fusion:4").verdict("a", "b") == before
+    assert closed(joined, 30) == [("open Bob", {3})]
+
+
 def test_a_state_whose_acts_were_told_another_way_is_read_without_them() -> None:
     acts = {"a": {"ts": 9, "likes": {"judged": {"3": True}, "clicked": [4]}}}
     acted = [[7, "a", {"ts": 9, "likes": {"acts": {"e1": [3, True], "e2": None}}}]]
