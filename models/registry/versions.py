@@ -5,7 +5,7 @@
     <models>/<name>/.withdrawn           which versions were taken away
     <models>/<name>/.lock                held while versions come or go
     <models>/.staging/<name>-…/          versions being written and checked, outside every model's base path
-    <models>/.retired/<name>/<v>-<n>/    versions rolled back
+    <models>/.retired/<name>/<v>-<n>/    versions rolled back, the newest ten
 
 A version appears and goes by one rename, so a server that polls the folder never sees a half.
 """
@@ -38,6 +38,8 @@ STAGING: Final = ".staging"
 RETIRED: Final = ".retired"
 LAST: Final = ".last"
 LOCK: Final = ".lock"
+MAX_RETIRED: Final = 10
+"""Versions of one model that stay after they were rolled back, the newest."""
 STALE_STAGING_S: Final = DAY_S
 """A staged folder this old (seconds) was left by a training that died."""
 
@@ -113,16 +115,18 @@ def staging_folder(models_dir: Path, name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=staging))
 
 
-def _retired_folders(models_dir: Path, name: str) -> list[str]:
+def _retired(models_dir: Path, name: str) -> list[tuple[int, int]]:
+    """(version, how often it had been retired) of each folder of retired versions, ascending."""
     base = models_dir / RETIRED / name
-    return [path.name for path in base.iterdir()] if base.is_dir() else []
+    parts = [path.name.split("-") for path in base.iterdir()] if base.is_dir() else []
+    return sorted((int(each[0]), int(each[1])) for each in parts if len(each) == 2 and all(map(str.isdecimal, each)))
 
 
 def last_given(models_dir: Path, name: str) -> int:
     """The largest version number ever given out, 0 if none. Raises Broken where the record can't be read."""
     path = models_dir / name / LAST
     known = [0, *_folders(models_dir / name)]
-    known += [int(label.split("-")[0]) for label in _retired_folders(models_dir, name) if label[:1].isdigit()]
+    known += [version for version, _ in _retired(models_dir, name)]
     try:
         known.append(int(path.read_text()))
     except FileNotFoundError:
@@ -191,8 +195,10 @@ def no_older_version(name: str, present: int) -> BadInput:
 def _retire(models_dir: Path, name: str, version: int, folder: Path) -> None:
     retired = models_dir / RETIRED / name
     retired.mkdir(parents=True, exist_ok=True)
-    times = sum(label.startswith(f"{version}-") for label in _retired_folders(models_dir, name))
+    times = max((times for each, times in _retired(models_dir, name) if each == version), default=0)
     folder.rename(retired / f"{version}-{times + 1}")
+    for old, times in _retired(models_dir, name)[:-MAX_RETIRED]:
+        shutil.rmtree(retired / f"{old}-{times}", ignore_errors=True)
     sync_path(retired)
     sync_path(models_dir / name)
 

@@ -15,9 +15,7 @@ FAULTS: Final = (
     Fault(
         "a retired number is given out again",
         "models/registry/versions.py",
-        (
-            '    known += [int(label.split("-")[0]) for label in _retired_folders(models_dir, name) if label[:1].isdigit()]\n'
-        ),
+        "    known += [version for version, _ in _retired(models_dir, name)]\n",
         "",
         ("test_rollback_goes_back_one_and_the_number_is_spent",),
     ),

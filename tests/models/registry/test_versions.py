@@ -223,7 +223,7 @@ def test_the_record_of_numbers_is_written_with_each_version(tmp_path: Path) -> N
         assert (tmp_path / "toy" / ".last").read_text() == f"{number}\n"
 
 
-def test_each_retired_version_is_kept(tmp_path: Path) -> None:
+def test_a_version_that_is_retired_twice_is_kept_twice(tmp_path: Path) -> None:
     """The same number, put back by hand and taken away again, is kept beside the first."""
     publish_one(tmp_path)
     publish_one(tmp_path)
@@ -231,6 +231,17 @@ def test_each_retired_version_is_kept(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / ".retired" / "toy" / "2-1", tmp_path / "toy" / "2")
     assert rollback(tmp_path, "toy") == 1
     assert sorted(path.name for path in (tmp_path / ".retired" / "toy").iterdir()) == ["2-1", "2-2"]
+
+
+def test_of_what_was_rolled_back_the_newest_ten_stay(tmp_path: Path) -> None:
+    retired = tmp_path / ".retired" / "toy"
+    publish_one(tmp_path)
+    (retired / "mine").mkdir(parents=True)
+    for _ in range(12):
+        publish_one(tmp_path)
+        rollback(tmp_path, "toy")
+    assert {path.name for path in retired.iterdir()} == {"mine", *(f"{number}-1" for number in range(4, 14))}
+    assert publish_one(tmp_path) == 14
 
 
 def test_what_is_published_is_known_by_its_files(tmp_path: Path) -> None:
