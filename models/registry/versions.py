@@ -164,10 +164,11 @@ def publish(staged_folder: Path, models_dir: Path, name: str) -> int:
 
 
 def rollback(models_dir: Path, name: str, digest: str | None = None) -> int:
-    """Take the newest version away, so that the server falls back; returns the version that ranks then.
+    """Take the newest version away that can rank (`fitting_versions`), so that the server falls back; returns the one that ranks
+    then.
 
     It is kept under `<models>/.retired`, and its number is not used again. Raises BadInput where no older version can
-    rank (`fitting_versions`), Broken where the one that would is not whole: then nothing moves.
+    rank, Broken where the one that would is not whole: then nothing moves.
     """
     _check_name(name)
     base = models_dir / name
@@ -175,11 +176,10 @@ def rollback(models_dir: Path, name: str, digest: str | None = None) -> int:
         raise no_older_version(name, len(_folders(base)))
     with locked(base / LOCK):
         folders = _folders(base)
-        withdrawn = max(folders, default=0)
-        older = [each for each in fitting_versions(models_dir, name, digest) if each != withdrawn]
-        if not older:
+        fitting = fitting_versions(models_dir, name, digest)
+        if len(fitting) < 2:
             raise no_older_version(name, len(folders))
-        stays = older[-1]
+        stays, withdrawn = fitting[-2:]
         verify_digests(folders[stays])
         note_withdrawn(models_dir, name, [withdrawn_as(folders[withdrawn], withdrawn)])
         write_whole(base / LAST, f"{last_given(models_dir, name)}\n".encode())

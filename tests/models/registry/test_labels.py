@@ -63,6 +63,13 @@ def test_a_rollback_passes_over_what_can_not_rank(tmp_path: Path, is_labelled: b
     assert withdraw(tmp_path, "toy", 9, "mine") == 1
 
 
+def test_a_rollback_takes_away_what_ranks_where_the_newest_version_can_not(tmp_path: Path) -> None:
+    for schema in ("mine", "mine", "other"):
+        publish_one(tmp_path, schema=schema)
+    assert withdraw(tmp_path, "toy", 9, "mine") == 1
+    assert list_versions(tmp_path, "toy") == [1, 3]
+
+
 @pytest.mark.parametrize("is_labelled", [False, True])
 def test_a_rollback_to_nothing_that_can_rank_is_refused(tmp_path: Path, is_labelled: bool) -> None:
     for schema in ("other", "mine"):
