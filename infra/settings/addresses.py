@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from features.engines.kafka_address import KafkaAddress
 from features.engines.loopback import LOOPBACK
@@ -51,21 +50,29 @@ def attached_redis(redis: Redis, home: Home) -> RedisAddress | None:
     """Returns the Redis that the settings name; None if they name none. Files are relative to the home."""
     if redis.url is None:
         return None
-    url = urlsplit(redis.url)
-    tls = Tls(file_in(home, redis.ca), file_in(home, redis.certificate)) if url.scheme == "rediss" else None
+    tls = Tls(file_in(home, redis.ca), file_in(home, redis.certificate)) if redis.url.startswith("rediss:") else None
     (host, port), *others = servers_of(redis.url)
-    database = int(url.path.strip("/") or 0)
+    database = database_of(redis.url)
     return RedisAddress(host, port, database, tls, redis.user, redis.password, redis.cluster, tuple(others))
 
 
-def servers_of(url: str) -> list[Server]:
-    """Returns the servers that a Redis' URL names.
+def servers_of(addresses: str) -> list[Server]:
+    """Returns the servers that a setting names, by the port of Redis where one has none.
 
-    >>> servers_of("rediss://a.example:6380,b.example,[::1]:1/0")
-    [('a.example', 6380), ('b.example', 6379), ('::1', 1)]
+    >>> servers_of("rediss://a.example:6380,b.example,[::1]:1/0"), servers_of("http://a:1,http://b:2")
+    ([('a.example', 6380), ('b.example', 6379), ('::1', 1)], [('a', 1), ('b', 2)])
     """
-    parts = (re.fullmatch(r"(.*?)(?::(\d+))?", part) for part in urlsplit(url).netloc.split(","))
+    parts = (re.fullmatch(r"(?:\w+://)?(.*?)(?::(\d+))?(?:/.*)?", part) for part in addresses.split(","))
     return [(part[1].strip("[]"), int(part[2] or REDIS_PORT)) for part in parts if part is not None]
+
+
+def database_of(url: str) -> int:
+    """Returns the number of the database that a Redis' URL names, 0 where it names none.
+
+    >>> database_of("redis://a,b:1/7"), database_of("redis://a/"), database_of("redis://a")
+    (7, 0, 0)
+    """
+    return int(url.partition("://")[2].partition("/")[2] or 0)
 
 
 def file_in(home: Home, name: str | None) -> str | None:

@@ -1,13 +1,12 @@
 """Settings that don't go together, or are not safe: refused before anything is started."""
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from ipaddress import IPv6Address
 
-from features.engines.kafka_address import KafkaAddress
 from features.engines.loopback import is_loopback
 from features.errors import BadInput
 from infra.home.paths import Home
-from infra.settings.addresses import program_in, servers_of
+from infra.settings.addresses import database_of, program_in, servers_of
 from infra.settings.table import Api, Kafka, Redis, Settings
 
 Where = Callable[[str], str]
@@ -16,16 +15,39 @@ Where = Callable[[str], str]
 
 def check(settings: Settings, home: Home, where: Where) -> None:
     """Raise BadInput for the first combination of a home's settings that is wrong or not safe."""
+    _check_servers(settings, where)
     _check_kafka(settings.kafka, where)
     _check_redis(settings.redis, home, where)
     _check_flink(settings, where)
     _check_s3(settings, where)
     _check_api(settings.api, where)
-    for path, address in (("api.address", settings.api.address), ("watch.address", settings.watch.address)):
-        if address is not None:
-            _check_port(int(address.rpartition(":")[2]), path, where)
-    if settings.models.server is not None:
-        _check_port(int(settings.models.server.rpartition(":")[2]), "models.server", where)
+
+
+def _check_servers(settings: Settings, where: Where) -> None:
+    """Raise BadInput for an address of a host that none can have, or of no port."""
+    addresses = {
+        "kafka.bootstrap": settings.kafka.bootstrap,
+        "redis.url": settings.redis.url,
+        "flink.address": settings.flink.address,
+        "s3.endpoint": settings.s3.endpoint,
+        "models.server": settings.models.server,
+        "api.address": settings.api.address,
+        "watch.address": settings.watch.address,
+    }
+    for path, address in addresses.items():
+        for host, port in [] if address is None else servers_of(address):
+            if not _is_host(host):
+                raise BadInput(where(path), "a host's name or address", repr(host))
+            if not 1 <= port <= 65535:
+                raise BadInput(where(path), "a port from 1 to 65535", str(port))
+
+
+def _is_host(host: str) -> bool:
+    """Whether it may be a host: an IP address of version 6, or a name whose parts are none empty and none over 63 characters."""
+    try:
+        return bool(IPv6Address(host) if ":" in host else host.encode("idna"))
+    except ValueError:
+        return False
 
 
 def _check_kafka(kafka: Kafka, where: Where) -> None:
@@ -40,10 +62,7 @@ def _check_kafka(kafka: Kafka, where: Where) -> None:
     for name in ("ca", "certificate"):
         if getattr(kafka, name) is not None and not kafka.tls:
             raise BadInput(where(f"kafka.{name}"), "kafka.tls = true with it", "kafka.tls = false")
-    servers = KafkaAddress(kafka.bootstrap).servers
-    for _, port in servers:
-        _check_port(port, "kafka.bootstrap", where)
-    far = next((host for host, _ in servers if not is_loopback(host)), None)
+    far = next((host for host, _ in servers_of(kafka.bootstrap) if not is_loopback(host)), None)
     if kafka.user is not None and kafka.mechanism == "PLAIN" and not kafka.tls and far is not None:
         raise BadInput(
             where("kafka.mechanism"),
@@ -62,18 +81,16 @@ def _check_redis(redis: Redis, home: Home, where: Where) -> None:
         raise BadInput(where("redis.server"), "either redis.url or redis.server", "both")
     if redis.user is not None and redis.password is None:
         raise BadInput(where("redis.user"), "redis.password with it", "a user alone")
-    url, servers = urlsplit(redis.url), servers_of(redis.url)
-    for _, port in servers:
-        _check_port(port, "redis.url", where)
+    servers, is_safe = servers_of(redis.url), redis.url.startswith("rediss:")
     if len(servers) > 1 and not redis.cluster:
         raise BadInput(where("redis.url"), "one server, or redis.cluster = true", f"{len(servers)} servers")
-    if redis.cluster and int(url.path.strip("/") or 0):
+    if redis.cluster and database_of(redis.url):
         raise BadInput(where("redis.url"), "database 0, the only one of a Redis Cluster", redis.url)
     for name in ("ca", "certificate"):
-        if getattr(redis, name) is not None and url.scheme != "rediss":
+        if getattr(redis, name) is not None and not is_safe:
             raise BadInput(where(f"redis.{name}"), "a redis.url with rediss:// with it", redis.url)
     far = next((host for host, _ in servers if not is_loopback(host)), None)
-    if redis.password is not None and url.scheme != "rediss" and far is not None:
+    if redis.password is not None and not is_safe and far is not None:
         raise BadInput(where("redis.url"), f"rediss://, since the password would be sent to {far} as it is", redis.url)
 
 
@@ -105,13 +122,10 @@ def _check_flink(settings: Settings, where: Where) -> None:
         if flink.python is not None:
             raise BadInput(where("flink.python"), "flink.address with it", "nothing to attach to")
         return
-    addresses = flink.address.split(",")
-    for address in addresses:
-        _check_port(int(address.rpartition(":")[2]), "flink.address", where)
     if any(each in (settings.kafka.password or "") for each in '"\\\r\n'):
         expected = "a line without \" and \\, since an attached Flink's clients take it from their environment as it is"
         raise BadInput(where("kafka.password"), expected, "another one")
-    if all(is_loopback(urlsplit(address).hostname or "") for address in addresses):
+    if all(is_loopback(host) for host, _ in servers_of(flink.address)):
         return
     for path, engine in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
         if engine is None:
@@ -130,11 +144,6 @@ def _check_login(user: str | None, password: str | None, section: str, where: Wh
     if (user is None) != (password is None):
         given, missing = ("user", "password") if password is None else ("password", "user")
         raise BadInput(where(f"{section}.{given}"), f"{section}.{missing} with it", f"a {given} alone")
-
-
-def _check_port(port: int, path: str, where: Where) -> None:
-    if not 1 <= port <= 65535:
-        raise BadInput(where(path), "a port from 1 to 65535", str(port))
 
 
 def _refuse_alone(section: Kafka | Redis, names: tuple[str, ...], label: str, where: Where) -> None:

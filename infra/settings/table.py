@@ -14,11 +14,11 @@ from features.engines.kafka_address import Mechanism
 from features.keys import DEFAULT_PARTITIONS, MAX_PARTITIONS
 from online.support.log_lines import LogFormat
 
-_HOST: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+_HOST: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]):[0-9]{1,5}"
 
 _STORE: Final = r"/.*|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?"
 
-_SERVER: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+_SERVER: Final = r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])(:[0-9]{1,5})?"
 
 
 def _setting(expected: str, sets: str, *, pattern: str | None = None, secret: bool = False) -> msgspec.Meta:

@@ -71,6 +71,14 @@ def test_the_number_of_partitions_comes_from_the_home_whichever_kafka_it_is(tmp_
         ("[kafka]\npartitions = 0\n", r"line 2, kafka\.partitions: expected 1 to 256, got 0"),
         ("[kafka]\nbootstrap = 7\n", r"martlet\.toml, line 2, kafka\.bootstrap: expected HOST:PORT .*, got 7"),
         ('[kafka]\nbootstrap = "kafka"\n', r"line 2, kafka\.bootstrap: expected HOST:PORT .*, got 'kafka'"),
+        (
+            '[kafka]\nbootstrap = "kafka..example:9092"\n',
+            r"line 2, kafka\.bootstrap: expected a host's name or address",
+        ),
+        (f'[api]\naddress = "http://{"a" * 64}:8000"\n', r"line 2, api\.address: expected a host's name or address"),
+        ('[models]\nserver = "http://a..b:8501"\n', r"line 2, models\.server: expected a host's name or address"),
+        ('[redis]\nurl = "redis://[:::]:6379"\n', r"line 2, redis\.url: expected a host's name or address, got ':::'"),
+        ('[flink]\naddress = "http://[1.2]:8081"\n', r"line 2, flink\.address: expected http://HOST:PORT"),
         ('[kafka]\nbootstrap = "a:70000"\n', r"kafka\.bootstrap: expected a port from 1 to 65535, got 70000"),
         (
             '[kafka]\n\nbootstrapp = "a:1"\n',
