@@ -31,9 +31,10 @@ def check_name(name: str, where: str) -> str:
 
 
 def name_of_folder(folder: str) -> str:
-    """A name for the data set in a folder.
+    """A name for the data set in a folder, one that `check_name` takes.
 
-    >>> name_of_folder("my shop (2024)"), name_of_folder("..")
-    ('my-shop-2024', 'own')
+    >>> name_of_folder("my shop (2024)"), name_of_folder(".."), name_of_folder("log-2024")
+    ('my-shop-2024', 'own', 'own-log-2024')
     """
-    return re.sub(r"[^\w.-]+", "-", folder).strip(".-")[:64] or "own"
+    name = re.sub(r"[^\w.-]+", "-", folder).strip(".-")[:64] or "own"
+    return f"own-{name}"[:64] if _RESERVED.fullmatch(name) else name
