@@ -22,7 +22,7 @@ from infra.offline_jobs import runner
 from infra.offline_jobs.forgotten import note_forgotten
 from infra.replay.replay_service import Replays
 from infra.services import api, model_server, model_server_config
-from infra.services.api_settings import api_settings
+from infra.services.api_settings import api_settings, check_exposure
 from infra.services.model_server_config import ServingConfig
 from infra.services.service import Service
 from infra.services.supervisor import Supervisor, stop_leftovers
@@ -92,6 +92,7 @@ class Up:
 
     def _plan(self, stack: Stack, serving: ServingConfig) -> Plan:
         """Plan the start: engines, base and API first; models that the home lacks once lists are served."""
+        check_exposure(self._home, stack.settings.api)  # before anything is made for it
         trained = [name for name in model_server_config.FIRST_MODELS if name in self._fitting_models()]
         missing = [name for name in model_server_config.FIRST_MODELS if name not in trained]
         embedded = None

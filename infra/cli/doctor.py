@@ -16,6 +16,7 @@ from infra.attached.findings import Finding
 from infra.cli.local_packages import may_start, package_findings
 from infra.home.paths import Home
 from infra.home.running import running_status
+from infra.services.api_settings import check_exposure
 from infra.settings.reading import settings_of
 from infra.settings.table import Settings
 from infra.system.processes import ProcessId, is_free, memory_mib, port_holder
@@ -64,8 +65,12 @@ def examine(home: Home, port: int, print_line: Callable[[str], None]) -> bool:
     elif may_start(settings):
         found = "is free" if is_free(port) else f"is taken by {port_holder(port)}"
         check(is_free(port), "port", f"{port} {found}", "choose another: up --port")
-    if not is_loopback(settings.api.host):
-        check(True, "API", exposure(settings.api.host, settings.api.certificate is not None))
+    try:
+        check_exposure(home, settings.api)
+        if not is_loopback(settings.api.host):
+            check(True, "API", exposure(settings.api.host, settings.api.certificate is not None))
+    except MartletError as error:
+        check(False, "API", str(error))
     if fault is not None:
         check(False, "settings", fault)
         return False

@@ -98,8 +98,8 @@ FAULTS: Final = (
     Fault(
         "a password goes over the network as it is",
         SAFETY,
-        'not is_safe and far is not None',
-        'not is_safe and far is None',
+        "not is_safe and far is not None",
+        "not is_safe and far is None",
         ("test_a_wrong_setting_names_itself",),
     ),
     Fault(

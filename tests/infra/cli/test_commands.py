@@ -66,6 +66,16 @@ def test_what_learns_learns_from_the_newest_base(tmp_path: Path, name: str) -> N
     assert f"{home.bases / '2'} is not a base" in done.stderr
 
 
+def test_up_makes_nothing_for_an_api_that_can_not_be_served(tmp_path: Path) -> None:
+    """As by a certificate that is not there: it was told once the base was made and Redis had it."""
+    (tmp_path / "martlet.toml").write_text('[api]\ncertificate = "none.pem"\nkey = "none.key"\n')
+    done = command("up", home=tmp_path)
+    assert done.returncode == 1
+    assert "none.pem" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "base").iterdir())
+
+
 def test_the_version_is_told() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "infra", "--version"], cwd=REPO, capture_output=True, text=True, timeout=TIMEOUT

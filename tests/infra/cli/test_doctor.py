@@ -10,12 +10,14 @@ import pytest
 
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
 from infra.cli.local_packages import package_findings
+from infra.home.access_file import add_key
 from infra.home.home_lock import home_lock
 from infra.home.paths import Home, write_json
 from infra.home.record import HomeRecord
 from infra.settings.reading import settings_of
 from infra.system.processes import ProcessId
 from infra.system.repository import REPO
+from tests.certificates import self_signed
 
 
 def lines(home: Home, port: int = 8000) -> list[str]:
@@ -69,15 +71,25 @@ def test_a_port_that_another_holds_is_missing_and_the_homes_own_is_not(tmp_path:
     assert port_line(home, port) == f"ok      port: {port} is free"
 
 
-@pytest.mark.parametrize(
-    ("more", "said"), [("", "without TLS: keys can be read"), ('certificate = "a"\nkey = "b"\n', "by TLS")]
-)
-def test_an_api_that_other_machines_reach_says_whether_by_tls(tmp_path: Path, more: str, said: str) -> None:
-    home = Home(tmp_path).make()
-    assert not [line for line in lines(home) if " API: " in line]
-    (tmp_path / "martlet.toml").write_text(f'[api]\nhost = "0.0.0.0"\n{more}')
-    (line,) = [line for line in lines(home) if " API: " in line]
-    assert line.startswith(f"ok      API: listens on 0.0.0.0 {said}")
+def api_lines(home: Home, settings: str) -> list[str]:
+    home.settings_file.write_text(f"[api]\n{settings}")
+    return [line for line in lines(home) if " API: " in line]
+
+
+def test_an_api_that_other_machines_reach_says_whether_by_tls(tmp_path: Path) -> None:
+    home, open_ = Home(tmp_path).make(), 'host = "0.0.0.0"\n'
+    self_signed(tmp_path, "own")
+    by_tls = 'certificate = "own.pem"\nkey = "own-key.pem"\n'
+    assert api_lines(home, "") == api_lines(home, by_tls) == []
+    (line,) = api_lines(home, open_ + by_tls)
+    assert line.startswith("MISSING API: api.host: expected 127.0.0.1, or keys in access.json")
+    home.record_file.write_text("{}")
+    add_key(home, "shop", "read", None)
+    for more, said in (("", "without TLS: keys can be read"), (by_tls, "by TLS")):
+        (line,) = api_lines(home, open_ + more)
+        assert line.startswith(f"ok      API: listens on 0.0.0.0 {said}")
+    (line,) = api_lines(home, 'certificate = "own.pem"\nkey = "no-such.key"\n')
+    assert re.match(r"MISSING API: certificate .*own\.pem, key .*no-such\.key: .* No such file", line)
 
 
 def test_readme_and_launcher_ask_for_the_same_room() -> None:
