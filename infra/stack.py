@@ -14,10 +14,11 @@ from typing import Literal
 import msgspec
 
 from features.durable import write_secret
-from features.errors import BadInput, MartletError
+from features.errors import MartletError
 from infra.attached.findings import require_well
 from infra.attached.flink_entry import end_leftover_job
 from infra.attached.kafka_entry import enter_kafka
+from infra.attached.log_choice import check_log
 from infra.attached.redis_entry import claim_redis, enter_redis
 from infra.attached.store_entry import MODELS, examine_store, mirrored_to
 from infra.flink import checkpoints, java_classes
@@ -209,19 +210,11 @@ class Stack:
         """Start Kafka, or enter the one that is attached, and create the topics. Packages must be fetched. Raises Unavailable if
         it does not come up, and BadInput if the attached one won't do."""
         with self.steps.step("Kafka") as notes:
-            if self.settings.kafka.bootstrap is not None:
-                if not self.record.topics and self.home.kafka_meta.exists():
-                    raise BadInput(
-                        "kafka.bootstrap", "none: this home's log is in the Kafka that `up` starts", "one to attach to"
-                    )
+            is_attached = self.settings.kafka.bootstrap is not None
+            check_log(self.home, self.record, is_attached)
+            if is_attached:
                 notes.append(enter_kafka(self.engines.kafka, self.record, self.settings.kafka.replication or -1))
                 return
-            if self.record.topics:
-                raise BadInput(
-                    "kafka.bootstrap",
-                    f"the Kafka with this home's log, cluster {self.record.cluster_id}",
-                    "none: the home was made with an attached one",
-                )
             self._start_brokers()
             kafka_topics.create(self.engines.kafka)
 

@@ -8,6 +8,7 @@ from features.errors import BadInput
 from infra.attached.findings import Finding, require_well
 from infra.attached.flink_entry import flink_findings
 from infra.attached.kafka_entry import examine_kafka, expected_by
+from infra.attached.log_choice import check_log
 from infra.attached.model_server_entry import examine_model_server
 from infra.attached.reaching import reach
 from infra.attached.redis_entry import examine_redis
@@ -25,6 +26,10 @@ def attached_findings(home: Home, settings: Settings) -> Iterator[Finding]:
     record = HomeRecord(home)
     try:
         record.divide(settings.kafka.partitions)
+    except BadInput as error:
+        yield Finding(error.where, error.received, f"it is {error.expected}", error)
+    try:
+        check_log(home, record, settings.kafka.bootstrap is not None)
     except BadInput as error:
         yield Finding(error.where, error.received, f"it is {error.expected}", error)
     if (kafka := attached_kafka(settings.kafka, home, record.partitions)) is not None:
@@ -61,5 +66,6 @@ def _store_findings(home: Home, settings: Settings, home_id: str) -> Iterator[Fi
 def require_engines(home: Home, kafka: KafkaAddress, redis: RedisAddress) -> None:
     """Raises BadInput for a Kafka or a Redis that won't do or is not the home's, Unavailable if it does not answer."""
     record = HomeRecord(home)
+    check_log(home, record, is_attached=True)
     require_well(examine_kafka(kafka, expected_by(record)))
     require_well(examine_redis(redis, record.home_id))

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from features.engines.kafka_address import KafkaAddress
+from features.engines.redis_address import RedisAddress
+from features.errors import BadInput
+from infra.attached.examine import require_engines
 from infra.cli.doctor import DISK_GB, MEMORY_GB, PACKAGES_GB, examine
 from infra.cli.local_packages import package_findings
 from infra.home.access_file import add_key
@@ -152,6 +156,21 @@ def test_a_file_of_tls_that_can_not_be_read_is_named_by_its_setting_and_the_othe
     engine = setting.partition(".")[0].capitalize()
     assert names(found, "MISSING") >= AWAY - {engine}
     assert engine not in names(found, "MISSING")
+
+
+def test_a_home_whose_log_is_in_the_other_kafka_is_a_finding(tmp_path: Path) -> None:
+    attached = HomeRecord(with_settings(tmp_path / "attached", ""))
+    attached.put_log("cluster", {"events": "1"})
+    attached.save()
+    (line,) = [line for line in lines(Home(tmp_path / "attached")) if "kafka.bootstrap" in line]
+    assert line.startswith("MISSING kafka.bootstrap: none: the home was made with an attached one — ")
+    own = with_settings(tmp_path / "own", ATTACHED)
+    own.kafka_meta.parent.mkdir(parents=True)
+    own.kafka_meta.touch()
+    (line,) = [line for line in lines(own) if "kafka.bootstrap" in line]
+    assert line.endswith("it is none: this home's log is in the Kafka that `up` starts")
+    with pytest.raises(BadInput, match=r"kafka\.bootstrap: expected none"):
+        require_engines(own, KafkaAddress(NOBODY), RedisAddress("127.0.0.1", 9))
 
 
 def test_another_number_of_partitions_than_the_homes_is_a_finding(tmp_path: Path) -> None:
