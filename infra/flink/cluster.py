@@ -113,7 +113,7 @@ def configure(
         "env.pid.dir": str(home.run / "flink"),
         "web.tmpdir": str(_scratch(home)),
     }
-    shutil.rmtree(_shared(home), ignore_errors=True)
+    _make_private(_shared(home))
     (home.run / "flink").mkdir(exist_ok=True)
     return _written(home, settings, [S3_PLUGIN] if is_bucket(store.uri) else [])
 
@@ -155,9 +155,8 @@ def _written(home: Home, settings: Mapping[str, object], plugins: Sequence[str] 
     """Write a configuration and the folders of jars; returns the environment variables that lead there. plugins: groups of jars
     beside Flink's own."""
     conf, lib, scratch = home.flink_conf, home.flink_lib, _scratch(home)
-    shutil.rmtree(scratch, ignore_errors=True)  # processes that were killed leave theirs
-    for folder in (conf, scratch):
-        folder.mkdir(parents=True, exist_ok=True)
+    _make_private(scratch)
+    conf.mkdir(parents=True, exist_ok=True)
     settings = {**settings, "io.tmp.dirs": str(scratch)}
     text = "".join(f"{key}: {_yaml(value)}\n" for key, value in settings.items())
     write_secret(conf / "config.yaml", text.encode())  # keys of a bucket may be in it
@@ -239,6 +238,13 @@ def _shared(home: Home) -> Path:
 def _scratch(home: Home) -> Path:
     """Where processes of the cluster, and its client, have their temporary files."""
     return home.flink / "tmp"
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder anew, for its owner alone: the job lies in it, with the passwords of attached engines. What processes that
+    were killed have left in it is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _yaml(value: object) -> str:
