@@ -15,9 +15,10 @@ from features.durable import write_secret
 from features.engines.kafka_address import KafkaAddress
 from features.engines.kafka_consumer import closed_on_failure, open_consumer
 from features.errors import BadEvent, Broken, Unavailable
+from features.ids import OuterId
 from features.keys import EVENTS, SCORES
 from features.schema.tables import Schema
-from features.types import FORGET_USER
+from features.types import FORGET_USER, Millis
 from infra.judging.outcomes import CountedList, Evidence, Joined, JudgeState
 from infra.judging.read_times import ReadTimes
 from infra.judging.rules import decide
@@ -68,7 +69,7 @@ class Judge:
         self._fitting: dict[str, tuple[list[int], list[int]]] = {}
         """Model → its versions on disk, and those of them that can rank."""
         self._saved = time.monotonic()
-        self._saved_offsets: dict[str, dict[int, int]] = {}
+        self._last_saved: tuple[dict[str, dict[int, int]], dict[OuterId, Millis]] = {}, {}
         self._printed = 0, 0
         self._problem = ""
 
@@ -201,7 +202,7 @@ class Judge:
             elif any(each in value for each in _OF_LISTS):
                 event = read_event(value, self._schema)
                 if event.kind == FORGET_USER:
-                    self._joined.forget_user(event.outer_user)
+                    self._joined.forget_user(event.outer_user, ts)
                     self.evidence.forget_user(event.outer_user)
                 self._joined.add_act(event, self._schema, ts)
         except BadEvent:  # rejected by the job, too
@@ -236,14 +237,15 @@ class Judge:
         self._offsets, self._joined, self.evidence = state.offsets, state.joined(), state.evidence()
 
     def save(self) -> None:
-        """Write what was counted, and how far was read, in one step, where something was read; it says what people liked, so its
-        owner alone may read it. Print what was counted early or could not be read."""
+        """Write what was counted, and how far was read, in one step, where something was read, or who was forgotten is held no
+        more; it says what people liked, so its owner alone may read it. Print what was counted early or could not be read."""
         self._saved = time.monotonic()
-        if self._offsets == self._saved_offsets:
+        if (self._offsets, self._joined.forgotten) == self._last_saved:
             return
         state = JudgeState.of(self._offsets, self._joined, self.evidence)
         write_secret(self._state_file, msgspec.json.encode(state))
-        self._saved_offsets = {topic: dict(parts) for topic, parts in self._offsets.items()}
+        offsets = {topic: dict(parts) for topic, parts in self._offsets.items()}
+        self._last_saved = offsets, dict(self._joined.forgotten)
         lost = self._joined.early, self._joined.unreadable
         if lost != self._printed:
             print(

@@ -52,8 +52,12 @@ class Joined:
     unreadable: int = 0
     """Records that were none."""
     max_acts: int = MAX_ACTS
+    forgotten: dict[OuterId, Millis] = field(default_factory=dict)
+    """Users who were forgotten, and when, until all of their lists of before must have been read; MAX_OPEN at most."""
 
     def add_list(self, record: CountedList, ts: Millis) -> None:
+        if ts < self.forgotten.get(record.user_id, -EARLY_MS) + EARLY_MS:
+            return
         opened = self.lists.setdefault(_key(type(record), record.request_id), OpenList(ts, record))
         self.unclaimed.pop(_name(opened.record), None)
 
@@ -95,9 +99,13 @@ class Joined:
             if ts >= read - EARLY_MS:
                 break
             self._forget(name)
+        self.forgotten = {user: ts for user, ts in self.forgotten.items() if ts >= read - EARLY_MS}
 
-    def forget_user(self, user: OuterId) -> None:
-        """Drop a user's open lists and acts."""
+    def forget_user(self, user: OuterId, ts: Millis) -> None:
+        """Drop a user's open lists and acts, and lists of before that are read later. ts: when the broker took the wish, ms."""
+        self.forgotten[user] = ts
+        if len(self.forgotten) > MAX_OPEN:
+            del self.forgotten[next(iter(self.forgotten))]
         self.lists = {key: opened for key, opened in self.lists.items() if opened.record.user_id != user}
         for name in [name for name in self.acts.lists if name[0] == user]:
             self._forget(name)
@@ -243,6 +251,7 @@ class JudgeState(msgspec.Struct, kw_only=True):
     acted_lists: list[_Acted] = []
     early: int = 0
     unreadable: int = 0
+    forgotten: list[tuple[OuterId, Millis]] = []
 
     @classmethod
     def of(cls, offsets: dict[str, dict[int, int]], joined: Joined, evidence: Evidence) -> "JudgeState":
@@ -262,10 +271,11 @@ class JudgeState(msgspec.Struct, kw_only=True):
             ],
             early=joined.early,
             unreadable=joined.unreadable,
+            forgotten=list(joined.forgotten.items()),
         )
 
     def joined(self) -> Joined:
-        joined = Joined(dict(self.lists), early=self.early, unreadable=self.unreadable)
+        joined = Joined(dict(self.lists), early=self.early, unreadable=self.unreadable, forgotten=dict(self.forgotten))
         for each in sorted(self.acted_lists, key=lambda each: each.ts):
             joined.hold((each.user, each.request_id), each.acts, each.ts)
         return joined

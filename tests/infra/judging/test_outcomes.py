@@ -209,12 +209,20 @@ def test_of_who_is_forgotten_nothing_is_held_by_name() -> None:
         joined.add_act(act(f"open {user}", 3, LIKE)._replace(user=user), MOVIES, ts=21)
         joined.add_act(act(f"none {user}", 3, LIKE)._replace(user=user), MOVIES, ts=21)
     before = evidence.of("fusion", 3, "fusion:4").verdict("a", "b")
-    joined.forget_user("Ada")
+    joined.forget_user("Ada", 22)
+    joined.add_list(interleaved("read late", "Ada"), ts=19)
     evidence.forget_user("Ada")
     evidence.forget_user("nobody")
-    assert b"Ada" not in msgspec.json.encode(JudgeState.of({}, joined, evidence))
     assert evidence.of("fusion", 3, "fusion:4").verdict("a", "b") == before
     assert closed(joined, 30) == [("open Bob", {3})]
+    assert (
+        msgspec.json.decode(msgspec.json.encode(JudgeState.of({}, joined, evidence)), type=JudgeState).joined()
+        == joined
+    )
+    assert closed(joined, 30, read=23 + EARLY_MS) == []
+    assert b"Ada" not in msgspec.json.encode(JudgeState.of({}, joined, evidence))
+    joined.add_list(interleaved("back", "Ada"), ts=24 + EARLY_MS)
+    assert list(joined.lists)
 
 
 def test_a_state_whose_acts_were_told_another_way_is_read_without_them() -> None:
