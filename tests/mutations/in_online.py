@@ -138,8 +138,8 @@ FAULTS: Final = (
     Fault(
         "an act before its list's record is forgotten",
         "infra/judging/outcomes.py",
-        "ts >= read - EARLY_MS",
-        "ts >= read",
+        "if ts >= read - EARLY_MS:",
+        "if ts >= read:",
         ("test_an_act_waits_a_minute_for_its_lists_record",),
     ),
     Fault(
