@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +17,7 @@ from infra.services.supervisor import stop_leftovers
 from infra.settings.table import SECRET_VARIABLES
 from infra.system.processes import ProcessId, left_after, rotate, spawn, wait_until
 from infra.system.progress import Steps
+from infra.system.stop_signal import interrupted_by
 
 STOP_TIMEOUT = 180.0
 """Seconds that an `up` may take to stop, before it is killed."""
@@ -87,7 +86,7 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
     rotate(log)
     start = log.stat().st_size if log.exists() else 0
     secrets = {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ}
-    with _interrupted_by_sigterm():
+    with interrupted_by(signal.SIGTERM):
         child = spawn(argv, log, environment.python_env(secrets), Path.cwd())
         with log.open("rb") as file:
             file.seek(start)
@@ -100,16 +99,6 @@ def detach(home: Home, argv: list[str], steps: Steps, until_prepared: bool = Fal
                     _stop_leftovers(home, steps)
                 _print_rest(file, steps)
                 return 130
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM do in the main thread what Ctrl-C does, for as long as the context lasts."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _follow(home: Home, child: subprocess.Popen[bytes], file: BinaryIO, steps: Steps, until_prepared: bool) -> int:

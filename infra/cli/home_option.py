@@ -21,8 +21,12 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def home_of(path: Path) -> Home:
-    """Returns the home that an option names. Raises BadInput for a path that not all engines take for what it is."""
-    home = str(path.resolve())
+    """Returns the home that an option names. Raises BadInput for a path that not all engines take for what it is, or that
+    leads nowhere."""
+    try:
+        home = str(path.resolve())
+    except (OSError, RuntimeError) as error:  # a circle of links
+        raise BadInput("--home", "a path that leads to a folder", f"{path}: {error}") from error
     if not {*_UNFIT}.isdisjoint(home) or _UNPRINTABLE.search(home):
         expected = f"a path of UTF-8 without line breaks and any of {' '.join(_UNFIT)}"
         raise BadInput("--home", expected, ascii(home) if _UNPRINTABLE.search(home) else home)

@@ -19,7 +19,7 @@ from features.version import VERSION
 from infra.cli import key_commands, offline_commands, own_data_commands, replay_options, role_commands
 from infra.cli.home_option import DEFAULT_HOME, HomeOption, home_of
 from infra.home.home_lock import home_lock
-from infra.home.running import engines_of, running_status
+from infra.home.running import engines_of
 from infra.replay.perturbation import Perturbation
 from infra.system.progress import Steps
 from infra.up_options import UpOptions
@@ -263,13 +263,12 @@ def verify(
     """Recompute all features from base and log with the pure fold, and compare with Redis byte for byte.
 
     Exit code 1: a difference, the first is named. 3: the log kept growing while it compared."""
+    from infra.flink.job_control import job_settings
     from infra.home.record import HomeRecord
     from infra.verify.compare import verify as run
-    from streaming.settings import read_settings
 
     target = home_of(home)
-    running_status(target)
-    settings = read_settings(target.flink / "job.json")
+    settings = job_settings(target)
     gc.disable()  # what is folded has no circles, and to look for some among very many users took two fifths of the time
     began = time.monotonic()
     finding = run(HomeRecord(target).base(), settings, wait, kernel=kernel)

@@ -27,15 +27,17 @@ def features(
     master: Annotated[str | None, typer.Option(help="Spark master.  [default: local]")] = None,
 ) -> None:
     """Spark: make a new base for the next `up`: of the home's data set, with training samples, or of its log."""
+    from infra.flink.job_control import job_settings
     from infra.home.record import HomeRecord
     from infra.offline_jobs import base_from_log as log
     from infra.offline_jobs import runner
     from infra.offline_jobs.renewal import take_for_next_start
     from infra.settings.reading import value_of
 
-    target = home_of(home).make()
+    target = home_of(home)
     if from_log:
-        running_status(target)
+        job_settings(target)
+    target.make()
     record = HomeRecord(target)
     if record.is_new:
         record.describe(None, None)

@@ -19,6 +19,8 @@ from infra.flink.job_client import WARM_TIMEOUT, JobClient, NotSubmitted
 from infra.flink.repetition import CLOCKS_DIFFER
 from infra.flink.spoiled_python import SpoiledPython
 from infra.home.paths import Home
+from infra.home.record import HomeRecord
+from infra.home.running import running_status
 from infra.services.supervisor import Supervisor
 from infra.storage.file_store import FileStore
 from streaming.settings import JobSettings, read_settings
@@ -50,6 +52,16 @@ _NO_OBJECT = "NoSuchKey"
 def settings_file(home: Home) -> Path:
     """Returns the file with the settings of a home's job."""
     return home.flink / "job.json"
+
+
+def job_settings(home: Home) -> JobSettings:
+    """Returns the settings of the job that runs in a home. Raises Unavailable where nothing runs there, or the job, of the base
+    that is in use now, has not been started yet."""
+    running_status(home)
+    settings = _settings_before(settings_file(home), HomeRecord(home).generation)
+    if settings is None:
+        raise Unavailable(f"the job of {home.path} is not started yet; ./martlet status says how far the start is")
+    return settings
 
 
 def _settings_before(file: Path, generation: int) -> JobSettings | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from features.errors import MartletError, Unavailable
 from infra.offline_jobs.scratch import scratch_folder
 from infra.system.processes import Attend, lower_priority, rotate, tail
 from infra.system.repository import REPO
+from infra.system.stop_signal import interrupted_by
 
 NICE: Final = 19
 """Niceness of the offline steps, which often run while the home serves."""
@@ -46,7 +48,7 @@ def run_step(
     temporary files lie beside the log, and go with it: TensorFlow leaves some 100 kB a training. Raises
     StepFailed if it fails or takes longer than `timeout` seconds, Unavailable if it says so by its exit code."""
     rotate(log)  # a service's steps begin for ever
-    with log.open("ab") as errors, scratch_folder(log.parent) as scratch:
+    with interrupted_by(signal.SIGTERM, signal.SIGHUP), log.open("ab") as errors, scratch_folder(log.parent) as scratch:
         process = subprocess.Popen(
             [str(python), "-m", *argv],
             cwd=REPO,

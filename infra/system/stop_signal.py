@@ -1,11 +1,14 @@
-"""Signals that tell a process to stop: noted, and while it starts an end to whatever it is doing."""
+"""Signals that tell a process to stop: noted, or an end to whatever it is doing."""
 
 import faulthandler
 import os
 import select
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -14,6 +17,21 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def outlives_terminal() -> bool:
     """Whether this process was started to outlive its terminal, as by nohup: it is to pay no heed to SIGHUP."""
     return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+@contextmanager
+def interrupted_by(*numbers: signal.Signals) -> Iterator[None]:
+    """Have signals do in the main thread what Ctrl-C does, for as long as the context lasts, where they would end the process:
+    not those that are ignored or taken otherwise. In another thread nothing changes."""
+    is_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class StopSignal:

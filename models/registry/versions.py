@@ -115,6 +115,20 @@ def staging_folder(models_dir: Path, name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=staging))
 
 
+def staged_copy(folder: Path, models_dir: Path, name: str) -> Path:
+    """A copy of a version's folder in a staging folder, to be published: its folders may be written to, whatever the modes of the
+    ones that were copied."""
+    staged = staging_folder(models_dir, name)
+    try:
+        shutil.copytree(folder, staged, dirs_exist_ok=True)
+        for each in (staged, *(path for path in staged.rglob("*") if path.is_dir())):
+            each.chmod(0o755)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    return staged
+
+
 def _retired(models_dir: Path, name: str) -> list[tuple[int, int]]:
     """(version, how often it had been retired) of each folder of retired versions, ascending."""
     base = models_dir / RETIRED / name

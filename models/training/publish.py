@@ -9,7 +9,7 @@ from typing import Final
 
 from features.base.reader import Base
 from features.errors import BadInput, Broken, MartletError
-from models.registry import MANIFEST, staging_folder, verify_digests
+from models.registry import MANIFEST, staged_copy, verify_digests
 from models.training.runtime import prepare
 
 REFUSED: Final = 4
@@ -34,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare()
         from models.training.pipeline import gate_and_publish
 
-        staged = staging_folder(given.models, given.model)
-        shutil.copytree(given.folder, staged, dirs_exist_ok=True)
+        staged = staged_copy(given.folder, given.models, given.model)
         schema = None if given.base is None else Base(given.base).schema.digest
         version = gate_and_publish(staged, given.models, given.model, given.force, schema)
     except (MartletError, OSError) as error:

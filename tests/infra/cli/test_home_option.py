@@ -13,6 +13,13 @@ def test_a_home_may_have_any_letters_in_its_path(tmp_path: Path, name: str) -> N
     assert home_of(tmp_path / name).path == tmp_path / name
 
 
+def test_a_circle_of_links_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(BadInput, match="--home: expected a path that leads to a folder"):
+        home_of(tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     "name", ["a,b", "a:b", "a!", "a\\b", 'a"b', "a*", "a?", "[a]", "{a}", "a\nb", "a\x7fb", "a\udcfcb"]
 )

@@ -20,6 +20,7 @@ from models.registry import (
     published_as,
     read_manifest,
     rollback,
+    staged_copy,
     staging_folder,
     trained_otherwise,
     verify_digests,
@@ -231,6 +232,16 @@ def test_a_version_that_is_retired_twice_is_kept_twice(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / ".retired" / "toy" / "2-1", tmp_path / "toy" / "2")
     assert rollback(tmp_path, "toy") == 1
     assert sorted(path.name for path in (tmp_path / ".retired" / "toy").iterdir()) == ["2-1", "2-2"]
+
+
+def test_a_version_that_may_only_be_read_is_published(tmp_path: Path) -> None:
+    given = a_staged_version(tmp_path / "elsewhere")
+    (given / "variables").mkdir(exist_ok=True)
+    for folder in (given / "variables", given):
+        folder.chmod(0o555)
+    staged = staged_copy(given, tmp_path, "toy")
+    assert {path.stat().st_mode & 0o777 for path in (staged, staged / "variables")} == {0o755}
+    assert publish(staged, tmp_path, "toy") == 1
 
 
 def test_of_what_was_rolled_back_the_newest_ten_stay(tmp_path: Path) -> None:
