@@ -83,6 +83,16 @@ def drop_superseded(store: FileStore, job: str) -> None:
             store.delete(folder)
 
 
+def drop_impossible(store: FileStore, newest: str) -> None:
+    """Delete what was completed later, by its clock, than the checkpoint at the path `newest`, which came last: the clock was set
+    back since, and the next start would take one of them for the newest. Raises Unavailable."""
+    found = retained(store)
+    last = next((each.completed_at for each in found if each.path == newest), None)
+    for each in found:
+        if last is not None and each.completed_at > last:
+            store.delete(each.path)
+
+
 def drop_older_savepoints(store: FileStore, limit: int = 2) -> None:
     """Delete all savepoints but the newest `limit`; Flink itself deletes none. Raises Unavailable."""
     newest = _newest_by_folder(store.entries())

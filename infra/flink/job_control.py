@@ -256,11 +256,18 @@ class Job:
             answer = self._flink.savepoint(job, request)
             if answer["status"]["id"] == "COMPLETED":
                 if "location" in answer.get("operation", {}):
+                    self._drop_impossible(answer["operation"]["location"])
                     return
                 cause = answer.get("operation", {}).get("failure-cause", {}).get("stack-trace", "")
                 raise Unavailable(f"the savepoint failed: {cause[:300]}")
             time.sleep(0.1)
         raise Unavailable(f"no savepoint within {timeout:.0f} s")
+
+    def _drop_impossible(self, savepoint: str) -> None:
+        path = self.store.path_of(savepoint)
+        if path is not None:
+            with suppress(Unavailable):  # with the next savepoint
+                checkpoints.drop_impossible(self.store, path)
 
 
 def end_live_job(flink: FlinkClient, timeout: float = 30.0) -> bool:

@@ -11,6 +11,7 @@ from infra.attached.store_entry import CHECKPOINTS, checkpoints_store, examine_s
 from infra.flink.checkpoints import (
     RETAINED,
     admit,
+    drop_impossible,
     drop_older_savepoints,
     drop_superseded,
     forget,
@@ -70,6 +71,19 @@ def test_what_is_superseded_is_deleted_and_nothing_else(store: FileStore) -> Non
     assert "savepoint-x" not in paths(store)
     forget(store)
     assert paths(store) == []
+
+
+def test_where_the_clock_was_set_back_what_came_last_is_the_newest(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for path, ahead in (("savepoint-a", 3600), (f"{OLD}/chk-9", 3600), (f"{NEW}/chk-1", -60), ("savepoint-z", 0)):
+        store.write(f"{path}/_metadata", b"bytes")
+        os.utime(tmp_path / path / "_metadata", (now := time.time() + ahead, now))
+    drop_impossible(store, "savepoint-none")
+    assert paths(store)[0] != "savepoint-z"
+    drop_impossible(store, "savepoint-z")
+    assert paths(store) == ["savepoint-z", f"{NEW}/chk-1"]
+    drop_older_savepoints(store, 1)
+    assert paths(store)[0] == "savepoint-z"
 
 
 def test_those_of_another_generation_are_forgotten(store: FileStore) -> None:
