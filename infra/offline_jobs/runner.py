@@ -18,6 +18,7 @@ from infra.home.record import HomeRecord
 from infra.home.timings import read_timings
 from infra.offline_jobs.base_folders import log_folder, ranking_lists_folder, remove_learned, samples_folder
 from infra.offline_jobs.forgotten import note_forgotten
+from infra.offline_jobs.scratch import used_alone
 from infra.offline_jobs.step_process import StepFailed, run_step, unattended
 from infra.services.environment import python_env
 from infra.settings.reading import value_of
@@ -259,16 +260,17 @@ def train_on(
     master: str | None = None,
 ) -> None:
     """Spark: make training data from impressions (topic `samples`); Keras: continue training on them, from the newest version of
-    each model or a given one, and publish."""
+    each model or a given one, and publish. Raises Unavailable while another process does so."""
     made_of = Base(home.bases / str(number)).data_base
     out = home.data / SHOWN
-    shutil.rmtree(out, ignore_errors=True)
-    argv = ["offline.training_data.from_impressions", "--base", str(home.bases / str(number))]
-    argv += ["--engines", str(home.engines_file), "--out", str(out)]
-    argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(ranking_lists_folder(home, made_of))]
-    _run_spark(home, argv, print_line, master)
-    more = ["--go-on", *([str(version)] if version else [])]
-    _train(home, number, out / "samples", out / "asks", names, more, print_line)
+    with used_alone(out, home.run / f"{SHOWN}.lock"):
+        shutil.rmtree(out, ignore_errors=True)
+        argv = ["offline.training_data.from_impressions", "--base", str(home.bases / str(number))]
+        argv += ["--engines", str(home.engines_file), "--out", str(out)]
+        argv += ["--samples", str(samples_folder(home, made_of)), "--asks", str(ranking_lists_folder(home, made_of))]
+        _run_spark(home, argv, print_line, master)
+        more = ["--go-on", *([str(version)] if version else [])]
+        _train(home, number, out / "samples", out / "asks", names, more, print_line)
 
 
 def _train(

@@ -1,4 +1,4 @@
-"""Folders for temporary files of processes that we start."""
+"""Folders that one process has for itself: for temporary files of those that we start, and for what is made anew."""
 
 import fcntl
 import os
@@ -10,10 +10,22 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from features.errors import Unavailable
+from infra.system.pid_lock import pid_lock
 
 _PREFIX: Final = ".tmp-"
 _TRIES: Final = 100
 """Folders that are made, at most, where others that begin at once remove them."""
+
+
+@contextmanager
+def used_alone(folder: Path, lock: Path) -> Iterator[None]:
+    """Have a folder, which is made anew, for this process alone. Raises Unavailable where another one works in it."""
+
+    def refusal(pid: str) -> Unavailable:
+        return Unavailable(f"{folder}: process {pid} works in it; try again when that has ended")
+
+    with pid_lock(lock, 0.0, refusal):
+        yield
 
 
 @contextmanager

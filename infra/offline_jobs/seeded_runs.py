@@ -14,6 +14,7 @@ from infra.home.paths import Home, read_json, write_json
 from infra.home.record import HomeRecord
 from infra.offline_jobs import runner
 from infra.offline_jobs.evaluate import in_memory
+from infra.offline_jobs.scratch import used_alone
 from infra.settings.reading import value_of
 from offline.datasets.tie_order import BY_ID
 from offline.evaluation.report import report_console
@@ -53,14 +54,16 @@ def evaluate_anew(
     reports = {}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         work, report = Home(out / f"{ties}-{seed}" / "work"), out / f"{ties}-{seed}"
-        shutil.rmtree(work.path, ignore_errors=True)
         print_line(f"seed {seed}: ties in the order of {'ids' if ties == BY_ID else 'a hash'}, in {report}")
-        try:
-            _run_seed(
-                home, base, work, names, seed, BY_ID if ties == BY_ID else str(seed), report, print_line, renewals
-            )
-        finally:
+        report.mkdir(parents=True, exist_ok=True)
+        with used_alone(work.path, report / "work.lock"):
             shutil.rmtree(work.path, ignore_errors=True)
+            try:
+                _run_seed(
+                    home, base, work, names, seed, BY_ID if ties == BY_ID else str(seed), report, print_line, renewals
+                )
+            finally:
+                shutil.rmtree(work.path, ignore_errors=True)
         reports[str(seed)] = read_json(report / REPORT) or {}
     print_and_write(reports, ties, out)
 

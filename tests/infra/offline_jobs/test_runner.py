@@ -9,7 +9,7 @@ import pytest
 
 from features.base.mapped_table import table_parts
 from features.base.reader import CATALOGUE, ITEMS, MANIFEST, PAIRS, USERS
-from features.errors import Broken
+from features.errors import Broken, Unavailable
 from features.inputs.input_maps import INPUTS_VERSION
 from features.inputs.signals import SIGNAL_COLUMNS
 from features.schema.document import FILE as SCHEMA_FILE
@@ -20,11 +20,15 @@ from infra.offline_jobs.runner import (
     has_training_data,
     publish,
     run_module,
+    train_on,
 )
+from infra.offline_jobs.scratch import used_alone
+from infra.offline_jobs.seeded_runs import evaluate_anew
 from infra.offline_jobs.step_process import StepFailed
 from models.registry import MANIFEST as VERSION_MANIFEST
 from models.registry import encode_manifest, folder_digests
-from offline.datasets.dataset_names import TAKEN
+from offline.datasets.dataset_names import SHOWN, TAKEN
+from offline.datasets.tie_order import BY_ID
 from tests.models.fake_version import a_manifest
 from tests.schemas import MOVIES
 
@@ -67,6 +71,25 @@ def test_lists_of_fewer_signals_are_none(home: Home) -> None:
     write(ranking_lists_folder(home, 2), INPUTS_VERSION)
     (ranking_lists_folder(home, 2) / "meta.json").write_text(json.dumps({"inputs_version": INPUTS_VERSION}))
     assert not has_training_data(home, 3)
+
+
+def test_what_another_process_trains_on_is_not_made_anew(home: Home) -> None:
+    """As by a second `train --go-on`, or a second `evaluate --anew`: it removed what the first one had made."""
+    home.make()
+    shown, work = home.data / SHOWN, home.path / "out" / f"{BY_ID}-7" / "work"
+    for folder in (shown, work):
+        folder.mkdir(parents=True)
+        (folder / "of the first").touch()
+
+    with (
+        used_alone(shown, home.run / f"{SHOWN}.lock"),
+        used_alone(work, work.parent / "work.lock"),
+    ):
+        with pytest.raises(Unavailable, match=f"process {os.getpid()} works in it"):
+            train_on(home, 3, ["fusion"], None, print)
+        with pytest.raises(Unavailable, match=f"process {os.getpid()} works in it"):
+            evaluate_anew(home, 3, ["fusion"], 1, BY_ID, home.path / "out", print)
+    assert all((folder / "of the first").exists() for folder in (shown, work))
 
 
 def test_logs_that_no_base_goes_back_to_are_removed_and_nothing_else(home: Home) -> None:
